@@ -1,0 +1,3 @@
+"""edgectl: from labelled images to a verified int8 model on the chip."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,147 @@
+"""The configuration, strict: an unknown key or a wrong type is an error that names the key.
+
+One object configures a run. A family adds its ``[model]`` table (``Family.config_type``), a backend its
+``[backend.<name>]`` table (``Backend.config_type``); core keeps both as plain dicts it does not read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration table, in core and in plugins."""
+
+    model_config = ConfigDict(
+        extra="forbid",  # a misspelt key must not pass in silence
+        strict=True,  # "8" is not 8: a string where a number belongs is a mistake
+        frozen=True,  # resolved once, before the run starts
+    )
+
+
+class DataConfig(StrictModel):
+    """Which pictures. ``holdout`` is the share of *train* kept back to choose the operating point."""
+
+    name: str = ""
+    format: str = "auto"
+    train_split: str = "train"
+    valid_split: str = "valid"
+    holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
+    cache: Literal["ram", "off"] = "ram"
+
+
+class PreprocessConfig(StrictModel):
+    """Overrides of the family's PreprocessSpec."""
+
+    resize: Literal["letterbox", "stretch"] = "letterbox"
+    pad_side: Literal["bottom_right", "center"] = "bottom_right"
+    pad_value: Annotated[int, Field(ge=0, le=255)] = 114
+
+
+class AugmentConfig(StrictModel):
+    """Training-time augmentation. Geometry is relative to the input size."""
+
+    mosaic: Probability = 0.5
+    """Share of samples built from four pictures."""
+    mosaic_off_fraction: Probability = 0.1
+    """Last share of the epochs without mosaic."""
+    flip: Probability = 0.5
+    hue: Annotated[float, Field(ge=0.0, le=90.0)] = 5.0
+    """Half range of the hue shift, in OpenCV's 0..180 units."""
+    saturation: Probability = 0.3
+    """Half range of the relative saturation change."""
+    value: Probability = 0.3
+    """Half range of the relative brightness change."""
+    scale: tuple[float, float] = (0.7, 1.4)
+    """Zoom range of the affine transform."""
+    translate: Probability = 0.1
+    rotate: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
+    """Half range, degrees."""
+
+
+class OptimizerConfig(StrictModel):
+    name: Literal["sgd", "adamw"] = "adamw"
+    lr: Annotated[float, Field(gt=0.0)] = 0.002
+    momentum: Probability = 0.9
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.05
+    """Not applied to norms and biases."""
+    clip_norm: Annotated[float, Field(ge=0.0)] = 10.0
+    """Gradient norm limit; 0 switches it off."""
+
+
+class ScheduleConfig(StrictModel):
+    name: Literal["cosine", "multistep", "constant"] = "cosine"
+    warmup_steps: Annotated[int, Field(ge=0)] = 1000
+    warmup_fraction: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    """Warm-up never exceeds this share of all steps, so that small sets train too."""
+    final_lr_fraction: Probability = 0.01
+    milestones: tuple[float, ...] = (0.5, 0.7, 0.9)
+    """multistep: shares of the run."""
+    gamma: Probability = 0.3
+
+
+class TrainConfig(StrictModel):
+    epochs: Positive = 100
+    batch: Positive = 16
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
+    devices: Positive = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the device computes in it natively."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """Compute threads; 0 chooses from the usable cores."""
+    weights: str = "auto"
+    """auto, none, or a file."""
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.998
+    """0 switches the moving average off."""
+    eval_interval: Annotated[int, Field(ge=0)] = 0
+    """Epochs between evaluations; 0 chooses about ten evaluations a run."""
+    early_stop: Annotated[int, Field(ge=0)] = 0
+    """Evaluations without improvement before stopping; 0 never stops early."""
+    tensorboard: bool = True
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+
+
+class QuantConfig(StrictModel):
+    """Post-training quantisation."""
+
+    calib_images: Positive = 128
+    observer: Literal["auto", "minmax", "percentile", "mse", "downstream"] = "auto"
+    """auto: mse for every tensor, then downstream error where it helps."""
+    percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
+    equalize: bool = True
+    bias_correction: bool = True
+
+
+class QatConfig(StrictModel):
+    epochs: Positive = 5
+    lr: Annotated[float, Field(gt=0.0)] = 0.0002
+    range_lr: Annotated[float, Field(gt=0.0)] = 0.0002
+    """Learning rate of the activation ranges, relative to each range's width."""
+    batch: Positive = 16
+    mosaic: Probability = 0.0
+
+
+class RunConfig(StrictModel):
+    """Everything a run needs; written as ``config.resolved.toml``."""
+
+    family: str = ""
+    variant: str = ""
+    input_size: tuple[Positive, Positive] | None = None
+    """(height, width); None takes the variant's default."""
+    data: DataConfig = DataConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: dict[str, Any] = Field(default_factory=dict)
+    train: TrainConfig = TrainConfig()
+    quant: QuantConfig = QuantConfig()
+    qat: QatConfig = QatConfig()
+    backend: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    gates: tuple[str, ...] = ()
+    """Gates every ``eval`` of this run applies, for example ``f1_drop<=0.01``."""

@@ -1,0 +1,69 @@
+"""``DatasetIndex``: labelled pictures as every format reader delivers them and every consumer reads them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and its labels.
+
+    Attributes:
+        path: the picture file.
+        width, height: pixels, as the annotation says (verified on decode).
+        boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
+        labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
+        crowd: (N,) bool: regions that are neither target nor background.
+    """
+
+    path: Path
+    width: int
+    height: int
+    boxes_xyxy: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Something a reader left out or mended, for ``warnings`` and ``data check``.
+
+    ``kind``: ``zero_size_box``, ``clipped_box``, ``missing_picture``, ``unused_category``, ...
+    """
+
+    kind: str
+    file: str
+    detail: str
+
+
+@dataclass
+class DatasetIndex:
+    """Attributes:
+    name: catalog name or directory name.
+    root: directory.
+    format: ``coco-roboflow``, ``coco-2017``, ...
+    classes: names, in label order; dummy categories dropped.
+    splits: split name -> samples.
+    repairs: what the reader had to change.
+    """
+
+    name: str
+    root: Path
+    format: str
+    classes: tuple[str, ...]
+    splits: dict[str, tuple[Sample, ...]]
+    repairs: list[Repair] = field(default_factory=list)
+
+    def fingerprint(self, split: str) -> str:
+        """sha256 (16 hex digits) over the split's file names, file sizes, labels and class names."""
+        h = hashlib.sha256("\0".join(self.classes).encode())
+        for s in sorted(self.splits[split], key=lambda s: s.path.name):
+            h.update(f"{s.path.name}\0{s.path.stat().st_size}\0".encode())
+            h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
+            h.update(np.ascontiguousarray(s.labels, np.int64).tobytes())
+        return h.hexdigest()[:16]

@@ -1,0 +1,103 @@
+"""The one error tree. Only ``cli/app.py`` turns it into a line of text and an exit code.
+
+EdgectlError                      1  a run-time failure
+├── UsageError                    2  wrong words on the command line
+│   ├── ConfigError               2  a configuration key or value
+│   └── UnknownNameError          2  a family, backend, data set, ... nobody offers
+├── DependencyError               3  a missing package, tool or device
+│   └── BackendUnavailableError   3  a backend whose vendor tool is absent
+├── GateFailedError               4  accuracy, size or parity out of bounds
+├── DataError                     5  pictures, labels
+├── ArtifactError                 5  checkpoints, weights, exported files
+├── PluginError                   6  a plugin that cannot be loaded or breaks its contract
+└── InterruptedRunError         130  Ctrl-C, with a checkpoint written
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgectlError(Exception):
+    """What went wrong, where, and what to do about it.
+
+    Args:
+        message: one sentence for a person, without a trailing newline.
+        where: file, ``file:line`` or configuration key the message is about.
+        fix: the remedy, preferably a command that can be pasted.
+    """
+
+    exit_code = 1
+    code = "E-RUN"
+
+    def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class UsageError(EdgectlError):
+    exit_code = 2
+    code = "E-USAGE"
+
+
+class ConfigError(UsageError):
+    code = "E-CONFIG"
+
+
+class UnknownNameError(UsageError):
+    """A name nobody offers; carries the nearest known names as the remedy."""
+
+    code = "E-NAME"
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, where: str | None = None
+    ) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=2)
+        if near:
+            fix = "did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
+        elif known:
+            fix = "known: " + ", ".join(known)
+        else:
+            fix = f"no {kind} is installed; see 'edgectl plugins list'"
+        super().__init__(f"unknown {kind} '{name}'", where=where, fix=fix)
+
+
+class DependencyError(EdgectlError):
+    exit_code = 3
+    code = "E-DEPENDENCY"
+
+
+class BackendUnavailableError(DependencyError):
+    code = "E-BACKEND"
+
+
+class GateFailedError(EdgectlError):
+    exit_code = 4
+    code = "E-GATE"
+
+
+class DataError(EdgectlError):
+    exit_code = 5
+    code = "E-DATA"
+
+
+class ArtifactError(EdgectlError):
+    exit_code = 5
+    code = "E-ARTIFACT"
+
+
+class PluginError(EdgectlError):
+    exit_code = 6
+    code = "E-PLUGIN"
+
+
+class InterruptedRunError(EdgectlError):
+    exit_code = 130
+    code = "E-INTERRUPTED"

@@ -1,0 +1,134 @@
+"""What a model family and a hardware backend must provide. Structural types: nothing to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pydantic import BaseModel
+    from torch import Tensor, nn
+
+    from edgectl.quant.graph import QuantGraph
+    from edgectl.quant.quantized import QuantizedGraph
+    from edgectl.quant.scheme import QuantScheme
+    from edgectl.types import Detections, OutputSpec, PreprocessSpec, Size, Targets
+
+Outputs = "Sequence[Tensor]"
+
+
+class Criterion(Protocol):
+    """The loss of a family. An ``nn.Module`` without parameters."""
+
+    def __call__(self, outputs: Sequence[Tensor], targets: Targets) -> dict[str, Tensor]:
+        """Raw head tensors and ground truth to named scalar losses; ``loss`` is the one to minimise.
+
+        Must be finite and differentiable when every picture of the batch is without objects.
+        """
+        ...
+
+
+class Postprocess(Protocol):
+    """Raw head tensors to :class:`Detections`. The same object scores the model, the quantised
+    graph and the file. ``threshold`` is set from the checkpoint's operating point."""
+
+    threshold: float
+
+    def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
+        """``specs[i].applied`` tells whether ``outputs[i]`` already carries its activation."""
+        ...
+
+
+class Family(Protocol):
+    """A model family. Stateless: every method takes the variant's resolved model configuration."""
+
+    config_type: type[BaseModel]
+    """Strict pydantic model of the ``[model]`` table."""
+
+    def presets(self, variant: str) -> dict[str, Any]:
+        """Configuration layer of a variant: nested tables (``model``, ``train``, ``augment``, ...)."""
+        ...
+
+    def build(self, config: Any, *, num_classes: int) -> nn.Module:
+        """The network; ``forward((N, 3, H, W)) -> tuple of raw head tensors``, training and export alike."""
+        ...
+
+    def preprocess(self, config: Any, input_size: Size) -> PreprocessSpec: ...
+
+    def outputs(self, config: Any, *, num_classes: int) -> tuple[OutputSpec, ...]: ...
+
+    def criterion(self, config: Any, *, num_classes: int) -> Criterion: ...
+
+    def postprocess(self, config: Any, *, num_classes: int) -> Postprocess: ...
+
+    def load_weights(self, model: nn.Module, config: Any, path: Path) -> dict[str, Any]:
+        """Pretrained weights by key. Returns ``{"matched": n, "of": m, "missing": [...]}``;
+        raises ArtifactError when nothing matches. Folds the weights' normalisation into the stem
+        where it differs from :meth:`preprocess`."""
+        ...
+
+
+class Runner(Protocol):
+    """An artifact opened on one runtime."""
+
+    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """pictures: (N, H, W, 3) uint8, resized and padded, channels in the spec's order.
+        Returns one float32 NCHW array an output, de-quantised, in OutputSpec order."""
+        ...
+
+    arena_bytes: int | None
+
+
+class Backend(Protocol):
+    """A hardware backend: a writer and the runtimes that judge what was written."""
+
+    config_type: type[BaseModel]
+
+    def scheme(self, config: Any) -> QuantScheme:
+        """The arithmetic core calibrates and trains in."""
+        ...
+
+    def check(self, graph: QuantGraph) -> list[str]:
+        """Every op the device cannot run, with the module's path and the replacement. Empty: fine."""
+        ...
+
+    def prepare(
+        self, graph: QuantGraph, specs: Sequence[OutputSpec], config: Any
+    ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
+        """Device-specific rewrite before calibration (for example: append output activations).
+        The input graph already takes the lowered input (``PreprocessSpec`` folded)."""
+        ...
+
+    def write(
+        self,
+        graph: QuantizedGraph | QuantGraph,
+        directory: Path,
+        *,
+        specs: Sequence[OutputSpec],
+        preprocess: PreprocessSpec,
+        classes: Sequence[str],
+        precision: str,
+        config: Any,
+    ) -> list[Path]:
+        """Model files into ``directory`` (fresh, temporary); the model file first."""
+        ...
+
+    def open(
+        self, model_file: Path, *, runtime: str, specs: Sequence[OutputSpec], manifest: Mapping[str, Any]
+    ) -> Runner:
+        """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
+        ...
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
+        ops with versions, arena bytes, largest live tensors."""
+        ...
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """Markdown: how to run this artifact on the device."""
+        ...
+
+
+Progress = Callable[[str], None]
