@@ -174,7 +174,8 @@ class FamilyInfo:
 class BackendInfo:
     """What ``edgectl_register_backends`` returns. ``entry`` is a :class:`edgectl.protocols.Backend`.
 
-    ``runtimes``: what ``eval --runtime`` accepts, the default first.
+    ``runtimes``: what ``eval --runtime`` accepts, the default first. ``exact``: those among them that
+    must agree bit for bit on an int8 file; export proves it.
     """
 
     name: str
@@ -182,6 +183,7 @@ class BackendInfo:
     entry: str
     precisions: tuple[str, ...]
     runtimes: tuple[str, ...]
+    exact: tuple[str, ...] = ()
     qat: bool = False
     api: tuple[int, int] = (1, 1)
 

@@ -1,0 +1,159 @@
+"""An artifact: the files a backend wrote and ``manifest.json``, which says what they are and proves it.
+
+The directory is built under a temporary name and renamed when everything in it is complete, so an
+interrupted export leaves the previous artifact untouched. Opening one verifies every sha256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgectl.errors import ArtifactError, EdgectlError
+from edgectl.types import OutputSpec, PreprocessSpec
+
+SCHEMA = "edgectl-artifact/1"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified artifact directory."""
+
+    directory: Path
+    manifest: dict[str, Any]
+
+    @property
+    def model_file(self) -> Path:
+        return self.directory / str(self.manifest["model"])
+
+    @property
+    def backend(self) -> str:
+        return str(self.manifest["backend"])
+
+    @property
+    def preprocess(self) -> PreprocessSpec:
+        return PreprocessSpec.from_dict(self.manifest["preprocess"])
+
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        return tuple(OutputSpec.from_dict(o) for o in self.manifest["outputs"])
+
+    @property
+    def sha256(self) -> str:
+        """Of the model file."""
+        return next(
+            str(f["sha256"])
+            for f in self.manifest["files"]
+            if f["path"] == self.manifest["model"]
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def list_files(directory: Path) -> list[dict[str, Any]]:
+    """``path`` (relative, posix), ``bytes`` and ``sha256`` of everything but the manifest."""
+    return [
+        {
+            "path": p.relative_to(directory).as_posix(),
+            "bytes": p.stat().st_size,
+            "sha256": sha256_of(p),
+        }
+        for p in sorted(directory.rglob("*"))
+        if p.is_file() and p.name != MANIFEST
+    ]
+
+
+def open_artifact(directory: Path) -> Artifact:
+    """Reads the manifest and checks every file against it.
+
+    Raises:
+        ArtifactError: no or unreadable manifest, other schema, missing or altered file.
+    """
+    path = directory / MANIFEST
+    again = "export again: edgectl export"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise ArtifactError(f"manifest cannot be read: {e}", where=str(path), fix=again) from e
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise ArtifactError(f"not an artifact of schema {SCHEMA}", where=str(path), fix=again)
+    try:
+        listed = [(str(f["path"]), str(f["sha256"])) for f in manifest["files"]]
+        model = str(manifest["model"])
+    except (KeyError, TypeError) as e:
+        raise ArtifactError("the manifest lacks its file list", where=str(path), fix=again) from e
+    if model not in {name for name, _ in listed}:
+        raise ArtifactError("the manifest does not list its model file", where=str(path), fix=again)
+    for name, digest in listed:
+        file = directory / name
+        if not file.resolve().is_relative_to(directory.resolve()):
+            raise ArtifactError(f"the manifest points outside: {name}", where=str(path), fix=again)
+        if not file.is_file():
+            raise ArtifactError("listed in the manifest but absent", where=str(file), fix=again)
+        if sha256_of(file) != digest:
+            raise ArtifactError(
+                "changed since it was exported: its sha256 is not the manifest's",
+                where=str(file),
+                fix=again + ", or restore the file",
+            )
+    return Artifact(directory, manifest)
+
+
+def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
+    """Atomically (re)writes ``manifest.json``; lists the files that are there now."""
+    document = {"schema": SCHEMA, **manifest, "files": list_files(directory)}
+    tmp = directory / (MANIFEST + ".tmp")
+    tmp.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    tmp.replace(directory / MANIFEST)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A fresh directory beside ``target`` that takes its place when the block ends well.
+
+    Raises:
+        EdgectlError: the disk is full or not writable; ``target`` is as it was.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tmp = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as e:
+        raise EdgectlError(
+            f"cannot write: {e.strerror}", where=str(target), fix="choose another --out"
+        ) from e
+    try:
+        yield tmp
+        # mkdtemp is private to the user; an artifact is an ordinary directory
+        tmp.chmod(0o777 & ~_umask())
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+            target.replace(old / "x")
+            tmp.replace(target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            tmp.replace(target)
+    except OSError as e:
+        raise EdgectlError(
+            f"cannot write: {e.strerror or e}", where=str(target), fix="free disk space, or --out"
+        ) from e
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,150 @@
+"""Parity: does every hop compute what the one before it computed?
+
+Three questions, answered on pictures the quantiser has not seen:
+
+1. Does the float graph, lowered for the device, still equal the trained network? (max abs difference)
+2. What did quantisation cost at the raw heads? (SQNR in dB, before any output activation)
+3. Do the runtimes that must agree bit for bit do so on the file itself? (differing elements: 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.errors import BackendUnavailableError, GateFailedError
+from edgectl.export.trained import TrainedModel, lowered
+from edgectl.protocols import Backend
+from edgectl.quant.analyse import sqnr_db
+from edgectl.quant.graph import QuantGraph
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.simulate import simulate
+from edgectl.types import BackendInfo, OutputSpec
+
+# fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
+_LOWERING_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class GraphParity:
+    """``sqnr_db`` is per raw head, in OutputSpec order."""
+
+    pictures: int
+    float_max_abs: float
+    sqnr_db: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def raw_heads(graph: QuantGraph, specs: Sequence[OutputSpec]) -> list[str]:
+    """Names of the raw head tensors: the input of the output activation where one was appended."""
+    return [
+        graph[name].inputs[0] if spec.applied else name
+        for name, spec in zip(graph.outputs, specs, strict=True)
+    ]
+
+
+def graph_parity(
+    trained: TrainedModel,
+    graph: QuantGraph,
+    quantized: QuantizedGraph | None,
+    specs: Sequence[OutputSpec],
+    batches: Iterable[np.ndarray],
+) -> GraphParity:
+    """Compares network, float graph and quantised graph over uint8 (N, H, W, 3) batches.
+
+    Raises:
+        GateFailedError: the float graph is not the network (a fault of edgectl, never of the user).
+    """
+    heads = raw_heads(graph, specs)
+    predict = trained.predictor()
+    worst, pictures = 0.0, 0
+    signal: dict[str, list[Tensor]] = {h: [] for h in heads}
+    test: dict[str, list[Tensor]] = {h: [] for h in heads}
+    with torch.no_grad():
+        for batch in batches:
+            x = lowered(batch)
+            reference = predict(batch)
+            taps: dict[str, Tensor] = {}
+            graph.run(x, taps)
+            for head, ref in zip(heads, reference, strict=True):
+                worst = max(worst, float((taps[head] - ref).abs().max()))
+                signal[head].append(ref)
+            if quantized is not None:
+                taps = {}
+                simulate(quantized, x, taps)
+                for head in heads:
+                    test[head].append(taps[head])
+            pictures += len(batch)
+    span = max(float(torch.cat(v).abs().max()) for v in signal.values())
+    if worst > _LOWERING_TOLERANCE * max(1.0, span):
+        raise GateFailedError(
+            f"the lowered float graph differs from the trained network by {worst:.2g}",
+            fix="please report this with the run directory",
+        )
+    noise = (
+        {
+            s.name: round(sqnr_db(torch.cat(signal[h]), torch.cat(test[h])), 2)
+            for s, h in zip(specs, heads, strict=True)
+        }
+        if quantized is not None
+        else {}
+    )
+    return GraphParity(pictures, worst, noise)
+
+
+def runtime_parity(
+    backend: Backend,
+    info: BackendInfo,
+    model_file: Path,
+    specs: Sequence[OutputSpec],
+    manifest: dict[str, Any],
+    pictures: np.ndarray,
+) -> dict[str, Any]:
+    """Runs the file on every runtime there is and compares each with the first exact one.
+
+    Returns:
+        ``{"reference": name, "pictures": n, "runtimes": {name: {"differing": elements, "of": m,
+        "max_abs": largest difference, "exact": bool}}, "absent": {name: reason}}``.
+
+    Raises:
+        GateFailedError: runtimes declared exact differ in a single element.
+    """
+    absent: dict[str, str] = {}
+    results: dict[str, list[np.ndarray]] = {}
+    for name in (*info.exact, *(r for r in info.runtimes if r not in info.exact)):
+        try:
+            runner = backend.open(model_file, runtime=name, specs=specs, manifest=manifest)
+        except BackendUnavailableError as e:
+            absent[name] = e.message
+            continue
+        results[name] = runner(pictures)
+    report: dict[str, Any] = {"pictures": len(pictures), "runtimes": {}, "absent": absent}
+    if not results:
+        return report
+    reference = next(iter(results))
+    report["reference"] = reference
+    for name, outputs in results.items():
+        pairs = list(zip(results[reference], outputs, strict=True))
+        report["runtimes"][name] = {
+            "differing": int(sum(np.count_nonzero(a != b) for a, b in pairs)),
+            "of": int(sum(a.size for a, _ in pairs)),
+            "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
+            "exact": name in info.exact,
+        }
+    wrong = [n for n, r in report["runtimes"].items() if r["exact"] and r["differing"]]
+    if wrong:
+        raise GateFailedError(
+            f"{', '.join(wrong)} and {reference} must agree bit for bit and do not: "
+            + ", ".join(f"{n} {report['runtimes'][n]['differing']} elements" for n in wrong),
+            where=model_file.name,
+            fix="please report this with the model file",
+        )
+    return report

@@ -1,0 +1,91 @@
+"""A checkpoint brought back to life: network, preprocessing, postprocess and classes, ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgectl.config.schema import RunConfig
+from edgectl.errors import ArtifactError
+from edgectl.metrics.evaluator import Predictor, torch_predictor
+from edgectl.protocols import Criterion, Family, Postprocess
+from edgectl.train.checkpoint import Checkpoint
+from edgectl.types import OutputSpec, PreprocessSpec
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What every stage after training starts from.
+
+    ``config`` is the run's resolved configuration, ``model_config`` its ``[model]`` table validated by
+    the family. ``model`` holds the inference weights and is in eval mode.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    family: Family
+    config: RunConfig
+    model_config: Any
+    model: nn.Module
+
+    @property
+    def preprocess(self) -> PreprocessSpec:
+        return PreprocessSpec.from_dict(self.checkpoint.preprocess)
+
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        return tuple(OutputSpec.from_dict(o) for o in self.checkpoint.outputs)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.checkpoint.classes)
+
+    def criterion(self) -> Criterion:
+        return self.family.criterion(self.model_config, num_classes=len(self.classes))
+
+    def postprocess(self, threshold: float | None = None) -> Postprocess:
+        """With the checkpoint's operating point unless another threshold is given."""
+        post = self.family.postprocess(self.model_config, num_classes=len(self.classes))
+        point = self.checkpoint.operating_point
+        if threshold is not None:
+            post.threshold = threshold
+        elif point is not None:
+            post.threshold = point.threshold
+        return post
+
+    def predictor(self) -> Predictor:
+        return torch_predictor(self.model, self.preprocess, torch.device("cpu"))
+
+
+def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
+    """Builds the family's network and loads the checkpoint's weights, every tensor of them.
+
+    Raises:
+        ArtifactError: the weights do not fit the network.
+        ConfigError: the stored configuration is no longer valid.
+    """
+    config = RunConfig.model_validate(checkpoint.config, strict=False)
+    model_config = family.config_type.model_validate(config.model, strict=False)
+    model = family.build(model_config, num_classes=len(checkpoint.classes))
+    try:
+        model.load_state_dict(checkpoint.weights)
+    except RuntimeError as e:
+        raise ArtifactError(
+            f"the weights do not fit {checkpoint.family} {checkpoint.variant}: "
+            + str(e).splitlines()[-1].strip(),
+            where=str(path),
+            fix="train again with this version, or use the version that wrote it",
+        ) from e
+    model.eval()
+    return TrainedModel(path, checkpoint, family, config, model_config, model)
+
+
+def lowered(pictures: np.ndarray) -> Tensor:
+    """uint8 (N, H, W, 3) to the lowered domain every device shares: float32 NCHW, pixel / 255."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return x.to(torch.float32) / 255.0
