@@ -1,0 +1,40 @@
+# edgectl's two commands: `make demo` and `make test`. Both stand on `make setup`.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.setup-done
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: setup demo test test-slow lint format clean
+
+setup: $(STAMP)
+
+$(STAMP): $(PROJECTS)
+	@command -v $(PYTHON) >/dev/null || { echo "edgectl needs Python 3.11 or later: make setup PYTHON=/path/to/python3"; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	# torch first and alone: later requirements then find it installed and leave it as it is
+	$(BIN)/python -m pip install --quiet "torch==2.13.*"
+	$(BIN)/python -m pip install --quiet -e ".[dev]" -e plugins/edgectl-fomo -e "plugins/edgectl-tflite[tflm]"
+	touch $@
+
+demo: setup
+	$(BIN)/edgectl demo
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow --timeout=1800
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
