@@ -1,0 +1,185 @@
+"""Quantisation-aware training: the quantised graph stands in for the model under the family's own criterion.
+
+Starts from the PTQ result, trains weights and activation ranges in the backend's arithmetic, and exports
+the very scales that were learned. Batch norm is folded already, so there are no statistics to freeze.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.data.cache import PictureCache
+from edgectl.data.holdout import split_holdout
+from edgectl.data.index import Sample
+from edgectl.data.loader import EvalLoader, TrainLoader
+from edgectl.errors import EdgectlError, UsageError
+from edgectl.export.artifact import Artifact
+from edgectl.export.parity import raw_heads
+from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
+from edgectl.export.trained import TrainedModel, lowered
+from edgectl.metrics.operating_point import choose_operating_point
+from edgectl.protocols import Progress
+from edgectl.quant.fake_quant import FakeQuantNet
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.simulate import simulate
+from edgectl.train.schedule import learning_rate_factor
+from edgectl.types import OperatingPoint, OutputSpec, Task
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class QatEpoch:
+    """What one epoch did; ``loss`` is its mean training loss."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    lr: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class QatResult:
+    """The exported artifact and how it came about."""
+
+    artifact: Artifact
+    quantized: QuantizedGraph
+    operating_point: OperatingPoint | None
+    epochs: list[QatEpoch]
+    seconds: float
+
+
+def run_qat(
+    request: ExportRequest,
+    *,
+    on_epoch: Callable[[QatEpoch], None] = lambda _: None,
+    progress: Progress = lambda _: None,
+) -> QatResult:
+    """Calibrates, trains ``config.qat.epochs`` epochs on *train* (less the hold-out), and exports.
+
+    Raises:
+        UsageError: the backend cannot be trained for, or there is no data set.
+        EdgectlError: the loss is not finite.
+        GateFailedError: as :func:`export_model`.
+    """
+    if not request.info.qat:
+        raise UsageError(
+            f"{request.info.name} quantises with its vendor's tool; QAT is not possible here",
+            fix="edgectl export --backend " + request.info.name,
+        )
+    if request.index is None:
+        raise UsageError("QAT needs the training pictures", fix="add --data DATA")
+    start = time.perf_counter()
+    trained, config = request.trained, request.trained.config
+    prepared = prepare(trained, request.backend, request.info, request.backend_config)
+    progress("calibrating")
+    quantized = calibrated(prepared, request, progress)
+    kept, held = split_holdout(
+        request.index.splits[config.data.train_split], config.data.holdout, config.train.seed
+    )
+    heads = raw_heads(prepared.graph, prepared.outputs)
+    net = FakeQuantNet(quantized, outputs=heads)
+    epochs = _train(net, trained, kept, on_epoch)
+    quantized = net.export()
+    point = trained.checkpoint.operating_point
+    if held:
+        progress("choosing the operating point")
+        point = _operating_point(request.task, trained, quantized, prepared.outputs, held)
+    artifact = export_model(
+        replace(request, stage="qat", operating_point=point), quantized=quantized, progress=progress
+    )
+    return QatResult(artifact, quantized, point, epochs, time.perf_counter() - start)
+
+
+def _train(
+    net: FakeQuantNet,
+    trained: TrainedModel,
+    samples: Iterable[Sample],
+    on_epoch: Callable[[QatEpoch], None],
+) -> list[QatEpoch]:
+    config = trained.config
+    qat = config.qat
+    torch.manual_seed(config.train.seed)
+    # the last polish wants pictures like those the device will see
+    augment = config.augment.model_copy(update={"mosaic": qat.mosaic})
+    loader = TrainLoader(
+        PictureCache(tuple(samples), trained.preprocess),
+        trained.preprocess,
+        augment,
+        batch=qat.batch,
+        seed=config.train.seed,
+    )
+    criterion = trained.criterion()
+    optimizer = torch.optim.Adam(net.parameter_groups(lr=qat.lr, range_lr=qat.range_lr))
+    base = [float(g["lr"]) for g in optimizer.param_groups]
+    total = qat.epochs * loader.steps_per_epoch
+    done: list[QatEpoch] = []
+    step = 0
+    net.train()
+    for epoch in range(qat.epochs):
+        began, losses, seen = time.perf_counter(), [], 0
+        for batch in loader.epoch(epoch, total_epochs=qat.epochs):
+            factor = learning_rate_factor(config.train.schedule, step, total)
+            for group, lr in zip(optimizer.param_groups, base, strict=True):
+                group["lr"] = lr * factor
+            loss = criterion(net(batch.pictures.float() / 255.0), batch.targets)["loss"]
+            if not torch.isfinite(loss):
+                raise EdgectlError(
+                    f"the loss is {float(loss)} in QAT epoch {epoch + 1}",
+                    fix=f"lower the learning rate: --set qat.lr={qat.lr / 4:g}",
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+            optimizer.step()
+            losses.append(float(loss.detach()))
+            seen += len(batch.pictures)
+            step += 1
+        rate = seen / (time.perf_counter() - began)
+        done.append(QatEpoch(epoch + 1, qat.epochs, float(np.mean(losses)), base[0] * factor, rate))
+        on_epoch(done[-1])
+    net.eval()
+    return done
+
+
+def _operating_point(
+    task: Task,
+    trained: TrainedModel,
+    quantized: QuantizedGraph,
+    specs: tuple[OutputSpec, ...],
+    held: tuple[Sample, ...],
+) -> OperatingPoint:
+    """Chosen anew, on the same held-back part of *train*: training has moved the scores."""
+
+    def predict(pictures: np.ndarray) -> list[Tensor]:
+        return simulate(quantized, lowered(pictures))
+
+    return choose_operating_point(
+        task,
+        predict,
+        EvalLoader(held, trained.preprocess, _BATCH),
+        trained.postprocess(),
+        specs,
+        trained.classes,
+        source=f"train-holdout ({len(held)} pictures)",
+    )
+
+
+def state_of(quantized: QuantizedGraph) -> dict[str, Any]:
+    """Tensors and numbers only: what ``checkpoints/last.pt`` of a QAT run holds."""
+    weighted = [n for n in quantized.graph if n.weight is not None]
+    return {
+        "schema": "edgectl-quantized/1",
+        "weights": {n.name: n.weight for n in weighted},
+        "biases": {n.name: n.bias for n in weighted},
+        "weight_scales": dict(quantized.weight_scales),
+        "activations": {k: (p.scale, p.zero_point) for k, p in quantized.activations.items()},
+    }

@@ -1,0 +1,171 @@
+"""One self-contained HTML page about a run: figures at every hop, curves, how the file was made."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgectl.errors import DataError
+from edgectl.export.artifact import MANIFEST
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+p.sub { opacity: .7; margin-top: .2rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; background: var(--soft); }
+td.n, th.n { text-align: right; } .ok { color: #2a7d3b; } .bad { color: #c22; }
+code { font-size: .85em; overflow-wrap: anywhere; } img { max-width: 100%; background: #fff; }
+"""
+
+
+def write_report(run: Path, out: Path | None = None) -> Path:
+    """Writes ``report.html`` into the run directory (or to ``out``) and returns its path.
+
+    Raises:
+        DataError: the directory is not a run.
+    """
+    metrics = _json(run / "metrics.json")
+    provenance = _json(run / "provenance.json")
+    if not metrics and not provenance:
+        raise DataError(
+            "not a run directory: neither metrics.json nor provenance.json",
+            where=str(run),
+            fix="name a run, for example runs/train/fomo-001",
+        )
+    artifacts = [_json(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
+    sections = [
+        f"<h1>{html.escape(run.name)}</h1>",
+        f'<p class="sub">{html.escape(_subtitle(run, metrics, provenance))}</p>',
+        _hops(metrics, artifacts),
+        *(_artifact(m) for m in artifacts),
+        _pictures(sorted((run / "plots").glob("*.png"))),
+        _facts("How it was made", provenance),
+        _text("Configuration", run / "config.resolved.toml"),
+    ]
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>edgectl · {html.escape(run.name)}</title><style>{_STYLE}</style></head>"
+        f"<body>{''.join(sections)}</body></html>\n"
+    )
+    target = out or run / "report.html"
+    tmp = target.with_name(target.name + ".tmp")
+    tmp.write_text(page, encoding="utf-8")
+    tmp.replace(target)
+    return target
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise DataError(f"not JSON: {e}", where=str(path), fix="the run is damaged") from e
+    return value if isinstance(value, dict) else {}
+
+
+def _subtitle(run: Path, metrics: dict[str, Any], provenance: dict[str, Any]) -> str:
+    parts = [str(metrics[k]) for k in ("family", "variant") if k in metrics]
+    data = provenance.get("data")
+    if isinstance(data, dict) and "name" in data:
+        parts.append(f"on {data['name']}")
+    return " ".join(parts) or str(run)
+
+
+def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
+    """float → file for every artifact that was scored: the promise, in one table."""
+    rows: list[tuple[str, dict[str, Any], str]] = []
+    for manifest in artifacts:
+        scored = manifest.get("metrics") or {}
+        label = f"{manifest['backend']} {manifest['precision']} ({manifest.get('stage', '')})"
+        if scored and not rows:
+            rows.append(("float checkpoint", scored["float"]["metrics"], scored["float"]["model"]["sha256"]))
+        if scored:
+            rows.append((label, scored["file"]["metrics"], scored["file"]["model"]["sha256"]))
+    if not rows and isinstance(metrics.get("best"), dict):
+        best = metrics["best"]
+        rows.append(("float checkpoint", best.get("metrics", {}), str(best.get("sha256", ""))))
+    if not rows:
+        return ""
+    names = [k for k, v in rows[0][1].items() if isinstance(v, int | float)]
+    head = "".join(f'<th class="n">{html.escape(n)}</th>' for n in names)
+    body = "".join(
+        f"<tr><td>{html.escape(label)}</td>"
+        + "".join(f'<td class="n">{_number(values.get(n))}</td>' for n in names)
+        + f"<td><code>{html.escape(digest[:12])}</code></td></tr>"
+        for label, values, digest in rows
+    )
+    return f"<h2>Every hop, measured</h2><table><tr><th>what was scored</th>{head}<th>sha256</th></tr>{body}</table>"
+
+
+def _artifact(manifest: dict[str, Any]) -> str:
+    parity = manifest.get("parity", {})
+    runtimes = parity.get("runtimes", {})
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td>"
+        f'<td class="n {"ok" if r["differing"] == 0 else ""}">{r["differing"]} of {r["of"]}</td>'
+        f'<td class="n">{_number(r["max_abs"])}</td><td>{"must be 0" if r["exact"] else ""}</td></tr>'
+        for name, r in runtimes.items()
+    )
+    files = "".join(
+        f'<tr><td>{html.escape(f["path"])}</td><td class="n">{f["bytes"]:,}</td>'
+        f"<td><code>{html.escape(f['sha256'])}</code></td></tr>"
+        for f in manifest["files"]
+    )
+    gate = manifest.get("gate")
+    verdict = ""
+    if gate:
+        word, css = ("within", "ok") if gate["passed"] else ("over", "bad")
+        verdict = (
+            f'<p class="{css}">{html.escape(gate["metric"])} drop {gate["drop"]:+.4f}, '
+            f"{word} the limit of {gate['limit']}</p>"
+        )
+    noise = parity.get("graph", {}).get("sqnr_db", {})
+    heads = ", ".join(f"{html.escape(k)} {v} dB" for k, v in noise.items())
+    return (
+        f"<h2>{html.escape(manifest['backend'])} {html.escape(manifest['precision'])}</h2>{verdict}"
+        + (f"<p>Quantisation noise at the raw heads (SQNR): {heads}</p>" if heads else "")
+        + f'<table><tr><th>runtime</th><th class="n">elements differing from '
+        f'{html.escape(str(parity.get("reference", "")))}</th><th class="n">largest difference</th>'
+        f"<th></th></tr>{rows}</table>"
+        f'<table><tr><th>file</th><th class="n">bytes</th><th>sha256</th></tr>{files}</table>'
+    )
+
+
+def _pictures(paths: Iterable[Path]) -> str:
+    images = "".join(
+        f'<img alt="{html.escape(p.stem)}" '
+        f'src="data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}">'
+        for p in paths
+    )
+    return f"<h2>Curves</h2>{images}" if images else ""
+
+
+def _facts(title: str, facts: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(k)}</td><td><code>"
+        f"{html.escape(v if isinstance(v, str) else json.dumps(v))}</code></td></tr>"
+        for k, v in facts.items()
+    )
+    return f"<h2>{html.escape(title)}</h2><table>{rows}</table>" if rows else ""
+
+
+def _text(title: str, path: Path) -> str:
+    if not path.is_file():
+        return ""
+    text = html.escape(path.read_text(encoding="utf-8"))
+    return f"<h2>{html.escape(title)}</h2><pre><code>{text}</code></pre>"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
