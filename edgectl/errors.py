@@ -4,6 +4,7 @@ EdgectlError                      1  a run-time failure
 ├── UsageError                    2  wrong words on the command line
 │   ├── ConfigError               2  a configuration key or value
 │   └── UnknownNameError          2  a family, backend, data set, ... nobody offers
+├── UnsupportedOpError            2  a network the op set cannot express: change the model configuration
 ├── DependencyError               3  a missing package, tool or device
 │   └── BackendUnavailableError   3  a backend whose vendor tool is absent
 ├── GateFailedError               4  accuracy, size or parity out of bounds
@@ -67,6 +68,16 @@ class UnknownNameError(UsageError):
         else:
             fix = f"no {kind} is installed; see 'edgectl plugins list'"
         super().__init__(f"unknown {kind} '{name}'", where=where, fix=fix)
+
+
+class UnsupportedOpError(EdgectlError):
+    """A module whose arithmetic cannot be quantised; ``where`` is its path, ``fix`` the replacement.
+
+    Exit code 2: the model configuration chose the operation, and another choice is the remedy.
+    """
+
+    exit_code = 2
+    code = "E-OP"
 
 
 class DependencyError(EdgectlError):

@@ -1,0 +1,1 @@
+"""Trace, calibrate, fake-quantise and analyse networks in a backend's arithmetic."""

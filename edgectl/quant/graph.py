@@ -1,8 +1,8 @@
 """``QuantGraph``: the small graph every backend writer reads, executable in torch.
 
-A straight list of nodes in topological order, NCHW shapes with batch size 1 written down, batch norm
-folded, activations fused into the op that produces them. The op set is data (:data:`OPS`): the tracer,
-the backends' checkers, the docs and the tests share it.
+A straight list of nodes in topological order, NCHW shapes with batch size 1 written down, batch
+norm folded, activations fused into the op that produces them. The op set is data (:data:`OPS`): the
+tracer, the backends' checkers, the docs and the tests share it.
 """
 
 from __future__ import annotations
@@ -115,9 +115,11 @@ class QuantGraph:
 
     @property
     def input(self) -> Node:
+        """The one network input."""
         return next(n for n in self if n.op == "input")
 
     def consumers(self, name: str) -> list[Node]:
+        """Nodes that read the tensor ``name``."""
         return [n for n in self if name in n.inputs]
 
     def copy(self) -> QuantGraph:
@@ -159,12 +161,15 @@ class QuantGraph:
 def execute(
     node: Node, inputs: Sequence[Tensor], weight: Tensor | None = None, bias: Tensor | None = None
 ) -> Tensor:
-    """One op in float torch, its fused activation included. ``weight``/``bias`` are passed in so that
-    fake-quantised ones can stand in for the node's own. Inputs (N, C, H, W) or (N, C)."""
+    """One op in float torch, its fused activation included. Inputs (N, C, H, W) or (N, C).
+
+    ``weight`` and ``bias`` are passed in so that fake-quantised ones can stand in for the node's own.
+    """
     return activate(_compute(node, list(inputs), weight, bias), node.activation)
 
 
 def activate(y: Tensor, activation: Activation) -> Tensor:
+    """The fused clamp."""
     if activation == "relu":
         return F.relu(y)
     if activation == "relu6":
