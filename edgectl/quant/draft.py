@@ -1,7 +1,7 @@
 """A graph under construction: what the tracer appends to and the simplifier rewrites.
 
-Besides :data:`edgectl.quant.graph.OPS` a draft may hold ``affine`` (``x * weight + bias``, one number
-a channel: batch norm, scalars) and ``clamp`` (attributes ``lo``, ``hi``).
+Besides :data:`edgectl.quant.graph.OPS` a draft may hold ``affine`` (``x * weight + bias``, a number
+each channel: batch norm, scalars) and ``clamp`` (attributes ``lo``, ``hi``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ tracer, the backends' checkers, the docs and the tests share it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -54,7 +55,7 @@ OPS: dict[str, Op] = {
 """Attributes: stride, dilation, kernel are (h, w); padding is (top, bottom, left, right)."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """One op.
 
@@ -146,16 +147,49 @@ class QuantGraph:
 
     def run(self, x: Tensor, taps: dict[str, Tensor] | None = None) -> list[Tensor]:
         """Float execution. x: (N, C, H, W), any N. ``taps``, when given, receives every tensor."""
-        values: dict[str, Tensor] = {}
-        for node in self:
-            values[node.name] = (
-                x
-                if node.op == "input"
-                else execute(node, [values[i] for i in node.inputs], node.weight, node.bias)
-            )
-        if taps is not None:
-            taps.update(values)
-        return [values[o] for o in self.outputs]
+
+        def step(node: Node, inputs: list[Tensor]) -> Tensor:
+            return x if node.op == "input" else execute(node, inputs, node.weight, node.bias)
+
+        return self.evaluate(step, taps=taps)
+
+    def evaluate(
+        self,
+        step: Callable[[Node, list[Tensor]], Tensor],
+        outputs: Sequence[str] | None = None,
+        *,
+        known: Mapping[str, Tensor] | None = None,
+        taps: dict[str, Tensor] | None = None,
+    ) -> list[Tensor]:
+        """The one interpreter: ``step(node, input tensors)`` computes each tensor the outputs need.
+
+        Args:
+            outputs: tensors to return; the graph's outputs when None.
+            known: tensors already computed; their nodes and what only they need are not run.
+            taps: receives every tensor computed. Without it a tensor is dropped after its last use.
+        """
+        wanted = self.outputs if outputs is None else tuple(outputs)
+        values: dict[str, Tensor] = dict(known or {})
+        needed = self._ancestors(wanted, values)
+        uses = Counter(i for n in needed for i in n.inputs)
+        for node in needed:
+            value = step(node, [values[i] for i in node.inputs])
+            values[node.name] = value
+            if taps is not None:
+                taps[node.name] = value
+            for name in node.inputs:
+                uses[name] -= 1
+                if not uses[name] and name not in wanted:
+                    values.pop(name, None)
+        return [values[o] for o in wanted]
+
+    def _ancestors(self, wanted: Sequence[str], known: Mapping[str, Tensor]) -> list[Node]:
+        """Nodes to run, in order, to obtain ``wanted`` from what is known."""
+        needed = {name for name in wanted if name not in known}
+        for node in reversed(self._nodes.values()):
+            if node.name in needed:
+                needed.update(i for i in node.inputs if i not in known)
+        return [n for n in self if n.name in needed]
 
 
 def execute(
@@ -163,7 +197,7 @@ def execute(
 ) -> Tensor:
     """One op in float torch, its fused activation included. Inputs (N, C, H, W) or (N, C).
 
-    ``weight`` and ``bias`` are passed in so that fake-quantised ones can stand in for the node's own.
+    ``weight`` and ``bias`` are passed in so that fake-quantised ones can stand in for the node's.
     """
     return activate(_compute(node, list(inputs), weight, bias), node.activation)
 

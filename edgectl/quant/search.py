@@ -1,0 +1,135 @@
+"""Choose ranges by the error they cause downstream, not by the error of the tensor itself.
+
+A tensor's own error is the wrong target where what follows forgives it: large negative values
+before a SiLU can be clipped for nothing, and a channel nobody multiplies by much may be coarse. Candidates
+are judged where the tensor is next used (the following convolutions), the finalists at the heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from edgectl.quant.graph import Node, execute
+from edgectl.quant.observers import Range
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges import RangeGroup, bounds, qparams
+from edgectl.quant.scheme import QParams
+from edgectl.quant.simulate import Simulator, fake_quantize
+from edgectl.quant.sqnr import relative_error
+
+_STEPS = (0.5, 0.7, 0.85, 0.93, 1.08, 1.25, 1.6)
+"""Factors tried on either bound, twice round."""
+
+_WORTHWHILE = 0.999
+"""A change must lower the error at the heads by this factor: less is noise of the sample."""
+
+
+class DownstreamSearch:
+    """Range candidates of one graph, judged on one batch.
+
+    Args:
+        quantized: changed in place.
+        x: (N, C, H, W) pictures in the lowered domain.
+        heads: the float network's outputs for ``x``.
+
+    Attributes:
+        error: present :func:`relative_error` at the heads.
+    """
+
+    def __init__(self, quantized: QuantizedGraph, x: Tensor, heads: Sequence[Tensor]) -> None:
+        self._simulator = Simulator(quantized)
+        self._quantized = quantized
+        self._scheme = quantized.scheme
+        self._graph = quantized.graph
+        self._x = x
+        self._heads = list(heads)
+        self._float: dict[str, Tensor] = {}
+        with torch.no_grad():
+            self._graph.run(x, self._float)
+        self._rounded: dict[str, Tensor] = {}
+        outputs = self._simulator.run(x, taps=self._rounded)
+        self.error = relative_error(self._heads, outputs)
+
+    def use_region_best(self, group: RangeGroup, widest: Range) -> None:
+        """Takes the range of least error at the readers without asking the heads."""
+        self._simulator.assign(group.members, self._region_best(group, widest))
+
+    def improve(self, group: RangeGroup, widest: Range) -> bool:
+        """Tries the widest range and the readers' favourite; keeps what lowers :attr:`error`."""
+        changed = False
+        for candidate in (self._region_best(group, widest), qparams(*widest, self._scheme)):
+            before = self._quantized.activations[group.name]
+            if candidate == before:
+                continue
+            self._simulator.assign(group.members, candidate)
+            stale = self._descendants(group)
+            known = {k: v for k, v in self._rounded.items() if k not in stale}
+            taps: dict[str, Tensor] = {}
+            outputs = self._simulator.run(self._x, known=known, taps=taps)
+            error = relative_error(self._heads, outputs)
+            if error < self.error * _WORTHWHILE:
+                self.error, changed = error, True
+                self._rounded.update(taps)
+            else:
+                self._simulator.assign(group.members, before)
+        return changed
+
+    def region_error(self, group: RangeGroup, candidate: QParams) -> float:
+        """Relative error at the readers when only this group is rounded, all else in float."""
+        inside, frontier = self._region(group)
+        known = {k: v for k, v in self._float.items() if k not in inside}
+        for name in group.members:
+            # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
+            known[name] = fake_quantize(self._float[name], candidate, self._scheme)
+
+        def step(node: Node, inputs: list[Tensor]) -> Tensor:
+            return execute(node, inputs, node.weight, node.bias)
+
+        with torch.no_grad():
+            got = self._graph.evaluate(step, frontier, known=known)
+        return relative_error([self._float[n] for n in frontier], got)
+
+    def _region_best(self, group: RangeGroup, widest: Range) -> QParams:
+        """Coordinate descent over the two bounds from the present ones, inside ``widest``."""
+        best = self._quantized.activations[group.name]
+        least = self.region_error(group, best)
+        for bound in ("hi", "lo", "hi", "lo"):
+            lo, hi = bounds(best, self._scheme)
+            if (lo == 0.0 and bound == "lo") or (hi == 0.0 and bound == "hi"):
+                continue
+            for step in _STEPS:
+                low, high = (lo, hi * step) if bound == "hi" else (lo * step, hi)
+                candidate = qparams(max(low, widest[0]), min(high, widest[1]), self._scheme)
+                error = self.region_error(group, candidate)
+                if error < least:
+                    best, least = candidate, error
+        return best
+
+    def _region(self, group: RangeGroup) -> tuple[set[str], list[str]]:
+        """(nodes to recompute, nodes to compare): forward to the next weighted node or sum.
+
+        Element-wise ops are looked through, so that a SiLU (x * sigmoid(x)) counts as one.
+        """
+        frontier = [m for m in group.members if m in self._graph.outputs]
+        inside: set[str] = set()
+        pending = list(group.members)
+        while pending:
+            for reader in self._graph.consumers(pending.pop()):
+                if reader.name in inside or reader.name in group.members:
+                    continue
+                inside.add(reader.name)
+                if reader.op in ("conv", "linear", "add") or reader.name in self._graph.outputs:
+                    frontier.append(reader.name)
+                else:
+                    pending.append(reader.name)
+        return inside, frontier
+
+    def _descendants(self, group: RangeGroup) -> set[str]:
+        stale = set(group.members)
+        for node in self._graph:
+            if stale.intersection(node.inputs):
+                stale.add(node.name)
+        return stale
