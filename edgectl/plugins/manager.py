@@ -1,0 +1,150 @@
+"""Guarded loading of plugins: one that is broken is listed as broken, and the others work.
+
+pluggy's own ``load_setuptools_entrypoints`` lets the first ImportError end the program; here every
+entry point is loaded in a guard, and what happened is kept for ``plugins list`` and ``--debug``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from edgectl.errors import UnknownNameError
+from edgectl.plugins import hookspecs
+
+GROUP = "edgectl"
+HOOKS: dict[str, tuple[str, type]] = {
+    "edgectl_register_families": ("family", hookspecs.FamilyInfo),
+    "edgectl_register_backends": ("backend", hookspecs.BackendInfo),
+    "edgectl_register_datasets": ("dataset", hookspecs.DatasetInfo),
+    "edgectl_register_boards": ("board", hookspecs.BoardInfo),
+    "edgectl_register_commands": ("command", hookspecs.CommandInfo),
+    "edgectl_doctor_checks": ("doctor", hookspecs.DoctorCheck),
+}
+
+
+@dataclass
+class LoadedPlugin:
+    """One entry point and what became of it.
+
+    ``state``: ``ok``, ``broken`` (with ``reason`` and ``trace``), ``skipped`` (API range) or
+    ``disabled`` (``EDGECTL_PLUGINS``).
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: str = "ok"
+    reason: str = ""
+    trace: str = ""
+
+    def fail(self, reason: str, error: BaseException | None = None) -> None:
+        self.state, self.reason = "broken", reason
+        if error is not None:
+            self.trace = "".join(traceback.format_exception(error))
+
+
+@dataclass
+class PluginManager:
+    """A pluggy manager and the record of every entry point, in entry-point order."""
+
+    pluggy: pluggy.PluginManager
+    plugins: list[LoadedPlugin]
+
+    def collect(self, hook: str) -> list[tuple[LoadedPlugin, Any]]:
+        """Calls one hook plugin by plugin, guarded: ``(plugin, item)`` for every item returned.
+
+        A hook that raises, or returns anything but a list of the right dataclass, breaks its
+        plugin and no other.
+        """
+        expected = HOOKS[hook][1]
+        found: list[tuple[LoadedPlugin, Any]] = []
+        for plugin in self.plugins:
+            module = self.pluggy.get_plugin(plugin.name)
+            if plugin.state != "ok" or module is None or not hasattr(module, hook):
+                continue
+            try:
+                items = list(getattr(module, hook)())
+            except Exception as e:  # noqa: BLE001 - the plugin boundary
+                plugin.fail(f"{hook} raised {type(e).__name__}: {e}", e)
+                continue
+            wrong = [i for i in items if not isinstance(i, expected)]
+            if wrong:
+                plugin.fail(f"{hook} returned {type(wrong[0]).__name__}, not {expected.__name__}")
+                continue
+            for item in items:
+                low, high = item.api
+                if low <= hookspecs.EDGECTL_PLUGIN_API <= high:
+                    found.append((plugin, item))
+                else:
+                    plugin.state = "skipped"
+                    plugin.reason = (
+                        f"written for plugin API {low}..{high}, "
+                        f"this is API {hookspecs.EDGECTL_PLUGIN_API}"
+                    )
+        return found
+
+
+def get_manager(
+    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
+) -> PluginManager:
+    """Loads the installed plugins, or the entry points given (tests).
+
+    ``EDGECTL_PLUGINS=none`` loads the built-in data sets alone, ``a,b`` just those: to bisect.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    if entry_points is None:
+        entry_points = importlib.metadata.entry_points(group=GROUP)
+    wanted = _wanted()
+    loaded: list[LoadedPlugin] = []
+    for entry in entry_points:
+        plugin = LoadedPlugin(
+            entry.name,
+            entry.dist.name if entry.dist else "?",
+            entry.dist.version if entry.dist else "?",
+        )
+        loaded.append(plugin)
+        if wanted is not None and entry.name not in wanted and entry.name != "builtin":
+            plugin.state, plugin.reason = "disabled", "by EDGECTL_PLUGINS"
+            continue
+        _load(manager, entry, plugin)
+    unknown = sorted((wanted or set()) - {p.name for p in loaded})
+    if unknown:
+        raise UnknownNameError(
+            "plugin", unknown[0], [p.name for p in loaded], where="EDGECTL_PLUGINS"
+        )
+    return PluginManager(manager, loaded)
+
+
+def _wanted() -> set[str] | None:
+    value = os.environ.get("EDGECTL_PLUGINS", "").strip()
+    if not value:
+        return None
+    return set() if value == "none" else {n.strip() for n in value.split(",") if n.strip()}
+
+
+def _load(
+    manager: pluggy.PluginManager, entry: importlib.metadata.EntryPoint, plugin: LoadedPlugin
+) -> None:
+    try:
+        module = entry.load()
+        manager.register(module, name=entry.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # noqa: BLE001 - a plugin may even call sys.exit at import
+        plugin.fail(f"{type(e).__name__}: {e}", e)
+        return
+    known = set(HOOKS)
+    misspelt = sorted(n for n in dir(module) if n.startswith("edgectl_") and n not in known
+                      and hasattr(getattr(module, n), "edgectl_impl"))
+    if misspelt:
+        manager.unregister(name=entry.name)
+        error = UnknownNameError("hook", misspelt[0], known)
+        plugin.fail(f"{error.message}; {error.fix}")

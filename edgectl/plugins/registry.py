@@ -1,0 +1,142 @@
+"""What the installed plugins offer, by kind and name, and the guarded import of what is used."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from edgectl.errors import EdgectlError, PluginError, UnknownNameError
+from edgectl.plugins.manager import HOOKS, LoadedPlugin, PluginManager, get_manager
+from edgectl.types import (
+    BackendInfo,
+    BoardInfo,
+    CommandInfo,
+    DatasetInfo,
+    DoctorCheck,
+    FamilyInfo,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Offer(Generic[T]):
+    """One registered thing and the plugin it came from."""
+
+    info: T
+    plugin: LoadedPlugin
+
+
+@dataclass
+class Table(Generic[T]):
+    """All offers of one kind. Two plugins may claim a name; using it is then an error."""
+
+    kind: str
+    offers: list[Offer[T]]
+    broken: list[LoadedPlugin] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        return sorted({_name(o.info) for o in self.offers})
+
+    def infos(self) -> list[T]:
+        return [o.info for o in self.offers]
+
+    def claims(self, name: str) -> list[Offer[T]]:
+        return [o for o in self.offers if _name(o.info) == name]
+
+    def get(self, name: str) -> T:
+        """Raises PluginError for a name two plugins claim or a broken plugin of that name;
+        UnknownNameError otherwise."""
+        claims = self.claims(name)
+        if len(claims) == 1:
+            return claims[0].info
+        if claims:
+            by = " and ".join(sorted(o.plugin.distribution for o in claims))
+            raise PluginError(
+                f"two plugins offer the {self.kind} '{name}': {by}",
+                fix="uninstall one, or bisect with EDGECTL_PLUGINS",
+            )
+        for plugin in self.broken:
+            if plugin.name == name:
+                raise PluginError(
+                    f"the plugin '{name}' ({plugin.distribution} {plugin.version}) is "
+                    f"{plugin.state}: {plugin.reason}",
+                    fix=f"pip install --upgrade {plugin.distribution}; details: edgectl plugins info {name}",
+                )
+        raise UnknownNameError(self.kind, name, self.names())
+
+
+@dataclass
+class Registry:
+    """Everything the installed plugins offer."""
+
+    plugins: list[LoadedPlugin]
+    families: Table[FamilyInfo]
+    backends: Table[BackendInfo]
+    datasets: Table[DatasetInfo]
+    boards: Table[BoardInfo]
+    commands: Table[CommandInfo]
+    manager: PluginManager
+
+    def doctor_checks(self) -> list[DoctorCheck]:
+        return [check for _, check in self.manager.collect("edgectl_doctor_checks")]
+
+    def provided_by(self, plugin: LoadedPlugin) -> list[tuple[str, str]]:
+        """(kind, name) of everything a plugin registered."""
+        tables: list[Table[Any]] = [
+            self.families,
+            self.backends,
+            self.datasets,
+            self.boards,
+            self.commands,
+        ]
+        return [(t.kind, _name(o.info)) for t in tables for o in t.offers if o.plugin is plugin]
+
+
+def build_registry(manager: PluginManager | None = None) -> Registry:
+    """Calls every registration hook once."""
+    manager = manager or get_manager()
+    collected = {
+        kind: manager.collect(hook) for hook, (kind, _) in HOOKS.items() if kind != "doctor"
+    }
+    unusable = [p for p in manager.plugins if p.state in ("broken", "skipped")]
+
+    def table(kind: str) -> Table[Any]:
+        # a plugin may break in a later hook than the one that offered something
+        offers = [Offer(item, p) for p, item in collected[kind] if p.state != "broken"]
+        return Table(kind, offers, unusable)
+
+    return Registry(
+        manager.plugins,
+        table("family"),
+        table("backend"),
+        table("dataset"),
+        table("board"),
+        table("command"),
+        manager,
+    )
+
+
+def load_entry(entry: str, plugin: str) -> Any:
+    """Imports ``module:Class`` and instantiates it.
+
+    Raises:
+        EdgectlError: as the plugin raised it (BackendUnavailableError, for example).
+        PluginError: anything else that goes wrong.
+    """
+    module, _, attribute = entry.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)()
+    except EdgectlError:
+        raise
+    except Exception as e:  # the plugin boundary
+        raise PluginError(
+            f"the plugin '{plugin}' cannot be used: {type(e).__name__}: {e}",
+            where=entry,
+            fix=f"edgectl plugins info {plugin}",
+        ) from e
+
+
+def _name(info: Any) -> str:
+    return str(info.name)
