@@ -1,0 +1,116 @@
+"""One evaluation for everything that predicts: trained network, quantised graph, exported file.
+
+A predictor takes the pictures the device would be fed and returns raw head tensors; the family's
+own postprocess turns them into detections; the task's metrics score those. Two numbers are
+comparable because nothing but the predictor differs between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgectl.data.preprocess import normalise
+from edgectl.protocols import Postprocess
+from edgectl.types import Detections, OutputSpec, PreprocessSpec, Targets
+
+Predictor = Callable[[np.ndarray], list[Tensor]]
+"""uint8 (N, H, W, 3), resized and padded -> raw float32 heads on the CPU, in OutputSpec order."""
+
+
+class EvalBatch(Protocol):
+    """What an evaluation loader yields."""
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """uint8 (N, H, W, 3), resized and padded."""
+        ...
+
+    @property
+    def targets(self) -> Targets:
+        """Ground truth in network-input pixels."""
+        ...
+
+
+class Metric(Protocol):
+    """An accumulator over batches."""
+
+    def update(self, detections: list[Detections], targets: Targets) -> None:
+        """One entry a picture in both."""
+        ...
+
+    def compute(self) -> dict[str, Any]:
+        """Figures over everything seen so far."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """Raw heads of a batch, kept so that several thresholds can be tried on them."""
+
+    outputs: list[Tensor]
+    targets: Targets
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a task is judged by.
+
+    Attributes:
+        main: the figure that decides, a key of ``build().compute()``; larger is better.
+        build: a fresh accumulator.
+        tuned: whether the family's score threshold is chosen on held-back pictures.
+    """
+
+    main: str
+    build: Callable[[], Metric]
+    tuned: bool = True
+
+
+def record(predict: Predictor, batches: Iterable[EvalBatch]) -> Iterator[Record]:
+    """Runs the predictor over the batches, in order."""
+    for batch in batches:
+        yield Record(predict(batch.pictures), batch.targets)
+
+
+def score(
+    records: Iterable[Record],
+    postprocess: Postprocess,
+    specs: Sequence[OutputSpec],
+    metrics: Metrics,
+) -> dict[str, Any]:
+    """Postprocess at its present threshold, then the metric."""
+    metric = metrics.build()
+    for r in records:
+        metric.update(postprocess(r.outputs, specs), r.targets)
+    return metric.compute()
+
+
+def evaluate(
+    predict: Predictor,
+    batches: Iterable[EvalBatch],
+    postprocess: Postprocess,
+    specs: Sequence[OutputSpec],
+    metrics: Metrics,
+) -> dict[str, Any]:
+    """The task's figures over all batches, and ``threshold`` where one was applied."""
+    figures = score(record(predict, batches), postprocess, specs, metrics)
+    return {**figures, "threshold": postprocess.threshold} if metrics.tuned else figures
+
+
+def torch_predictor(model: nn.Module, spec: PreprocessSpec, device: torch.device) -> Predictor:
+    """A network in eval mode as a predictor. ``model`` must live on ``device``."""
+
+    def predict(pictures: np.ndarray) -> list[Tensor]:
+        # (N, H, W, C) seen as NCHW is the channels_last layout convolutions are fastest in
+        x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(device)
+        with torch.no_grad():
+            outputs = model(normalise(x, spec))
+        return [o.float().cpu() for o in outputs]
+
+    return predict

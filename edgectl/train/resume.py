@@ -1,0 +1,59 @@
+"""Whether a checkpoint is the unfinished half of the run that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgectl.errors import ArtifactError, ConfigError, DataError
+from edgectl.train.checkpoint import Checkpoint
+from edgectl.train.rundir import RunDirectory
+from edgectl.train.setup import TrainSetup
+
+# Where a run continues may differ from where it began; what it computes may not.
+_MACHINE_KEYS = frozenset(
+    {"train.device", "train.devices", "train.threads", "train.tensorboard", "data.cache"}
+)
+
+
+def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory) -> None:
+    """Raises:
+    ArtifactError: the checkpoint holds weights only.
+    ConfigError: it was trained with another configuration (the number of epochs included: the
+        learning rate's whole course depends on it).
+    DataError: the pictures or labels have changed.
+    """
+    if checkpoint.training is None:
+        raise ArtifactError(
+            "holds no training state and cannot be resumed",
+            where=str(run.path),
+            fix=f"resume from {run.last}, or start a new run with --weights",
+        )
+    before, now = _flat(checkpoint.config), _flat(setup.config.model_dump(mode="json"))
+    changed = sorted(
+        key
+        for key in before.keys() | now.keys()
+        if before.get(key) != now.get(key) and key not in _MACHINE_KEYS
+    )
+    if changed:
+        what = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in changed[:3])
+        raise ConfigError(
+            f"a resumed run keeps its configuration ({what})",
+            where=str(run.path),
+            fix="leave the changed options out, or start a new run",
+        )
+    if checkpoint.data["fingerprint"] != setup.data["fingerprint"]:
+        raise DataError(
+            "the pictures or labels have changed since the run began",
+            where=str(run.path),
+            fix="restore them, or start a new run",
+        )
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,163 @@
+"""Run directories: ``runs/train/<family>-<NNN>/``, one a run, and ``runs/latest``."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from edgectl.errors import EdgectlError, UsageError
+from edgectl.train.files import write_json, write_text
+
+RUNS = Path("runs")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run. Every name in it is fixed, so that tools find them."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What was configured, defaults and flags merged."""
+        return self.path / "config.resolved.toml"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, machine, seed, data, command."""
+        return self.path / "provenance.json"
+
+    @property
+    def events(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "events.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """Figures of both checkpoints, with their sha256."""
+        return self.path / "metrics.json"
+
+    @property
+    def plots(self) -> Path:
+        """Curves."""
+        return self.path / "plots"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``last.pt`` and ``best.pt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The last finished epoch; a run is resumed from it."""
+        return self.checkpoints / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The weights that ship."""
+        return self.checkpoints / "best.pt"
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """``config.resolved.toml``. TOML has no null: keys that are None are left out."""
+        write_text(self.config, tomli_w.dumps(_without_none(config)))
+
+    def write_provenance(self, document: dict[str, Any]) -> None:
+        """Atomically."""
+        write_json(self.provenance, document)
+
+    def write_metrics(self, document: dict[str, Any]) -> None:
+        """Atomically."""
+        write_json(self.metrics, document)
+
+
+def create_run(family: str, *, name: str | None = None, root: Path = RUNS) -> RunDirectory:
+    """A fresh run directory, the next free number or ``name``; ``latest`` then points to it.
+
+    Two processes never get the same one: ``mkdir`` is the lock.
+
+    Raises:
+        UsageError: ``name`` is taken or not a plain file name.
+        EdgectlError: the directory cannot be written.
+    """
+    parent = root / "train"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        path = _named(parent, name) if name else _numbered(parent, family)
+        for part in ("checkpoints", "plots"):
+            (path / part).mkdir()
+    except OSError as e:
+        raise EdgectlError(
+            f"cannot create a run directory: {e.strerror}",
+            where=str(parent),
+            fix="run from a directory you may write to",
+        ) from e
+    set_latest(path, root=root)
+    return RunDirectory(path)
+
+
+def set_latest(path: Path, *, root: Path = RUNS) -> None:
+    """Writes ``<root>/latest``: a line of text, since links need privileges on Windows."""
+    write_text(root / "latest", path.relative_to(root).as_posix() + "\n")
+
+
+def latest_run(root: Path = RUNS) -> RunDirectory:
+    """The run ``latest`` names.
+
+    Raises UsageError when there is none, or it was deleted.
+    """
+    pointer = root / "latest"
+    fix = "train first: edgectl train FAMILY --data DATA, or name the model"
+    if not pointer.is_file():
+        raise UsageError("no run yet in this project", where=str(root), fix=fix)
+    path = root / pointer.read_text(encoding="utf-8").strip()
+    if not path.is_dir():
+        raise UsageError(f"the latest run was deleted: {path}", where=str(pointer), fix=fix)
+    return RunDirectory(path)
+
+
+def _named(parent: Path, name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot name a run",
+            where="--name",
+            fix="letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+    path = parent / name
+    try:
+        path.mkdir()
+    except FileExistsError as e:
+        raise UsageError(
+            f"run '{name}' exists",
+            where="--name",
+            fix=f"choose another name, or edgectl train --resume {path}",
+        ) from e
+    return path
+
+
+def _numbered(parent: Path, family: str) -> Path:
+    number = max((_number(p.name, family) for p in parent.iterdir()), default=0)
+    while True:
+        number += 1
+        path = parent / f"{family}-{number:03d}"
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+
+
+def _number(name: str, family: str) -> int:
+    digits = name.removeprefix(f"{family}-")
+    return int(digits) if digits != name and digits.isdecimal() else 0
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value]
+    return value

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edgectl.errors import ArtifactError, UsageError
+from edgectl.train.locate import resolve_model
+from edgectl.train.rundir import create_run, latest_run
+
+
+def test_numbers_count_up_a_family(tmp_path: Path) -> None:
+    names = [create_run(f, root=tmp_path).path.name for f in ("fomo", "fomo", "fcos", "fomo")]
+    assert names == ["fomo-001", "fomo-002", "fcos-001", "fomo-003"]
+    (tmp_path / "train" / "fomo-041").mkdir()
+    assert create_run("fomo", root=tmp_path).path.name == "fomo-042"
+    assert latest_run(tmp_path).path == tmp_path / "train" / "fomo-042"
+
+
+def test_runs_started_at_once_never_share_a_directory(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: create_run("fomo", root=tmp_path).path, range(40)))
+    assert len(set(runs)) == 40
+    assert latest_run(tmp_path).path in runs
+
+
+def test_names(tmp_path: Path) -> None:
+    assert create_run("fomo", name="my.run", root=tmp_path).path.name == "my.run"
+    with pytest.raises(UsageError, match="exists"):
+        create_run("fomo", name="my.run", root=tmp_path)
+    for bad in ("../up", "a/b", ".hidden", "a b"):
+        with pytest.raises(UsageError, match="cannot name"):
+            create_run("fomo", name=bad, root=tmp_path)
+
+
+def test_resolved_config_has_no_nulls(tmp_path: Path) -> None:
+    run = create_run("fomo", root=tmp_path)
+    run.write_config({"input_size": None, "a": {"b": (1, 2), "c": None}})
+    assert tomllib.loads(run.config.read_text()) == {"a": {"b": [1, 2]}}
+
+
+def test_resolve_model(tmp_path: Path) -> None:
+    run = create_run("fomo", root=tmp_path)
+    with pytest.raises(ArtifactError, match="no checkpoint"):
+        resolve_model(None, root=tmp_path)
+    run.last.write_bytes(b"")
+    assert resolve_model(None, root=tmp_path).path == run.last
+    run.best.write_bytes(b"")
+    found = resolve_model(run.path, root=tmp_path)
+    assert (found.kind, found.path, found.run) == ("run", run.best, run)
+
+    found = resolve_model(run.last)
+    assert found.kind == "checkpoint" and found.run is not None
+    assert found.run.path == run.path.resolve()
+
+    artifact = run.path / "export" / "tflite-int8"
+    artifact.mkdir(parents=True)
+    (artifact / "manifest.json").write_text("{}")
+    (artifact / "model.tflite").write_bytes(b"")
+    for given in (artifact, artifact / "model.tflite"):
+        found = resolve_model(given)
+        assert (found.kind, found.path) == ("artifact", artifact)
+        assert found.run is not None and found.run.path == run.path.resolve()
+
+    bare = tmp_path / "bare.tflite"
+    bare.write_bytes(b"")
+    assert (resolve_model(bare).kind, resolve_model(bare).run) == ("file", None)
+
+
+def test_resolve_model_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run yet"):
+        resolve_model(None, root=tmp_path)
+    with pytest.raises(UsageError, match="no such file"):
+        resolve_model(tmp_path / "x.pt")
+    with pytest.raises(UsageError, match="neither a run"):
+        resolve_model(tmp_path)
+    create_run("fomo", root=tmp_path).path.rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="deleted"):
+        resolve_model(None, root=tmp_path)
