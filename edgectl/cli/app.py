@@ -1,0 +1,182 @@
+"""The ``edgectl`` program: the command table, and the one place where errors become exit codes.
+
+Commands are modules imported when they are used; ``--help`` and completion read the table alone, so
+they load neither torch nor a plugin's heavy modules.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from edgectl import __version__
+from edgectl.cli.argv import hoist_flags, join_sizes
+from edgectl.cli.session import Session, offline_by_environment
+from edgectl.errors import EdgectlError
+
+EPILOG = (
+    "Exit codes: 0 done · 1 run-time failure · 2 usage or configuration · 3 missing dependency, tool "
+    "or device · 4 gate failed · 5 data or artifact invalid · 6 plugin error · 130 interrupted."
+    "\n\nEvery command takes --json (one document on stdout), --offline and --debug."
+)
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("edgectl.cli.init_cmd", "Write a commented edgectl.toml to start from."),
+    "data": ("edgectl.cli.data_cmd", "List and describe data sets."),
+    "train": ("edgectl.cli.train_cmd", "Train a model family on labelled pictures."),
+    "eval": ("edgectl.cli.eval_cmd", "Score a checkpoint or an exported file."),
+    "export": ("edgectl.cli.export_cmd", "Write the file that ships, and prove it."),
+    "qat": ("edgectl.cli.qat_cmd", "Train in the backend's integer arithmetic, then export."),
+    "report": ("edgectl.cli.report_cmd", "One self-contained HTML page about a run."),
+    "demo": ("edgectl.cli.demo_cmd", "The whole line on a generated data set, offline."),
+    "models": ("edgectl.cli.models_cmd", "Model families and variants installed here."),
+    "boards": ("edgectl.cli.boards_cmd", "Devices the installed backends know."),
+    "plugins": ("edgectl.cli.plugins_cmd", "What is plugged in, and in what state."),
+    "doctor": ("edgectl.cli.doctor_cmd", "What is installed, what is missing, and the remedy."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name and summary; imports one when it is invoked."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """The table's order, then commands of plugins."""
+        return [*COMMANDS, *sorted(_plugin_commands())]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A placeholder with the summary while the top-level help is being made."""
+        known = {**_plugin_commands(), **COMMANDS}
+        if cmd_name not in known:
+            near = difflib.get_close_matches(cmd_name, list(known), n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{cmd_name}'.{hint}")
+        module, summary = known[cmd_name]
+        if ctx.resilient_parsing or ctx.meta.get("edgectl.help"):
+            return TyperCommand(cmd_name, callback=None, help=summary)
+        path, _, attribute = module.partition(":")
+        app = getattr(importlib.import_module(path), attribute or "app")
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Marks the context, so that listing commands imports none of them."""
+        ctx.meta["edgectl.help"] = True
+        super().format_help(ctx, formatter)
+
+
+def _plugin_commands() -> dict[str, tuple[str, str]]:
+    from edgectl.plugins.manager import get_manager
+
+    found = get_manager().collect("edgectl_register_commands")
+    return {c.name: (c.entry, c.summary) for _, c in found if c.name not in COMMANDS}
+
+
+root = typer.Typer(
+    name="edgectl",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    epilog=EPILOG,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"edgectl {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def _options(
+    ctx: typer.Context,
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+    json: bool = typer.Option(False, "--json", help="One JSON document on stdout."),
+    offline: bool = typer.Option(False, "--offline", help="No network (EDGECTL_OFFLINE=1)."),
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
+) -> None:
+    """From labelled images to a verified int8 model on the chip.
+
+    edgectl train fomo --data coco_mask && edgectl export --backend tflite && edgectl eval
+    """
+    session: Session = ctx.obj
+    session.command = ctx.invoked_subcommand or ""
+    if version or json or offline or debug:  # taken out of argv before parsing; here for --help
+        raise AssertionError("global flags are hoisted before parsing")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Prints everything there is to print."""
+    words, flags = hoist_flags(argv)
+    session = Session(
+        json="--json" in flags,
+        debug="--debug" in flags,
+        offline="--offline" in flags or offline_by_environment(),
+    )
+    if session.offline:
+        os.environ["EDGECTL_OFFLINE"] = "1"  # for libraries and worker processes
+    session.command = next((w for w in words if not w.startswith("-")), "")
+    try:
+        command = typer.main.get_command(root)
+        outcome = command.main(
+            join_sizes(words), prog_name="edgectl", standalone_mode=False, obj=session
+        )
+        if isinstance(outcome, int) and outcome:
+            return outcome  # --help and --version leave through typer.Exit
+    except Exception as e:  # noqa: BLE001 - the one place where errors become text
+        return _report(session, e)
+    except KeyboardInterrupt as e:
+        return _report(session, e)
+    if session.json and session.data is not None:
+        session.print_document(None)
+    return 0
+
+
+def _report(session: Session, error: BaseException) -> int:
+    message, fix, code, status = _explain(error)
+    if session.debug:
+        traceback.print_exception(error)
+    if message:
+        session.fail(message, fix)
+    if session.json and status:
+        session.print_document({"code": code, "exit": status, "message": message, "fix": fix})
+    return status
+
+
+def _explain(error: BaseException) -> tuple[str, str | None, str, int]:
+    """(message, fix, stable code, exit code)."""
+    if isinstance(error, EdgectlError):
+        return str(error), error.fix, error.code, error.exit_code
+    if isinstance(error, typer.Exit):
+        return "", None, "E-EXIT", error.exit_code
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted", None, "E-INTERRUPTED", 130
+    if isinstance(error, BrokenPipeError):
+        # the reader has gone (for example `| head`): not a failure, and nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "", None, "E-PIPE", 0
+    usage = typer.BadParameter.__mro__[1]
+    if isinstance(error, usage):
+        text = getattr(error, "format_message", lambda: str(error))()
+        help_words = getattr(getattr(error, "ctx", None), "command_path", "edgectl")
+        return text, f"{help_words} --help", "E-USAGE", 2
+    if isinstance(error, OSError):
+        return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), None, "E-OS", 1
+    text = f"{type(error).__name__}: {error}"
+    return text, "run again with --debug for the traceback", "E-INTERNAL", 1
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""What one invocation carries: output mode, warnings, and the document ``--json`` prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = "edgectl/1"
+
+
+@dataclass
+class Session:
+    """Attributes:
+    json: one JSON document on stdout; people's text goes to stderr.
+    debug: show tracebacks.
+    offline: no network; also set by ``EDGECTL_OFFLINE=1``.
+    command: the words before the arguments, for the document.
+    data: what the document holds; set it before raising, and a failed gate still shows its figures.
+    """
+
+    json: bool = False
+    debug: bool = False
+    offline: bool = False
+    command: str = ""
+    data: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, message: str) -> None:
+        """Into the document, and to stderr for people."""
+        self.warnings.append(message)
+        self._console().print(f"[yellow]warning:[/yellow] {_escape(message)}", highlight=False)
+
+    def say(self, renderable: Any) -> None:
+        """A line, table or other Rich renderable for people: stdout, or stderr with ``--json``."""
+        self._console(stderr=self.json).print(renderable, highlight=False)
+
+    def note(self, message: str) -> None:
+        """Progress for people, always on stderr."""
+        self._console().print(f"[dim]{_escape(message)}[/dim]", highlight=False)
+
+    def fail(self, message: str, fix: str | None) -> None:
+        """One red line and the remedy, on stderr."""
+        console = self._console()
+        console.print(f"[red]error:[/red] {_escape(message)}", highlight=False, soft_wrap=True)
+        if fix:
+            console.print(f"  [cyan]fix:[/cyan] {_escape(fix)}", highlight=False, soft_wrap=True)
+
+    def print_document(self, error: dict[str, Any] | None) -> None:
+        """The one document of ``--json``."""
+        document = {
+            "schema": SCHEMA,
+            "command": self.command,
+            "ok": error is None,
+            "data": self.data,
+            "warnings": self.warnings,
+            "error": error,
+        }
+        sys.stdout.write(json.dumps(document, default=str, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+    def _console(self, stderr: bool = True) -> Any:
+        from rich.console import Console
+
+        return Console(stderr=stderr)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def offline_by_environment() -> bool:
+    """``EDGECTL_OFFLINE=1``."""
+    return os.environ.get("EDGECTL_OFFLINE", "") not in ("", "0")
