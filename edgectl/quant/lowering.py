@@ -25,7 +25,8 @@ def fold_preprocess(
     explicit pad node writes that value and the result is exact. Where they differ, one constant
     cannot express it: the mean of the means is padded, and an output that overlaps the border is
     off by at most the sum over its padded taps of ``|w| * |mean_c - mean of means| / std_c`` (w:
-    the weight before folding). Readers other than convolutions get a depthwise 1x1 convolution, exact.
+    the weight before folding). Readers other than convolutions get a depthwise 1x1 convolution,
+    which is exact.
     """
     scale, shift = (t.double() for t in _affine(graph, spec, input_scale))
     if bool((scale == 1).all()) and bool((shift == 0).all()):

@@ -1,8 +1,9 @@
 """Choose ranges by the error they cause downstream, not by the error of the tensor itself.
 
 A tensor's own error is the wrong target where what follows forgives it: large negative values
-before a SiLU can be clipped for nothing, and a channel nobody multiplies by much may be coarse. Candidates
-are judged where the tensor is next used (the following convolutions), the finalists at the heads.
+before a SiLU can be clipped for nothing, and a channel nobody multiplies by much may be coarse.
+Candidates are judged where the tensor is next used (the following convolutions), the finalists at
+the heads.
 """
 
 from __future__ import annotations
