@@ -117,6 +117,8 @@ class QuantConfig(StrictModel):
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
     equalize: bool = True
     bias_correction: bool = True
+    max_drop: Annotated[float, Field(ge=0.0)] = 0.02
+    """Largest drop of the main metric from float to file; more is exit code 4."""
 
 
 class QatConfig(StrictModel):

@@ -177,6 +177,7 @@ def _manifest(
         "model": model_file.relative_to(directory).as_posix(),
         "family": checkpoint.family,
         "variant": checkpoint.variant,
+        "model_config": trained.config.model,
         "task": request.task,
         "classes": list(trained.classes),
         "preprocess": trained.preprocess.to_dict(),

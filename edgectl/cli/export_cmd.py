@@ -1,0 +1,205 @@
+"""``edgectl export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgectl.cli.session import Session
+from edgectl.errors import UsageError
+from edgectl.plugins.registry import build_registry
+
+if TYPE_CHECKING:
+    from edgectl.cli.models import OpenModel
+    from edgectl.config.schema import RunConfig
+    from edgectl.data.calibration import CalibrationSet
+    from edgectl.data.index import DatasetIndex
+    from edgectl.export.artifact import Artifact
+    from edgectl.export.stages import ExportRequest
+    from edgectl.plugins.registry import Registry
+
+app = typer.Typer(add_completion=False)
+
+_EPILOG = """Examples:
+
+edgectl export --backend tflite
+
+edgectl export runs/train/fomo-001 --backend tflite --calib ./pictures --calib-images 200
+
+Exit code 4 when the file loses more than quant.max_drop of the main metric; it is kept all the same."""
+
+
+@app.command(epilog=_EPILOG)
+def export(
+    ctx: typer.Context,
+    model: Path | None = typer.Argument(None, help="Run or checkpoint; default: the latest run."),
+    backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
+    precision: str = typer.Option("int8", help="int8, fp16 or fp32."),
+    calib: str | None = typer.Option(
+        None, help="Calibration pictures: DATA (its train split) or a directory of pictures."
+    ),
+    calib_images: int | None = typer.Option(None, min=1, help="How many."),
+    imgsz: str | None = typer.Option(None, help="Only to check: must be the checkpoint's size."),
+    out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
+    assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
+) -> None:
+    """Write the file that ships, and prove it."""
+    session: Session = ctx.obj
+
+    from edgectl.cli.models import open_model
+    from edgectl.export.stages import export_model
+
+    registry = build_registry()
+    opened = open_model(registry, model, prefer_artifact=False)
+    flags: dict[str, Any] = {"quant": {"calib_images": calib_images}} if calib_images else {}
+    request = make_request(
+        session,
+        registry,
+        opened,
+        backend,
+        precision=precision,
+        calib=calib,
+        imgsz=imgsz,
+        out=out,
+        flags=flags,
+        assignments=assignments,
+    )
+    artifact = export_model(request, progress=session.note)
+    session.data = document(artifact)
+    if not session.json:
+        say_artifact(session, artifact)
+
+
+def make_request(
+    session: Session,
+    registry: Registry,
+    model: OpenModel,
+    backend: str,
+    *,
+    precision: str = "int8",
+    calib: str | None = None,
+    imgsz: str | None = None,
+    out: Path | None = None,
+    flags: dict[str, Any] | None = None,
+    assignments: list[str] | None = None,
+) -> ExportRequest:
+    """Everything an export needs, with this command line's configuration over the checkpoint's.
+
+    Raises:
+        UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
+    """
+    from dataclasses import replace
+
+    from edgectl.cli.wiring import open_backend, open_data, overridden, parse_size
+    from edgectl.export.stages import ExportRequest
+
+    if model.trained is None or model.artifact is not None:
+        raise UsageError(
+            "an exported file cannot be exported again",
+            where=str(model.location.path),
+            fix="name the run or its checkpoint",
+        )
+    size = model.trained.preprocess.input_size
+    if imgsz is not None and parse_size(imgsz) != size:
+        raise UsageError(
+            f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
+            where="--imgsz",
+            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
+            f" --imgsz {imgsz.replace('x', ' ')}",
+        )
+    config = overridden(model.trained.config, flags or {}, assignments or [])
+    trained = replace(model.trained, config=config)
+    opened = open_backend(registry, backend, config)
+    index: DatasetIndex | None = None
+    if config.data.name:
+        index = open_data(registry, config.data.name, config, session)
+    calibration = _calibration(session, registry, calib, config, index) if precision == "int8" else None
+    run = model.location.run
+    parent = (run.path if run else model.location.path.parent) / "export"
+    return ExportRequest(
+        trained=trained,
+        task=model.family.info.task,
+        backend=opened.backend,
+        info=opened.info,
+        backend_config=opened.config,
+        precision=precision,
+        out=out or parent / f"{backend}-{precision}",
+        index=index,
+        calibration=calibration,
+        max_drop=config.quant.max_drop,
+    )
+
+
+def _calibration(
+    session: Session,
+    registry: Registry,
+    calib: str | None,
+    config: RunConfig,
+    index: DatasetIndex | None,
+) -> CalibrationSet:
+    """Pictures of *train*; a plain directory of pictures is taken as it is."""
+    from edgectl.cli.wiring import open_data
+    from edgectl.data.calibration import calibration_from_directory, calibration_list
+    from edgectl.data.formats import looks_like_dataset
+
+    count, seed = config.quant.calib_images, config.train.seed
+    if calib is not None and Path(calib).is_dir() and not looks_like_dataset(Path(calib)):
+        chosen = calibration_from_directory(Path(calib), count, seed)
+    else:
+        source = open_data(registry, calib, config, session) if calib else index
+        if source is None:
+            raise UsageError("no calibration pictures", fix="add --calib DATA or --calib DIR")
+        split = config.data.train_split if config.data.train_split in source.splits else None
+        if split is None:
+            raise UsageError(
+                f"'{source.name}' has no split '{config.data.train_split}' to calibrate on",
+                where="--calib",
+                fix="name a directory of pictures, or --set data.train_split=",
+            )
+        chosen = calibration_list(source.splits[split], count, seed)
+    if len(chosen.names) < 50:
+        session.warn(f"{len(chosen.names)} calibration pictures; 100 or more give steadier ranges")
+    return chosen
+
+
+def document(artifact: Artifact) -> dict[str, Any]:
+    """``data`` of ``export --json``."""
+    manifest = artifact.manifest
+    return {
+        "artifact": str(artifact.directory),
+        "files": manifest["files"],
+        "backend": manifest["backend"],
+        "precision": manifest["precision"],
+        "stage": manifest["stage"],
+        "status": manifest["status"],
+        "parity": manifest["parity"],
+        "metrics": manifest.get("metrics"),
+        "gate": manifest.get("gate"),
+        "tensors": manifest["tensors"],
+    }
+
+
+def say_artifact(session: Session, artifact: Artifact) -> None:
+    """Files, parity and figures for people."""
+    manifest = artifact.manifest
+    session.say(f"[bold]{artifact.directory}[/bold]")
+    for f in manifest["files"]:
+        session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+    parity = manifest["parity"]
+    heads = parity["graph"]["sqnr_db"]
+    if heads:
+        session.say("  quantisation noise: " + ", ".join(f"{k} {v} dB" for k, v in heads.items()))
+    for name, r in parity["runtimes"].items():
+        if name != parity.get("reference"):
+            session.say(
+                f"  {name} against {parity['reference']}: {r['differing']} of {r['of']} elements differ"
+            )
+    for name, reason in parity["absent"].items():
+        session.warn(f"not judged by {name}: {reason}")
+    gate = manifest.get("gate")
+    if gate:
+        scored = manifest["metrics"]
+        before, after = (scored[k]["metrics"][gate["metric"]] for k in ("float", "file"))
+        session.say(f"  {gate['metric']}: float {before:.4f} → file {after:.4f}")

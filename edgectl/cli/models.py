@@ -1,0 +1,113 @@
+"""MODEL on the command line: opens a run, checkpoint or artifact, and makes it scorable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgectl.cli.session import Session
+from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
+from edgectl.config.schema import RunConfig
+from edgectl.data.index import DatasetIndex
+from edgectl.errors import ArtifactError, UsageError
+from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
+from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkpoint
+from edgectl.export.trained import TrainedModel, revive
+from edgectl.plugins.registry import Registry
+from edgectl.train.checkpoint import Checkpoint
+from edgectl.train.locate import ModelLocation, resolve_model
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A MODEL and where it belongs. ``artifact`` is None for a checkpoint."""
+
+    location: ModelLocation
+    family: OpenFamily
+    trained: TrainedModel | None
+    artifact: Artifact | None
+
+    @property
+    def config(self) -> RunConfig:
+        """Of the run it came from; defaults where an artifact stands alone."""
+        return self.trained.config if self.trained else RunConfig()
+
+
+def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool) -> OpenModel:
+    """``prefer_artifact``: a run stands for the file exported last, where there is one.
+
+    Raises:
+        UsageError, ArtifactError, PluginError: see :func:`edgectl.train.locate.resolve_model`.
+    """
+    location = resolve_model(model)
+    if location.kind == "file":
+        raise ArtifactError(
+            "a model file alone does not say what it is: no manifest.json beside it",
+            where=str(location.path),
+            fix="name the artifact directory, or export the file with edgectl",
+        )
+    if location.kind == "run" and prefer_artifact:
+        newest = _newest_artifact(location)
+        if newest is not None:
+            location = resolve_model(newest)
+    if location.kind != "artifact":
+        checkpoint = Checkpoint.load(location.path)
+        family = open_family(registry, checkpoint.family)
+        return OpenModel(location, family, revive(location.path, checkpoint, family.family), None)
+    artifact = open_artifact(location.path)
+    family = open_family(registry, str(artifact.manifest["family"]))
+    return OpenModel(location, family, _origin(artifact, family), artifact)
+
+
+def _newest_artifact(location: ModelLocation) -> Path | None:
+    assert location.run is not None
+    found = list(location.run.path.glob(f"export/*/{MANIFEST}"))
+    return max(found, key=lambda p: p.stat().st_mtime).parent if found else None
+
+
+def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
+    """The checkpoint an artifact was exported from, if it is still there and still the same."""
+    from edgectl.export.artifact import sha256_of
+
+    noted = artifact.manifest["checkpoint"]
+    path = Path(artifact.directory, str(noted["path"])).resolve()
+    if not path.is_file() or sha256_of(path) != noted["sha256"]:
+        return None
+    return revive(path, Checkpoint.load(path), family.family)
+
+
+def scorable(
+    registry: Registry, model: OpenModel, *, runtime: str | None, threshold: float | None
+) -> Scorable:
+    """Raises UsageError for a runtime with a checkpoint."""
+    if model.artifact is None:
+        if runtime is not None:
+            raise UsageError(
+                "a checkpoint runs in torch; runtimes are for exported files",
+                where="--runtime",
+                fix="export first: edgectl export --backend BACKEND",
+            )
+        assert model.trained is not None
+        return scorable_checkpoint(model.trained, model.family.info.task, threshold)
+    backend = open_backend(registry, model.artifact.backend, model.config)
+    family, manifest = model.family.family, model.artifact.manifest
+    model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
+    postprocess = family.postprocess(model_config, num_classes=len(manifest["classes"]))
+    return scorable_artifact(
+        model.artifact,
+        backend.backend,
+        backend.info,
+        postprocess,
+        runtime=runtime,
+        threshold=threshold,
+    )
+
+
+def data_for(
+    registry: Registry, model: OpenModel, data: str | None, session: Session
+) -> DatasetIndex:
+    """DATA as given, or what the model was trained on."""
+    name = data or model.config.data.name
+    if not name and model.artifact is not None:
+        name = str(model.artifact.manifest["data"].get("name", ""))
+    return open_data(registry, name, model.config, session)

@@ -1,0 +1,145 @@
+"""From words on the command line to objects: registry, configuration layers, data, model."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgectl.cli.session import Session
+from edgectl.errors import UnknownNameError, UsageError
+from edgectl.plugins.registry import Registry, build_registry, load_entry
+from edgectl.types import BackendInfo, FamilyInfo, Size, Task, VariantInfo
+
+if TYPE_CHECKING:
+    from edgectl.config.layers import Layer
+    from edgectl.config.schema import RunConfig
+    from edgectl.data.index import DatasetIndex
+    from edgectl.protocols import Backend, Family
+
+
+@dataclass(frozen=True)
+class OpenFamily:
+    """A family by name, its code imported."""
+
+    info: FamilyInfo
+    family: Family
+
+    def variant(self, name: str) -> VariantInfo:
+        """Raises UnknownNameError."""
+        wanted = name or self.info.default_variant
+        for variant in self.info.variants:
+            if variant.name == wanted:
+                return variant
+        raise UnknownNameError(
+            f"{self.info.name} variant", wanted, [v.name for v in self.info.variants]
+        )
+
+
+@dataclass(frozen=True)
+class OpenBackend:
+    """A backend by name, its code imported, its configuration validated."""
+
+    info: BackendInfo
+    backend: Backend
+    config: Any
+
+
+def open_family(registry: Registry, name: str) -> OpenFamily:
+    """Raises UnknownNameError, PluginError."""
+    info = registry.families.get(name)
+    return OpenFamily(info, load_entry(info.entry, name))
+
+
+def open_backend(registry: Registry, name: str, config: RunConfig) -> OpenBackend:
+    """Raises UnknownNameError, PluginError, BackendUnavailableError, ConfigError."""
+    from edgectl.config.layers import validate
+
+    info = registry.backends.get(name)
+    backend: Backend = load_entry(info.entry, name)
+    table = config.backend.get(name, {})
+    return OpenBackend(
+        info, backend, validate(backend.config_type, table, prefix=f"backend.{name}.")
+    )
+
+
+def parse_size(text: str) -> Size:
+    """``192`` or ``192x256`` (height x width). Raises UsageError."""
+    match = re.fullmatch(r"(\d+)(?:[x, ](\d+))?", text.strip())
+    if match is None or int(match[1]) == 0 or match[2] == "0":
+        raise UsageError(f"not a size: '{text}'", where="--imgsz", fix="write --imgsz H W or --imgsz N")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def check_size(size: Size, variant: VariantInfo) -> None:
+    """Raises UsageError naming the nearest sizes that the network's stride divides."""
+    stride = variant.output_stride
+    if all(n % stride == 0 for n in size):
+        return
+    down = tuple(max(stride, n // stride * stride) for n in size)
+    up = tuple(-(-n // stride) * stride for n in size)
+    raise UsageError(
+        f"{size[0]}x{size[1]} is not a multiple of the stride {stride} of {variant.name}",
+        where="--imgsz",
+        fix=f"--imgsz {down[0]} {down[1]} or --imgsz {up[0]} {up[1]}",
+    )
+
+
+def resolve_config(
+    preset: dict[str, Any], flags: dict[str, Any], assignments: Sequence[str]
+) -> RunConfig:
+    """All layers in order; ``flags`` are a nested table of what was given."""
+    from edgectl.config.layers import (
+        Layer,
+        environment_layer,
+        project_layer,
+        resolve,
+        set_layer,
+        user_layer,
+    )
+
+    layers: list[Layer | None] = [
+        Layer("the family's preset", preset),
+        user_layer(),
+        project_layer(Path.cwd()),
+        environment_layer(os.environ),
+        set_layer(assignments),
+        Layer("the command line", flags),
+    ]
+    config, _ = resolve(layers)
+    return config
+
+
+def overridden(config: RunConfig, flags: dict[str, Any], assignments: Sequence[str]) -> RunConfig:
+    """A checkpoint's configuration with the words of this command line on top."""
+    from edgectl.config.layers import Layer, resolve, set_layer
+
+    stored = Layer("the checkpoint", config.model_dump(mode="json", exclude_none=True))
+    result, _ = resolve([stored, set_layer(assignments), Layer("the command line", flags)])
+    return result
+
+
+def open_data(registry: Registry, name: str, config: RunConfig, session: Session) -> DatasetIndex:
+    """Opens DATA and warns of what its reader had to mend."""
+    from edgectl.data.catalog import open_dataset
+
+    if not name:
+        raise UsageError("no data set", fix="add --data DATA; 'edgectl data list' shows the named ones")
+    index = open_dataset(
+        name, infos=registry.datasets.infos(), fmt=config.data.format, offline=session.offline
+    )
+    for repair in index.repairs[:5]:
+        session.warn(f"{repair.file}: {repair.kind.replace('_', ' ')}: {repair.detail}")
+    if len(index.repairs) > 5:
+        session.warn(f"... and {len(index.repairs) - 5} more repairs of the labels")
+    return index
+
+
+def registry_and_task(name: str) -> tuple[Registry, OpenFamily, Task]:
+    """For commands that start from a checkpoint: what the checkpoint's family is."""
+    registry = build_registry()
+    family = open_family(registry, name)
+    return registry, family, family.info.task

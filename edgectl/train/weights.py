@@ -1,0 +1,79 @@
+"""Pretrained weights: ``auto`` looks beside the user first and on the network last."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from edgectl.errors import ArtifactError
+from edgectl.train.files import replacing_file
+from edgectl.types import WeightsSource
+
+_TIMEOUT_S = 30.0
+_CHUNK = 1 << 16
+
+
+def cache_directory() -> Path:
+    """``$EDGECTL_CACHE`` or the user's cache directory."""
+    named = os.environ.get("EDGECTL_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "edgectl"
+
+
+def find_weights(
+    wanted: str, source: WeightsSource | None, *, offline: bool, warn: Callable[[str], None]
+) -> Path | None:
+    """``none``, a file, or ``auto``: ``$EDGECTL_WEIGHTS``, the cache, then the maker's address.
+
+    Returns None for training from scratch; with ``auto`` that is said through ``warn``.
+
+    Raises:
+        ArtifactError: a file was named and is not there.
+    """
+    if wanted == "none":
+        return None
+    if wanted != "auto":
+        path = Path(wanted)
+        if not path.is_file():
+            raise ArtifactError(
+                "no such weights file", where=str(path), fix="--weights auto, none or a file"
+            )
+        return path
+    if source is None:
+        return None
+    directories = [cache_directory() / "weights"]
+    if os.environ.get("EDGECTL_WEIGHTS"):
+        directories.insert(0, Path(os.environ["EDGECTL_WEIGHTS"]))
+    for directory in directories:
+        if (directory / source.filename).is_file():
+            return directory / source.filename
+    if source.url is None:
+        warn(
+            f"training from scratch: {source.filename} is not in $EDGECTL_WEIGHTS "
+            "and has no published address"
+        )
+        return None
+    if offline:
+        warn(f"training from scratch: {source.filename} is not here, and --offline is set")
+        return None
+    return _download(source.url, cache_directory() / "weights" / source.filename, warn)
+
+
+def _download(url: str, target: Path, warn: Callable[[str], None]) -> Path | None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,  # noqa: S310 - https, ours
+            replacing_file(target) as out,
+        ):
+            while chunk := response.read(_CHUNK):
+                out.write(chunk)
+    except (urllib.error.URLError, OSError) as e:
+        warn(f"training from scratch: {url} cannot be reached ({e})")
+        return None
+    return target
