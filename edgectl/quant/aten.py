@@ -155,6 +155,10 @@ def _sum(sign: int) -> Handler:
     return handler
 
 
+def _rsub(b: DraftBuilder, a: dict[str, Any]) -> Value:
+    return _sum(-1)(b, {**a, "self": a["other"], "other": a["self"]})
+
+
 def _mul(b: DraftBuilder, a: dict[str, Any]) -> Value:
     x, y = a["self"], a["other"]
     if isinstance(x, Ref) and isinstance(y, Ref):
@@ -296,6 +300,7 @@ HANDLERS: dict[str, Handler] = {
     "batch_norm": _batch_norm,
     "add": _sum(1),
     "sub": _sum(-1),
+    "rsub": _rsub,
     "mul": _mul,
     "div": _div,
     "relu": _bounds(0.0, None),

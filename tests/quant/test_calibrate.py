@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgectl.config.schema import QuantConfig
+from edgectl.errors import DataError
+from edgectl.quant.analyse import layer_errors, relative_error, sqnr_db, worst_layers
+from edgectl.quant.calibrate import calibrate
+from edgectl.quant.correct import correct_biases
+from edgectl.quant.equalize import equalizable, equalize
+from edgectl.quant.graph import QuantGraph
+from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.simulate import simulate
+from edgectl.quant.trace import trace
+
+PLAIN = {"equalize": False, "bias_correction": False}
+
+
+@pytest.fixture
+def x(pictures) -> Tensor:
+    return torch.cat(list(pictures()))
+
+
+def head_error(graph: QuantGraph, quantized, x: Tensor) -> float:
+    with torch.no_grad():
+        return relative_error(graph.run(x), simulate(quantized, x))
+
+
+@pytest.mark.parametrize("observer", ["auto", "minmax", "percentile", "mse", "downstream"])
+def test_every_observer_quantises_a_small_network_well(
+    observer: str, fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+) -> None:
+    quantized = calibrate(fomo_graph, scheme, pictures, QuantConfig(observer=observer))
+    assert set(quantized.activations) == {n.name for n in fomo_graph}
+    with torch.no_grad():
+        assert sqnr_db(fomo_graph.run(x)[0], simulate(quantized, x)[0]) > 25
+
+
+def test_auto_is_never_worse_than_mse_on_its_sample(
+    fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+) -> None:
+    errors = [
+        head_error(
+            fomo_graph, calibrate(fomo_graph, scheme, pictures, QuantConfig(observer=o, **PLAIN)), x
+        )
+        for o in ("auto", "mse")
+    ]
+    assert errors[0] <= errors[1]
+
+
+class NegativeTail(nn.Module):
+    """A SiLU whose input reaches far below zero, where it has no effect any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(3, 8, 1)
+        self.head = nn.Conv2d(8, 2, 1)
+        with torch.no_grad():
+            self.spread.weight[:4] *= 4.0
+            self.spread.weight[4:] = -40.0 * self.spread.weight[4:].abs()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(nn.functional.silu(self.spread(x)))
+
+
+def test_downstream_beats_mse_where_clipping_is_free(
+    scheme: QuantScheme, pictures, x: Tensor
+) -> None:
+    graph = trace(NegativeTail(), (32, 32))
+    found = {
+        o: calibrate(graph, scheme, pictures, QuantConfig(observer=o, **PLAIN))
+        for o in ("mse", "downstream", "auto")
+    }
+    error = {o: head_error(graph, q, x) for o, q in found.items()}
+    assert error["downstream"] < 0.5 * error["mse"]
+    assert error["auto"] < 0.5 * error["mse"]
+    spread = found["downstream"].activations["spread"]
+    assert spread.scale < 0.7 * found["mse"].activations["spread"].scale
+
+
+def test_calibration_leaves_the_graph_alone(
+    fomo_graph: QuantGraph, scheme: QuantScheme, pictures
+) -> None:
+    before = fomo_graph.copy()
+    calibrate(fomo_graph, scheme, pictures, QuantConfig())
+    for node in fomo_graph:
+        if node.weight is not None:
+            assert torch.equal(node.weight, before[node.name].weight)
+            assert torch.equal(node.bias, before[node.name].bias)
+
+
+def test_progress_reports_the_error_of_each_step(
+    fomo_graph: QuantGraph, scheme: QuantScheme, pictures
+) -> None:
+    lines: list[str] = []
+    calibrate(fomo_graph, scheme, pictures, QuantConfig(), lines.append)
+    words = " ".join(lines)
+    assert "ranges" in words and "downstream" in words and "bias correction" in words
+
+
+def test_no_pictures(fomo_graph: QuantGraph, scheme: QuantScheme) -> None:
+    with pytest.raises(DataError, match="no calibration pictures"):
+        calibrate(fomo_graph, scheme, list, QuantConfig())
+
+
+def test_bias_correction_moves_the_mean_back(
+    fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+) -> None:
+    coarse = replace(scheme, weight_range=(-3, 3))
+    quantized = calibrate(fomo_graph, coarse, pictures, QuantConfig(observer="minmax", **PLAIN))
+    taps: dict[str, Tensor] = {}
+    with torch.no_grad():
+        (want,) = fomo_graph.run(x, taps)
+    shift = [
+        float((simulate(q, x)[0] - want).mean(dim=(0, 2, 3)).abs().max())
+        for q in (quantized, correct_biases(quantized, x, taps))
+    ]
+    assert shift[0] > 0.01
+    assert shift[1] < 0.1 * shift[0]
+
+
+def chain(act: type[nn.Module]) -> nn.Sequential:
+    """conv -> act -> depthwise -> act -> conv with channels of very different size."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        act(),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        act(),
+        nn.Conv2d(8, 2, 1),
+    )
+    with torch.no_grad():
+        model[0].weight *= torch.logspace(-1.5, 0.5, 8).reshape(-1, 1, 1, 1)
+    return model
+
+
+def peaks(graph: QuantGraph, x: Tensor) -> dict[str, Tensor]:
+    taps: dict[str, Tensor] = {}
+    with torch.no_grad():
+        graph.run(x, taps)
+    return {name: taps[name].abs().amax(dim=(0, 2, 3)) for name in equalizable(graph)}
+
+
+def test_equalisation_preserves_the_function_of_a_relu_network(
+    scheme: QuantScheme, x: Tensor
+) -> None:
+    graph = trace(chain(nn.ReLU), (32, 32))
+    assert equalizable(graph) == ["0", "2"]
+    balanced = equalize(graph, peaks(graph, x), scheme)
+    unseen = 5 * torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(balanced.run(unseen)[0], graph.run(unseen)[0], atol=1e-5, rtol=1e-4)
+    before, after = (p[p > 0] for p in (peaks(graph, x)["0"], peaks(balanced, x)["0"]))
+    assert after.max() / after.min() < 0.3 * before.max() / before.min()
+
+
+def test_equalisation_of_relu6_preserves_what_was_seen_and_spares_clamped_channels(
+    scheme: QuantScheme, x: Tensor
+) -> None:
+    model = chain(nn.ReLU6)
+    with torch.no_grad():
+        model[0].bias[0] = 50.0
+    graph = trace(model, (32, 32))
+    balanced = equalize(graph, peaks(graph, x), scheme)
+    torch.testing.assert_close(balanced.run(x)[0], graph.run(x)[0], atol=1e-5, rtol=1e-4)
+    assert torch.equal(balanced["0"].weight[0], graph["0"].weight[0])
+    assert not torch.equal(balanced["0"].weight, graph["0"].weight)
+
+
+def test_equalisation_helps_unbalanced_channels(scheme: QuantScheme, pictures, x: Tensor) -> None:
+    graph = trace(chain(nn.ReLU), (32, 32))
+    with torch.no_grad():
+        # The small channels matter as much as the large ones.
+        graph["4"].weight /= peaks(graph, x)["2"].clamp_min(1e-3).reshape(1, -1, 1, 1)
+    error = [
+        head_error(
+            graph,
+            calibrate(
+                graph,
+                scheme,
+                pictures,
+                QuantConfig(observer="mse", equalize=e, bias_correction=False),
+            ),
+            x,
+        )
+        for e in (False, True)
+    ]
+    assert error[1] < 0.5 * error[0]
+
+
+def test_layer_errors_find_the_tensor_that_was_spoilt(
+    fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+) -> None:
+    quantized = calibrate(fomo_graph, scheme, pictures, QuantConfig(observer="minmax", **PLAIN))
+    culprit = "block_depthwise_0"
+    q = quantized.activations[culprit]
+    quantized.activations[culprit] = type(q)(q.scale * 100, q.zero_point)
+    errors = layer_errors(quantized, x[:4], fomo_graph)
+    assert [e.name for e in errors] == [n.name for n in fomo_graph]
+    worst = worst_layers(errors, 1)[0]
+    assert worst.name == culprit
+    assert worst.origin == "block.depthwise.0"
+    assert "qat" in worst.advice
+
+
+def test_sqnr() -> None:
+    ref = torch.tensor([3.0, 4.0])
+    assert sqnr_db(ref, ref) == float("inf")
+    # signal 25, noise 0.25: a ratio of 100
+    assert sqnr_db(ref, ref + torch.tensor([0.5, 0.0])) == pytest.approx(20.0)

@@ -1,0 +1,209 @@
+"""The tracer against the model it reads: same numbers, ops of the table, refusals that help."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edgectl.errors import UnsupportedOpError
+from edgectl.quant.graph import OPS, QuantGraph
+from edgectl.quant.trace import trace
+
+
+class Apply(nn.Module):
+    """conv -> function -> conv, so that the function sees and feeds feature maps."""
+
+    def __init__(self, function, out: int = 4) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.function = function
+        self.last = nn.Conv2d(out, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.function(self.first(x) * 3.0))
+
+
+def ops(graph: QuantGraph) -> list[str]:
+    return [n.op for n in graph]
+
+
+FUNCTIONS = {
+    "relu": (nn.ReLU(), ["conv", "conv"]),
+    "relu6": (nn.ReLU6(inplace=True), ["conv", "conv"]),
+    "hardtanh 0 6": (nn.Hardtanh(0, 6), ["conv", "conv"]),
+    "clamp 0 1": (lambda x: x.clamp(0, 1), ["conv", "conv"]),
+    "clamp_min": (lambda x: x.clamp_min(0), ["conv", "conv"]),
+    "relu then relu6": (lambda x: F.relu6(F.relu(x)), ["conv", "conv"]),
+    "hardsigmoid": (nn.Hardsigmoid(), ["conv", "conv"]),
+    "hardswish": (nn.Hardswish(), ["conv", "conv", "mul", "conv"]),
+    "silu": (nn.SiLU(inplace=True), ["conv", "sigmoid", "mul", "conv"]),
+    "sigmoid": (torch.sigmoid, ["conv", "sigmoid", "conv"]),
+    "softmax": (lambda x: x.softmax(1), ["conv", "softmax", "conv"]),
+    "residual": (lambda x: F.relu(x + x.relu()), ["conv", "conv", "add", "conv"]),
+    "max_pool": (nn.MaxPool2d(5, 1, 2), ["conv", "max_pool", "conv"]),
+    "avg_pool": (
+        nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+        ["conv", "avg_pool", "conv"],
+    ),
+    "global pool": (nn.AdaptiveAvgPool2d(1), ["conv", "mean", "conv"]),
+    "mean keepdim": (lambda x: x.mean((-1, -2), keepdim=True), ["conv", "mean", "conv"]),
+    "upsample": (nn.Upsample(scale_factor=2), ["conv", "upsample", "conv"]),
+    "upsample to size": (lambda x: F.interpolate(x, (48, 48)), ["conv", "upsample", "conv"]),
+    "pad": (lambda x: F.pad(x, (1, 0, 2, 1)), ["conv", "conv"]),
+    "pad by value": (lambda x: F.pad(x, (1, 1, 1, 1), value=0.5), ["conv", "pad", "conv"]),
+    "pad before a pool": (
+        lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 2),
+        ["conv", "pad", "max_pool", "conv"],
+    ),
+    "scalars": (lambda x: (2 - x) / 4 - 1, ["conv", "conv"]),
+    "channel gate": (
+        lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)),
+        ["conv", "mean", "sigmoid", "mul", "conv"],
+    ),
+    "no-ops": (
+        lambda x: F.dropout(x, 0.5, False).contiguous().clone().detach(),
+        ["conv", "conv"],
+    ),
+    "in-place sum": (
+        lambda x: F.relu(x).add_(x),
+        ["conv", "conv", "add", "conv"],
+    ),
+    "identity reshape": (lambda x: x.view(x.shape), ["conv", "conv"]),
+}
+
+
+@pytest.mark.parametrize(("function", "expected"), FUNCTIONS.values(), ids=FUNCTIONS.keys())
+def test_graph_computes_what_the_model_computes(function, expected: list[str]) -> None:
+    model = Apply(function).eval()
+    graph = trace(model, (24, 24))
+    x = torch.randn(2, 3, 24, 24)
+    with torch.no_grad():
+        torch.testing.assert_close(graph.run(x)[0], model(x), atol=1e-5, rtol=1e-5)
+    assert ops(graph) == ["input", *expected]
+
+
+def test_concat_and_two_outputs() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Conv2d(3, 4, 1)
+            self.b = nn.Conv2d(3, 2, 3, padding="same")
+            self.c = nn.Conv2d(6, 5, 3, stride=2, dilation=2)
+
+        def forward(self, x: Tensor) -> list[Tensor]:
+            joined = torch.cat([self.a(x), self.b(x)], dim=1)
+            return [self.c(joined), joined]
+
+    model = Two()
+    graph = trace(model, (17, 13))
+    x = torch.randn(3, 3, 17, 13)
+    for got, want in zip(graph.run(x), model(x), strict=True):
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+def test_classifier_head() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3, groups=3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)
+    )
+    graph = trace(model, (9, 9))
+    assert ops(graph) == ["input", "conv", "mean", "reshape", "linear"]
+    x = torch.randn(2, 3, 9, 9)
+    torch.testing.assert_close(graph.run(x)[0], model(x), atol=1e-5, rtol=1e-5)
+
+
+def test_every_op_of_the_table_is_executable_and_reachable() -> None:
+    reached = {"linear", "reshape", "concat", "input"}  # the two tests above
+    for _, expected in FUNCTIONS.values():
+        reached.update(expected)
+    assert reached == set(OPS)
+
+
+def test_fomo_like(fomo_like: nn.Module, fomo_graph: QuantGraph) -> None:
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(fomo_graph.run(x)[0], fomo_like(x)[0], atol=1e-5, rtol=1e-5)
+    stem = fomo_graph["stem_0"]
+    assert stem.attrs["padding"] == (0, 1, 0, 1)
+    assert stem.activation == "relu6"
+    assert stem.origin == "stem.0"
+    assert ops(fomo_graph) == ["input", "conv", "conv", "conv", "conv", "add", "conv"]
+
+
+def test_batch_norm_that_cannot_be_folded_becomes_a_convolution() -> None:
+    class PreActivation(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.norm = nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            return y + F.relu(self.norm(y))
+
+    model = PreActivation().eval()
+    model.norm.running_mean.normal_()
+    graph = trace(model, (8, 8))
+    x = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(graph.run(x)[0], model(x), atol=1e-5, rtol=1e-5)
+    assert ops(graph) == ["input", "conv", "conv", "add"]
+    assert graph["norm_affine"].depthwise
+
+
+def test_shared_module_has_weights_of_its_own_at_each_call() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.conv(x)
+            return y, self.conv(F.avg_pool2d(y, 2)) * 2.0
+
+    model = Shared()
+    graph = trace(model, (8, 8))
+    x = torch.randn(1, 3, 8, 8)
+    for got, want in zip(graph.run(x), model(x), strict=True):
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    first, second = (n for n in graph if n.op == "conv")
+    torch.testing.assert_close(second.weight, 2.0 * first.weight)
+
+
+def test_the_model_is_left_as_it_was(fomo_like: nn.Module) -> None:
+    fomo_like.train()
+    fomo_like.stem[1].eval()
+    before = {k: v.clone() for k, v in fomo_like.state_dict().items()}
+    trace(fomo_like, (32, 32))
+    assert fomo_like.training and not fomo_like.stem[1].training
+    assert all(torch.equal(v, before[k]) for k, v in fomo_like.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [
+        (nn.GELU(), "relu"),
+        (lambda x: x.chunk(2, 1)[0].repeat(1, 2, 1, 1), "two convolutions"),
+        (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), "nearest"),
+        (nn.Hardtanh(-1, 1), "relu6"),
+        (nn.MaxPool2d(3, 2, ceil_mode=True), "ceil_mode=False"),
+        (nn.AvgPool2d(3, 1, 1), "count_include_pad=False"),
+        (lambda x: x.permute(0, 1, 3, 2), "NCHW"),
+        (lambda x: torch.cat([x, x], dim=2), "channels"),
+        (lambda x: x * torch.ones(24, 24), "one number a channel"),
+    ],
+    ids=["gelu", "chunk", "bilinear", "clamp", "ceil", "count", "permute", "cat", "constant"],
+)
+def test_refusal_names_the_module_and_the_replacement(function, word: str) -> None:
+    class Named(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x)
+
+    model = nn.Sequential()
+    model.add_module("neck", Apply(Named()))
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(model, (24, 24))
+    assert caught.value.where == "neck.function" or isinstance(function, nn.Module)
+    assert caught.value.where.startswith("neck.function")
+    assert word in caught.value.fix
+    assert caught.value.exit_code == 2
