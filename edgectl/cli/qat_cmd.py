@@ -73,7 +73,7 @@ def record(run: RunDirectory, request: ExportRequest, model: OpenModel, result: 
     from edgectl.train.provenance import provenance
 
     trained = request.trained
-    run.write_config(trained.config.model_dump(mode="json"))
+    run.write_config(trained.config)
     document = provenance(
         seed=trained.config.train.seed,
         data=trained.checkpoint.data,

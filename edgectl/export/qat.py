@@ -25,6 +25,7 @@ from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, lowered
 from edgectl.metrics.operating_point import choose_operating_point
+from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
 from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
@@ -163,12 +164,11 @@ def _operating_point(
         return simulate(quantized, lowered(pictures))
 
     return choose_operating_point(
-        task,
         predict,
         EvalLoader(held, trained.preprocess, _BATCH),
         trained.postprocess(),
         specs,
-        trained.classes,
+        task_metrics(task, trained.classes, specs, trained.preprocess.input_size),
         source=f"train-holdout ({len(held)} pictures)",
     )
 

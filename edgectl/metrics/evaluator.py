@@ -8,7 +8,7 @@ comparable because nothing but the predictor differs between them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,11 +65,14 @@ class Metrics:
         main: the figure that decides, a key of ``build().compute()``; larger is better.
         build: a fresh accumulator.
         tuned: whether the family's score threshold is chosen on held-back pictures.
+        report: the accumulator of reports, with figures that decide nothing and cost time;
+            None where ``build`` has them all.
     """
 
     main: str
     build: Callable[[], Metric]
     tuned: bool = True
+    report: Callable[[], Metric] | None = None
 
 
 def record(predict: Predictor, batches: Iterable[EvalBatch]) -> Iterator[Record]:
@@ -99,6 +102,7 @@ def evaluate(
     metrics: Metrics,
 ) -> dict[str, Any]:
     """The task's figures over all batches, and ``threshold`` where one was applied."""
+    metrics = replace(metrics, build=metrics.report or metrics.build)
     figures = score(record(predict, batches), postprocess, specs, metrics)
     return {**figures, "threshold": postprocess.threshold} if metrics.tuned else figures
 

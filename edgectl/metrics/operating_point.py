@@ -7,11 +7,11 @@ the threshold can be wrong in both directions at the least cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgectl.metrics.evaluator import Metrics, Record, score
+from edgectl.metrics.evaluator import EvalBatch, Metrics, Predictor, Record, record, score
 from edgectl.protocols import Postprocess
 from edgectl.types import OperatingPoint, OutputSpec
 
@@ -26,6 +26,20 @@ _PLATEAU = 0.01
 
 
 def choose_operating_point(
+    predict: Predictor,
+    batches: Iterable[EvalBatch],
+    postprocess: Postprocess,
+    specs: Sequence[OutputSpec],
+    metrics: Metrics,
+    *,
+    source: str,
+) -> OperatingPoint:
+    """Runs the predictor over held-back pictures and sweeps the threshold; see :func:`sweep`."""
+    records = list(record(predict, batches))
+    return sweep(records, postprocess, specs, metrics, source=source)
+
+
+def sweep(
     records: Sequence[Record],
     postprocess: Postprocess,
     specs: Sequence[OutputSpec],

@@ -24,7 +24,7 @@ from edgectl.train.provenance import provenance, versions
 from edgectl.train.result import FitResult, finish
 from edgectl.train.resume import check_resumable
 from edgectl.train.rundir import RunDirectory
-from edgectl.train.schedule import lr_factor
+from edgectl.train.schedule import learning_rate_factor
 from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch, TrainSetup
 from edgectl.train.state import Progress, capture, restore, seed_everything
@@ -177,7 +177,7 @@ class _Sitting:
         batches = self.setup.train.epoch(self.progress.epoch, total_epochs=self.config.epochs)
         for step, batch in enumerate(batches, start=1):
             interrupt.check()
-            lr = base_lr * lr_factor(schedule, self.progress.step, total_steps)
+            lr = base_lr * learning_rate_factor(schedule, self.progress.step, total_steps)
             for group in self.raw_optimizer.param_groups:
                 group["lr"] = lr
             losses = self._losses(batch)
@@ -245,7 +245,7 @@ class _Sitting:
 
     def _open_run(self, matched: dict[str, Any] | None) -> None:
         """The papers of a new run, and a checkpoint to resume from if the first epoch is cut."""
-        self.run.write_config(self.setup.config.model_dump(mode="json"))
+        self.run.write_config(self.setup.config)
         papers = provenance(
             seed=self.config.seed,
             data=self.setup.data,

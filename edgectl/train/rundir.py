@@ -1,4 +1,4 @@
-"""Run directories: ``runs/train/<family>-<NNN>/``, one a run, and ``runs/latest``."""
+"""Run directories: ``runs/<train|qat>/<family>-<NNN>/``, one a run, and ``runs/latest``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
+from edgectl.config import resolved
+from edgectl.config.schema import RunConfig
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.train.files import write_json, write_text
 
@@ -63,9 +63,9 @@ class RunDirectory:
         """The weights that ship."""
         return self.checkpoints / "best.pt"
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        """``config.resolved.toml``. TOML has no null: keys that are None are left out."""
-        write_text(self.config, tomli_w.dumps(_without_none(config)))
+    def write_config(self, config: RunConfig) -> None:
+        """Atomically."""
+        write_text(self.config, resolved.dumps(config))
 
     def write_provenance(self, document: dict[str, Any]) -> None:
         """Atomically."""
@@ -76,7 +76,9 @@ class RunDirectory:
         write_json(self.metrics, document)
 
 
-def create_run(family: str, *, name: str | None = None, root: Path = RUNS) -> RunDirectory:
+def create_run(
+    family: str, *, name: str | None = None, kind: str = "train", root: Path = RUNS
+) -> RunDirectory:
     """A fresh run directory, the next free number or ``name``; ``latest`` then points to it.
 
     Two processes never get the same one: ``mkdir`` is the lock.
@@ -85,7 +87,7 @@ def create_run(family: str, *, name: str | None = None, root: Path = RUNS) -> Ru
         UsageError: ``name`` is taken or not a plain file name.
         EdgectlError: the directory cannot be written.
     """
-    parent = root / "train"
+    parent = root / kind
     try:
         parent.mkdir(parents=True, exist_ok=True)
         path = _named(parent, name) if name else _numbered(parent, family)
@@ -153,11 +155,3 @@ def _numbered(parent: Path, family: str) -> Path:
 def _number(name: str, family: str) -> int:
     digits = name.removeprefix(f"{family}-")
     return int(digits) if digits != name and digits.isdecimal() else 0
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(v) for v in value]
-    return value

@@ -20,7 +20,7 @@ def warmup_steps(config: ScheduleConfig, total_steps: int) -> int:
     return min(config.warmup_steps, int(config.warmup_fraction * total_steps))
 
 
-def lr_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
+def learning_rate_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
     """Multiplier of the base learning rate at ``step`` (0-based) of ``total_steps``.
 
     Raises ValueError when ``step`` is outside the run.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgectl.metrics.evaluator import evaluate, record, score, torch_predictor
+from edgectl.metrics.evaluator import evaluate, torch_predictor
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.train.setup import TrainSetup
 from edgectl.types import OperatingPoint
@@ -43,21 +43,22 @@ class Validator:
 
     def __call__(self, model: nn.Module) -> Verdict:
         """``model``: in eval mode."""
-        setup = self._setup
+        setup, specs, metrics = self._setup, self._specs, self._setup.metrics
         predict = torch_predictor(model, setup.preprocess, self._device)
         postprocess = setup.family.postprocess(setup.model_config, num_classes=len(setup.classes))
         held_back, point = None, None
         if setup.holdout is not None:
-            records = list(record(predict, setup.holdout.batches))
-            if setup.metrics.tuned:
+            pictures = setup.holdout.batches
+            if metrics.tuned:
                 point = choose_operating_point(
-                    records, postprocess, self._specs, setup.metrics, source=setup.holdout.source
+                    predict, pictures, postprocess, specs, metrics, source=setup.holdout.source
                 )
                 held_back = point.metric
             else:
-                figures = score(records, postprocess, self._specs, setup.metrics)
-                held_back = float(figures[setup.metrics.main])
-        metrics: dict[str, Any] = {}
+                held_back = float(
+                    evaluate(predict, pictures, postprocess, specs, metrics)[metrics.main]
+                )
+        figures: dict[str, Any] = {}
         if setup.valid is not None:
-            metrics = evaluate(predict, setup.valid, postprocess, self._specs, setup.metrics)
-        return Verdict(held_back, point, metrics)
+            figures = evaluate(predict, setup.valid, postprocess, specs, metrics)
+        return Verdict(held_back, point, figures)

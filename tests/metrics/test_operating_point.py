@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgectl.metrics.evaluator import Metrics, Record
-from edgectl.metrics.operating_point import THRESHOLDS, choose_operating_point, plateau_centre
+from edgectl.metrics.operating_point import THRESHOLDS, plateau_centre, sweep
 from edgectl.types import Detections, OutputSpec, Targets
 
 
@@ -64,7 +64,7 @@ def test_the_threshold_separates_objects_from_noise() -> None:
     record = Record([torch.cat([noise, objects]).reshape(60, 1, 1, 1)], Targets(boxes, labels))
     post = Threshold()
     metrics = Metrics("accuracy", Accuracy)
-    point = choose_operating_point([record], post, (), metrics, source="here")
+    point = sweep([record], post, (), metrics, source="here")
     assert point.threshold == pytest.approx(0.5, abs=0.021)
     assert point.metric == 1.0 and point.source == "here"
     assert post.threshold == point.threshold in THRESHOLDS

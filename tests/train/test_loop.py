@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from edgectl.config.schema import RunConfig
+from edgectl.config import resolved
 from edgectl.errors import (
     ConfigError,
     DataError,
@@ -77,7 +76,7 @@ def test_a_run_learns_and_leaves_its_papers(whole: RunDirectory) -> None:
     assert [e["epoch"] for e in events] == [1, 2, 3, 4, 5, 6]
     assert events[-1]["losses"]["loss"] < 0.5 * events[0]["losses"]["loss"]
     assert all(e["lr"] > 0 and e["images_per_second"] > 0 for e in events)
-    config = RunConfig.model_validate(tomllib.loads(whole.config.read_text()), strict=False)
+    config = resolved.load(whole.config)
     assert config.train.epochs == 6
     papers = json.loads(whole.provenance.read_text())
     assert papers["seed"] == 0 and papers["versions"]["torch"] == torch.__version__

@@ -13,7 +13,7 @@ from edgectl.errors import EdgectlError
 from edgectl.train.ema import ModelEma
 from edgectl.train.losses import LossMeter
 from edgectl.train.optimizer import build_optimizer
-from edgectl.train.schedule import lr_factor, warmup_steps
+from edgectl.train.schedule import learning_rate_factor, warmup_steps
 from edgectl.train.selection import consider, standard_error
 from edgectl.train.state import Progress
 
@@ -29,7 +29,7 @@ def test_warmup_is_capped_at_a_share_of_the_run() -> None:
 
 def test_cosine() -> None:
     config = ScheduleConfig(warmup_steps=4, warmup_fraction=0.5, final_lr_fraction=0.1)
-    factors = [lr_factor(config, s, 13) for s in range(13)]
+    factors = [learning_rate_factor(config, s, 13) for s in range(13)]
     assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert factors[4] == pytest.approx(1.0)
     assert factors[8] == pytest.approx(0.55)  # half-way: the mean of 1 and 0.1
@@ -40,19 +40,19 @@ def test_cosine() -> None:
 
 def test_multistep_and_constant() -> None:
     config = ScheduleConfig(name="multistep", warmup_steps=0, milestones=(0.5, 0.75), gamma=0.3)
-    factors = [lr_factor(config, s, 8) for s in range(8)]
+    factors = [learning_rate_factor(config, s, 8) for s in range(8)]
     assert factors == pytest.approx([1, 1, 1, 1, 0.3, 0.3, 0.09, 0.09])
-    assert lr_factor(ScheduleConfig(name="constant", warmup_steps=0), 7, 8) == 1.0
+    assert learning_rate_factor(ScheduleConfig(name="constant", warmup_steps=0), 7, 8) == 1.0
 
 
 @pytest.mark.parametrize("step", [-1, 10])
 def test_a_step_outside_the_run(step: int) -> None:
     with pytest.raises(ValueError, match="outside"):
-        lr_factor(ScheduleConfig(), step, 10)
+        learning_rate_factor(ScheduleConfig(), step, 10)
 
 
 def test_one_step_runs() -> None:
-    assert lr_factor(ScheduleConfig(), 0, 1) == 1.0
+    assert learning_rate_factor(ScheduleConfig(), 0, 1) == 1.0
 
 
 def network() -> nn.Module:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,12 +32,6 @@ def test_names(tmp_path: Path) -> None:
     for bad in ("../up", "a/b", ".hidden", "a b"):
         with pytest.raises(UsageError, match="cannot name"):
             create_run("fomo", name=bad, root=tmp_path)
-
-
-def test_resolved_config_has_no_nulls(tmp_path: Path) -> None:
-    run = create_run("fomo", root=tmp_path)
-    run.write_config({"input_size": None, "a": {"b": (1, 2), "c": None}})
-    assert tomllib.loads(run.config.read_text()) == {"a": {"b": [1, 2]}}
 
 
 def test_resolve_model(tmp_path: Path) -> None:
