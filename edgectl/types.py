@@ -91,11 +91,14 @@ class Detections:
             reported point is the box centre.
         scores: (K,) float in 0..1, descending.
         labels: (K,) int64, 0-based class index (background is not a class).
+        cells: (rows, columns) int64, the winning channel of every cell with background 0 and no
+            threshold; only families that predict on one grid give it.
     """
 
     boxes_xyxy: Tensor
     scores: Tensor
     labels: Tensor
+    cells: Tensor | None = None
 
 
 @dataclass

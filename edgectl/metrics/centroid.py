@@ -1,0 +1,93 @@
+"""Precision, recall and F1 of object centres, object by object.
+
+A detection is right when its centre falls into the cell of an object of its class or into one of that
+cell's eight neighbours. Detections choose in order of score, each the nearest object still free, so an
+object is found once and a second detection of it is a false alarm. An object whose cell another
+object of another class already occupies counts like any other: what the grid cannot hold is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgectl.metrics.cells import SscmaCells
+from edgectl.types import Detections, Size, Targets
+
+
+class CentroidMetric:
+    """Accumulates over batches.
+
+    Args:
+        classes: names, in label order.
+        stride: input pixels per cell.
+        grid: (rows, columns) of the output; given, the cell-wise ``sscma_*`` figures are added.
+    """
+
+    def __init__(self, classes: Sequence[str], stride: int, grid: Size | None = None) -> None:
+        self._classes = tuple(classes)
+        self._stride = stride
+        self._found = torch.zeros(len(classes), dtype=torch.int64)
+        self._fired = torch.zeros(len(classes), dtype=torch.int64)
+        self._present = torch.zeros(len(classes), dtype=torch.int64)
+        self._cells = SscmaCells(stride, grid) if grid is not None else None
+
+    def update(self, detections: list[Detections], targets: Targets) -> None:
+        """One entry a picture in both; boxes in network-input pixels."""
+        n = len(self._classes)
+        for found, boxes, labels in zip(
+            detections, targets.boxes_xyxy, targets.labels, strict=True
+        ):
+            matched = match_centres(found, boxes, labels, self._stride)
+            self._found += torch.bincount(found.labels[matched >= 0], minlength=n)
+            self._fired += torch.bincount(found.labels, minlength=n)
+            self._present += torch.bincount(labels, minlength=n)
+        if self._cells is not None:
+            self._cells.update(detections, targets)
+
+    def compute(self) -> dict[str, Any]:
+        """``precision recall f1``, the same ``per_class``, and ``sscma_*`` where a grid was given."""
+        total = _rates(int(self._found.sum()), int(self._fired.sum()), int(self._present.sum()))
+        per_class = {
+            name: {
+                **_rates(int(self._found[i]), int(self._fired[i]), int(self._present[i])),
+                "objects": int(self._present[i]),
+            }
+            for i, name in enumerate(self._classes)
+        }
+        cells = self._cells.compute() if self._cells is not None else {}
+        return {**total, **cells, "per_class": per_class}
+
+
+def match_centres(found: Detections, boxes: Tensor, labels: Tensor, stride: int) -> Tensor:
+    """Index of the object each detection found, or -1. found: K detections by descending score;
+    boxes: (N, 4); returns (K,) int64."""
+    matched = torch.full((len(found.labels),), -1, dtype=torch.int64)
+    if not len(boxes) or not len(matched):
+        return matched
+    ours, theirs = centres(found.boxes_xyxy), centres(boxes)
+    apart = (ours // stride)[:, None] - (theirs // stride)[None]
+    reachable = (apart.abs().amax(dim=2) <= 1) & (found.labels[:, None] == labels[None])
+    distance = torch.cdist(ours, theirs).masked_fill(~reachable, float("inf"))
+    for k in torch.argsort(found.scores, descending=True, stable=True).tolist():
+        nearest = int(distance[k].argmin())
+        if distance[k, nearest] < float("inf"):
+            matched[k] = nearest
+            distance[:, nearest] = float("inf")
+    return matched
+
+
+def centres(boxes_xyxy: Tensor) -> Tensor:
+    """(N, 4) corners to (N, 2) centre x, y."""
+    return (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]).float() / 2
+
+
+def _rates(found: int, fired: int, present: int) -> dict[str, float]:
+    """0 where a denominator is 0: nothing found is no success."""
+    precision = found / fired if fired else 0.0
+    recall = found / present if present else 0.0
+    f1 = 2 * found / (fired + present) if fired + present else 0.0
+    return {"precision": precision, "recall": recall, "f1": f1}

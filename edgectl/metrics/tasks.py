@@ -1,0 +1,30 @@
+"""What each task is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgectl.errors import UsageError
+from edgectl.metrics.centroid import CentroidMetric
+from edgectl.metrics.evaluator import Metrics
+from edgectl.types import OutputSpec, Size, Task
+
+MAIN_METRIC: dict[str, str] = {"centroid": "f1", "detection": "AP", "classification": "top1"}
+
+
+def task_metrics(
+    task: Task, classes: Sequence[str], outputs: Sequence[OutputSpec], input_size: Size
+) -> Metrics:
+    """The accumulators of a task for a model with these outputs.
+
+    Raises UsageError for a task whose metric is not built yet.
+    """
+    if task != "centroid":
+        raise UsageError(f"scoring of {task} models is planned, not built")
+    stride = outputs[0].stride
+    grid = (input_size[0] // stride, input_size[1] // stride)
+    return Metrics(
+        main=MAIN_METRIC[task],
+        build=lambda: CentroidMetric(classes, stride),
+        report=lambda: CentroidMetric(classes, stride, grid),
+    )

@@ -1,0 +1,120 @@
+"""FOMO: which cells of a coarse grid hold an object's centre (Edge Impulse, 2022).
+
+A MobileNetV2 cut at stride 8 or 16 and a 1x1 head: per cell, one logit for the background and one for
+each class. The sizes are those of SSCMA's published configurations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgectl.types import OutputSpec, PreprocessSpec, Size, WeightsSource
+from torch import Tensor, nn
+
+from edgectl_fomo.backbone import MobileNetV2
+from edgectl_fomo.config import FomoConfig
+from edgectl_fomo.head import FomoHead
+from edgectl_fomo.loss import FomoCriterion
+from edgectl_fomo.plugin import edgectl_register_families
+from edgectl_fomo.postprocess import FomoPostprocess
+from edgectl_fomo.weights import load_backbone
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu6": nn.ReLU6, "relu": nn.ReLU}
+_STRIDES = {1: 2, 2: 4, 3: 8, 4: 16, 5: 16, 6: 32, 7: 32}
+
+_MODELS: dict[str, dict[str, Any]] = {
+    "mobilenetv2_0.1_x8": {"width": 0.1, "stages": 3, "head_channels": 48},
+    "mobilenetv2_0.35_x8": {"width": 0.35, "stages": 3, "head_channels": 48},
+    "mobilenetv2_1.0_x16": {"width": 1.0, "stages": 5, "head_channels": 96},
+}
+
+
+class Fomo(nn.Module):
+    """(N, 3, H, W) to a tuple of one (N, num_classes + 1, H / stride, W / stride) tensor."""
+
+    def __init__(self, config: FomoConfig, num_classes: int) -> None:
+        super().__init__()
+        act_layer = _ACTIVATIONS[config.act_layer]
+        self.backbone = MobileNetV2(config.width, config.stages, act_layer)
+        self.head = FomoHead(
+            self.backbone.out_chans, config.head_channels, num_classes, act_layer
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Raw logits, background first."""
+        return (self.head(self.backbone(x)),)
+
+
+class FomoFamily:
+    """See :class:`edgectl.protocols.Family`."""
+
+    config_type: ClassVar[type[FomoConfig]] = FomoConfig
+
+    def presets(self, variant: str) -> dict[str, Any]:
+        """A recipe for hundreds of pictures: small batches, strong zoom, a high learning rate."""
+        return {
+            "model": dict(_MODELS[variant]),
+            "train": {
+                "epochs": 100,
+                "batch": 4,
+                "ema_decay": 0.99,
+                "optimizer": {"name": "adamw", "lr": 0.01, "weight_decay": 0.02},
+                "schedule": {"final_lr_fraction": 0.01},
+            },
+            "augment": {
+                "mosaic": 0.5,
+                "scale": [0.6, 1.5],
+                "saturation": 0.4,
+                "value": 0.4,
+            },
+            "qat": {"batch": 8},
+        }
+
+    def build(self, config: FomoConfig, *, num_classes: int) -> Fomo:
+        """Randomly initialised."""
+        return Fomo(config, num_classes)
+
+    def preprocess(self, config: FomoConfig, input_size: Size) -> PreprocessSpec:  # noqa: ARG002
+        """pixel / 255: what the device feeds, so nothing is left to fold."""
+        return PreprocessSpec(input_size)
+
+    def outputs(self, config: FomoConfig, *, num_classes: int) -> tuple[OutputSpec, ...]:
+        """One tensor of cell logits."""
+        stride = _STRIDES[config.stages]
+        return (OutputSpec("cells", "cell_logits", stride, num_classes + 1, "sigmoid"),)
+
+    def criterion(self, config: FomoConfig, *, num_classes: int) -> FomoCriterion:  # noqa: ARG002
+        """Weighted logistic loss."""
+        return FomoCriterion(
+            _STRIDES[config.stages],
+            object_weight=config.object_weight,
+            neighbour_weight=config.neighbour_weight,
+            shift=config.shift_targets,
+        )
+
+    def postprocess(
+        self,
+        config: FomoConfig,
+        *,
+        num_classes: int,  # noqa: ARG002
+    ) -> FomoPostprocess:
+        """Threshold 0.5 until the operating point is known."""
+        return FomoPostprocess(_STRIDES[config.stages])
+
+    def load_weights(self, model: nn.Module, config: FomoConfig, path: Path) -> dict[str, Any]:
+        """ImageNet weights into the backbone; the head stays as it is."""
+        assert isinstance(model, Fomo)
+        return load_backbone(model.backbone, path, _source_of(config, path))
+
+
+def _source_of(config: FomoConfig, path: Path) -> WeightsSource | None:
+    """The normalisation a file was trained with: that of the known file of its width."""
+    (info,) = edgectl_register_families()
+    for variant in info.variants:
+        known = variant.weights
+        same_width = _MODELS[variant.name]["width"] == config.width
+        if known is not None and (known.filename == path.name or same_width):
+            return known
+    return None

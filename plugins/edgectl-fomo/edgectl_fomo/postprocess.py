@@ -1,0 +1,76 @@
+"""Cells to objects, by the rule of the device: a class fires where it beats every other channel,
+the background included, with a score over the threshold; of adjacent cells the strongest reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from edgectl.types import Detections, OutputSpec
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class FomoPostprocess:
+    """``threshold`` comes from the checkpoint's operating point.
+
+    Args:
+        stride: input pixels per cell.
+    """
+
+    def __init__(self, stride: int, threshold: float = 0.5) -> None:
+        self.stride, self.threshold = stride, threshold
+
+    def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
+        """One (N, C + 1, rows, columns) tensor, logits or (``applied``) scores."""
+        (raw,), (spec,) = outputs, specs
+        scores = raw if spec.applied else torch.sigmoid(raw)
+        # argmax takes the lowest channel on a tie: background before classes, as the device does
+        cells = scores.argmax(dim=1)
+        best = scores.gather(1, cells[:, None])[:, 0]
+        firing = torch.where((cells > 0) & (best >= self.threshold), best, torch.zeros(()))
+        peaks = self._peaks(firing, cells)
+        return [self._picture(*p) for p in zip(firing, cells, peaks, strict=True)]
+
+    def _peaks(self, firing: Tensor, cells: Tensor) -> Tensor:
+        """(N, rows, columns) bool: the strongest cell of its class within one cell around.
+
+        On a plateau, which int8 scores make likely, the first in reading order is taken.
+        """
+        peaks = torch.zeros_like(cells, dtype=torch.bool)
+        index = torch.arange(firing[0].numel(), device=firing.device).view_as(firing[0])
+        for label in cells[firing > 0].unique().tolist():
+            own = torch.where(cells == label, firing, torch.zeros(()))
+            strongest = (own > 0) & (own >= _around(own))
+            rank = torch.where(strongest, (index.numel() - index).float(), torch.zeros(()))
+            peaks |= strongest & (rank >= _around(rank))
+        return peaks
+
+    def _picture(self, firing: Tensor, cells: Tensor, peaks: Tensor) -> Detections:
+        row, column = peaks.nonzero(as_tuple=True)
+        scores, labels = firing[row, column], cells[row, column] - 1
+        x, y = self._centroids(firing, cells, row, column)
+        half = self.stride / 2
+        boxes = torch.stack([x - half, y - half, x + half, y + half], dim=1)
+        order = torch.argsort(scores, descending=True, stable=True)
+        return Detections(boxes[order], scores[order], labels[order], cells)
+
+    def _centroids(
+        self, firing: Tensor, cells: Tensor, row: Tensor, column: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Score-weighted mean of the 3x3 cells of the same class around each peak, in pixels."""
+        padded, classes = F.pad(firing, (1, 1, 1, 1)), F.pad(cells, (1, 1, 1, 1))
+        step = torch.arange(3, device=row.device)
+        rows = row[:, None, None] + step[None, :, None]
+        columns = column[:, None, None] + step[None, None, :]
+        same = classes[rows, columns] == cells[row, column][:, None, None]
+        weight = padded[rows, columns] * same
+        total = weight.sum(dim=(1, 2))
+        y = (weight * (rows - 0.5)).sum(dim=(1, 2)) / total
+        x = (weight * (columns - 0.5)).sum(dim=(1, 2)) / total
+        return x * self.stride, y * self.stride
+
+
+def _around(x: Tensor) -> Tensor:
+    """Maximum over 3x3; x: (N, rows, columns)."""
+    return F.max_pool2d(x[:, None], 3, 1, 1)[:, 0]

@@ -1,0 +1,39 @@
+"""The twelve vectors measured on SSCMA's own metric: 8x8 grid, 2 classes and background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgectl.metrics.cells import count_cells
+
+BLOB = [(r, c, 1) for r in (3, 4, 5) for c in (3, 4, 5)]
+
+VECTORS = {
+    "hit on the cell": ([(4, 4, 1)], [(4, 4, 1)], 0, (1, 0, 0)),
+    "only the right neighbour": ([(4, 4, 1)], [(4, 5, 1)], 0, (1, 0, 1)),
+    "cell and right neighbour": ([(4, 4, 1)], [(4, 4, 1), (4, 5, 1)], 0, (2, 0, 0)),
+    "3x3 blob on one object": ([(4, 4, 1)], BLOB, 0, (9, 0, 0)),
+    "two cells away": ([(4, 4, 1)], [(4, 6, 1)], 0, (0, 1, 1)),
+    "far false alarm, object missed": ([(1, 1, 1)], [(6, 6, 1)], 0, (0, 1, 1)),
+    "nothing predicted": ([(4, 4, 1)], [], 0, (0, 0, 1)),
+    "no object, one prediction": ([], [(4, 4, 1)], 0, (0, 1, 0)),
+    "class 1 taken for 2": ([(4, 4, 1)], [(4, 4, 2)], 0, (0, 1, 0)),
+    "class 2 taken for 1": ([(4, 4, 2)], [(4, 4, 1)], 0, (0, 0, 1)),
+    "two adjacent, one predicted": ([(4, 4, 1), (4, 5, 1)], [(4, 4, 1)], 0, (1, 0, 1)),
+    "neighbour hit at batch index 8": ([(4, 4, 1)], [(4, 5, 1)], 8, (0, 1, 1)),
+}
+
+
+def grid(cells, picture, pictures):
+    out = np.zeros((pictures, 8, 8), np.int64)
+    for row, column, label in cells:
+        out[picture, row, column] = label
+    return out
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vector(name):
+    true, predicted, picture, counts = VECTORS[name]
+    result = count_cells(grid(predicted, picture, picture + 1), grid(true, picture, picture + 1))
+    assert tuple(result) == counts

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from edgectl.metrics.centroid import CentroidMetric, match_centres
+from edgectl.types import Detections, Targets
+
+
+def at(*points, scores=None):
+    """Detections of one 8 px cell each: (x, y, label)."""
+    xy = torch.tensor([[x, y] for x, y, _ in points], dtype=torch.float32).reshape(-1, 2)
+    return Detections(
+        torch.cat([xy - 4, xy + 4], dim=1),
+        torch.tensor(scores or [0.9 - 0.1 * i for i in range(len(points))]),
+        torch.tensor([label for *_, label in points], dtype=torch.int64),
+        cells=torch.zeros(8, 8, dtype=torch.int64),
+    )
+
+
+def figures(found, objects, classes=("a", "b")):
+    metric = CentroidMetric(classes, stride=8)
+    truth = at(*objects)
+    metric.update([found], Targets([truth.boxes_xyxy], [truth.labels]))
+    return metric.compute()
+
+
+@pytest.mark.parametrize(
+    ("found", "objects", "expected"),
+    [
+        ([], [], (0, 0, 0)),
+        ([(20, 20, 0)], [], (0, 0, 0)),
+        ([], [(20, 20, 0)], (0, 0, 0)),
+        ([(20, 20, 0)], [(20, 20, 0)], (1, 1, 1)),
+        # cell (2, 2) holds 16..24: 31.9 lies in the next cell, 32 in the one after
+        ([(31.9, 20, 0)], [(20, 20, 0)], (1, 1, 1)),
+        ([(32.0, 20, 0)], [(20, 20, 0)], (0, 0, 0)),
+        ([(20, 20, 1)], [(20, 20, 0)], (0, 0, 0)),
+        # one object is found once
+        ([(20, 20, 0), (28, 20, 0)], [(20, 20, 0)], (0.5, 1, 2 / 3)),
+        ([(20, 20, 0)], [(20, 20, 0), (28, 20, 0)], (1, 0.5, 2 / 3)),
+    ],
+)
+def test_rates(found, objects, expected):
+    result = figures(at(*found), objects)
+    assert (result["precision"], result["recall"], result["f1"]) == pytest.approx(expected)
+
+
+def test_the_higher_score_chooses_first_and_takes_the_nearest():
+    found = at((20, 20, 0), (27, 20, 0), scores=[0.5, 0.9])
+    objects = at((20, 20, 0), (28, 20, 0))
+    matched = match_centres(found, objects.boxes_xyxy, objects.labels, 8)
+    assert matched.tolist() == [0, 1]
+
+
+def test_per_class():
+    result = figures(at((20, 20, 0), (50, 50, 1)), [(20, 20, 0), (20, 50, 1)])
+    assert result["per_class"]["a"]["f1"] == 1.0
+    assert result["per_class"]["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "objects": 1}
+
+
+def test_cellwise_figures_are_added_on_request():
+    metric = CentroidMetric(("a",), stride=8, grid=(8, 8))
+    found = at((20, 20, 0))
+    found.cells[2, 2] = 1
+    metric.update([found], Targets([found.boxes_xyxy], [found.labels]))
+    assert metric.compute()["sscma_f1"] == 1.0
