@@ -22,7 +22,9 @@ from edgectl.quant.simulate import Simulator, fake_quantize
 from edgectl.quant.sqnr import relative_error
 
 _STEPS = (0.5, 0.7, 0.85, 0.93, 1.08, 1.25, 1.6)
-"""Factors tried on either bound, twice round."""
+"""Factors tried on either bound."""
+
+_ROUNDS = 2
 
 _WORTHWHILE = 0.999
 """A change must lower the error at the heads by this factor: less is noise of the sample."""
@@ -97,16 +99,19 @@ class DownstreamSearch:
         """Coordinate descent over the two bounds from the present ones, inside ``widest``."""
         best = self._quantized.activations[group.name]
         least = self.region_error(group, best)
-        for bound in ("hi", "lo", "hi", "lo"):
-            lo, hi = bounds(best, self._scheme)
-            if (lo == 0.0 and bound == "lo") or (hi == 0.0 and bound == "hi"):
-                continue
-            for step in _STEPS:
-                low, high = (lo, hi * step) if bound == "hi" else (lo * step, hi)
-                candidate = qparams(max(low, widest[0]), min(high, widest[1]), self._scheme)
-                error = self.region_error(group, candidate)
-                if error < least:
-                    best, least = candidate, error
+        for _ in range(_ROUNDS):
+            start = best
+            for bound in (1, 0):
+                ends = bounds(best, self._scheme)
+                # A bound at zero is a ReLU's: there is nothing on its other side.
+                for step in _STEPS if ends[bound] != 0.0 else ():
+                    low, high = (e * step if i == bound else e for i, e in enumerate(ends))
+                    candidate = qparams(max(low, widest[0]), min(high, widest[1]), self._scheme)
+                    error = self.region_error(group, candidate)
+                    if error < least:
+                        best, least = candidate, error
+            if best == start:
+                break
         return best
 
     def _region(self, group: RangeGroup) -> tuple[set[str], list[str]]:

@@ -36,9 +36,9 @@ def trace(model: nn.Module, input_size: Size, in_chans: int = 3) -> QuantGraph:
         ArtifactError: the translated graph does not compute what the model computes.
     """
     model = copy.deepcopy(model).eval().cpu().float()
-    generator = torch.Generator().manual_seed(0)
-    example = torch.rand((1, in_chans, *input_size), generator=generator)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        example = torch.rand((1, in_chans, *input_size))
         program = torch.export.export(model, (example,), strict=False)
         graph = _translate(program)
         _verify(graph, model, example)
@@ -140,9 +140,12 @@ def _output_names(outputs: Any) -> list[str]:
 
 def _verify(graph: QuantGraph, model: nn.Module, example: Tensor) -> None:
     expected = _flat(model(example))
-    for name, want, got in zip(graph.outputs, expected, graph.run(example), strict=True):
-        error = float((want - got).abs().max())
-        limit = _TOLERANCE * max(1.0, float(want.abs().max()))
+    # A network may amplify rounding, untrained ones do: that is not the translation's fault.
+    nudged = _flat(model(example * (1.0 + 1e-6 * torch.randn_like(example))))
+    results = graph.run(example)
+    for name, want, near, got in zip(graph.outputs, expected, nudged, results, strict=True):
+        error, noise = (float((want - other).abs().max()) for other in (got, near))
+        limit = _TOLERANCE * max(1.0, float(want.abs().max())) + 10.0 * noise
         if not error <= limit:
             raise ArtifactError(
                 f"the traced graph differs from the model by {error:.3g} (limit {limit:.3g})",

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgectl.errors import UnsupportedOpError
+from edgectl.errors import ArtifactError, UnsupportedOpError
+from edgectl.quant.aten import HANDLERS
 from edgectl.quant.graph import OPS, QuantGraph
 from edgectl.quant.trace import trace
 
@@ -207,3 +208,9 @@ def test_refusal_names_the_module_and_the_replacement(function, word: str) -> No
     assert caught.value.where.startswith("neck.function")
     assert word in caught.value.fix
     assert caught.value.exit_code == 2
+
+
+def test_a_wrong_translation_cannot_leave_the_tracer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HANDLERS, "relu", lambda b, a: a["self"])
+    with pytest.raises(ArtifactError, match="differs from the model"):
+        trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), (8, 8))
