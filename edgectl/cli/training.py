@@ -77,6 +77,6 @@ def make_setup(
         if held
         else None,
         valid=EvalLoader(valid, spec, _EVAL_BATCH) if valid else None,
-        metrics=task_metrics(family.info.task, index.classes, outputs),
+        metrics=task_metrics(family.info.task, index.classes, outputs, config.input_size),
         weights=weights,
     )

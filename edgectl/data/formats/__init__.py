@@ -1,0 +1,91 @@
+"""Label formats: how each is recognised and read. A new format is a new entry of :data:`FORMATS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgectl.data.formats import coco
+from edgectl.data.index import DatasetIndex
+from edgectl.errors import DataError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Format:
+    """``detect`` looks at names only; ``read`` raises DataError for anything wrong inside."""
+
+    name: str
+    summary: str
+    detect: Callable[[Path], bool]
+    read: Callable[[Path], DatasetIndex]
+
+
+def _read_roboflow(root: Path) -> DatasetIndex:
+    return coco.read_splits(root, "coco-roboflow", coco.roboflow_splits(root))
+
+
+def _read_coco2017(root: Path) -> DatasetIndex:
+    return coco.read_splits(root, "coco-2017", coco.coco2017_splits(root))
+
+
+def _read_coco_file(path: Path) -> DatasetIndex:
+    split = coco.split_name(path.parent.name) if path.name == coco.ROBOFLOW_FILE else "train"
+    return coco.read_splits(path.parent, "coco-file", {split: (path, path.parent)})
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "coco-roboflow",
+        "<split>/_annotations.coco.json beside the pictures",
+        lambda p: p.is_dir() and bool(coco.roboflow_splits(p)),
+        _read_roboflow,
+    ),
+    Format(
+        "coco-2017",
+        "annotations/instances_<split>2017.json and <split>2017/",
+        lambda p: p.is_dir() and bool(coco.coco2017_splits(p)),
+        _read_coco2017,
+    ),
+    Format(
+        "coco-file",
+        "one COCO annotation file, pictures beside it",
+        lambda p: p.is_file() and p.suffix == ".json",
+        _read_coco_file,
+    ),
+)
+
+
+def looks_like_dataset(path: Path) -> bool:
+    """Whether some format recognises the path."""
+    return any(f.detect(path) for f in FORMATS)
+
+
+def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
+    """Reads a directory or annotation file, its format detected or named.
+
+    Raises:
+        DataError: nothing there, no format recognises it, or what the reader finds.
+        UnknownNameError: a format nobody reads.
+    """
+    if not path.exists():
+        raise DataError(
+            "no such file or directory",
+            where=str(path),
+            fix="check the path; 'edgectl data list' shows the named sets",
+        )
+    if fmt != "auto":
+        named = [f for f in FORMATS if f.name == fmt]
+        if not named:
+            raise UnknownNameError("data format", fmt, [f.name for f in FORMATS])
+        if not named[0].detect(path):
+            raise DataError(f"not {fmt}: {named[0].summary} expected", where=str(path))
+        return named[0].read(path)
+    for candidate in FORMATS:
+        if candidate.detect(path):
+            return candidate.read(path)
+    raise DataError(
+        "no labels found in a format edgectl reads",
+        where=str(path),
+        fix="expected one of: " + "; ".join(f"{f.name}: {f.summary}" for f in FORMATS),
+    )

@@ -1,1 +1,1 @@
-"""$2."""
+"""FOMO: object centres on a coarse grid, for microcontrollers."""

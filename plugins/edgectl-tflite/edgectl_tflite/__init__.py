@@ -1,1 +1,1 @@
-"""$2."""
+"""int8 TensorFlow Lite files for microcontrollers, judged by the real interpreters."""

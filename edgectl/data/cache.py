@@ -1,0 +1,110 @@
+"""Pixels ready to be augmented: decoded once, shrunk to about twice the input size, held in memory.
+
+Decoding a JPEG costs more than everything augmentation does to it. Twice the input size leaves room to
+zoom in without blur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edgectl.data.index import Sample
+from edgectl.data.preprocess import decode, in_order, resize_to
+from edgectl.errors import DataError
+from edgectl.types import PreprocessSpec
+
+_OVERSAMPLE = 2.0
+_THREADS = 2
+
+# augmentation and the loader have threads of their own; OpenMP inside OpenCV would fight torch
+cv2.setNumThreads(0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Attributes:
+    pixels: (H, W, 3) uint8 in the spec's channel order.
+    boxes_xyxy: (N, 4) float32 in ``pixels`` coordinates, crowd left out.
+    labels: (N,) int64.
+    """
+
+    pixels: np.ndarray
+    boxes_xyxy: np.ndarray
+    labels: np.ndarray
+
+
+class PictureCache:
+    """A sequence of training pictures.
+
+    Args:
+        samples: what to read.
+        spec: gives input size and channel order.
+        enabled: False decodes at every access, for sets larger than memory.
+
+    Raises:
+        DataError: on construction, when a picture cannot be decoded or is not of the annotated size.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], spec: PreprocessSpec, *, enabled: bool = True
+    ) -> None:
+        self._samples = tuple(samples)
+        self._spec = spec
+        self._pictures: list[Picture] | None = None
+        if enabled:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                self._pictures = list(pool.map(self._read, self._samples))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Picture:
+        if self._pictures is not None:
+            return self._pictures[index]
+        return self._read(self._samples[index])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by pixels."""
+        return sum(p.pixels.nbytes for p in self._pictures or ())
+
+    def _read(self, sample: Sample) -> Picture:
+        pixels = read_sample(sample)
+        height, width = pixels.shape[:2]
+        rows, columns = self._spec.input_size
+        scale = min(1.0, _OVERSAMPLE * min(rows / height, columns / width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        if scale < 1.0:
+            pixels = resize_to(pixels, size)
+        factor = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
+        wanted = ~sample.crowd
+        return Picture(
+            np.ascontiguousarray(in_order(pixels, self._spec)),
+            sample.boxes_xyxy[wanted] * factor,
+            sample.labels[wanted],
+        )
+
+
+def read_sample(sample: Sample) -> np.ndarray:
+    """Decodes and checks the size the annotation promises, on which every box depends.
+
+    Raises DataError.
+    """
+    pixels = decode(sample.path)
+    height, width = pixels.shape[:2]
+    if (width, height) != (sample.width, sample.height):
+        turned = (height, width) == (sample.width, sample.height)
+        raise DataError(
+            f"the picture is {width}x{height}, its annotation says {sample.width}x{sample.height}"
+            + (" (EXIF rotation)" if turned else ""),
+            where=str(sample.path),
+            fix="write the picture again without EXIF rotation"
+            if turned
+            else "export pictures and annotations together",
+        )
+    return pixels

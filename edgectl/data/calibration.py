@@ -1,0 +1,88 @@
+"""The calibration set: which pictures the quantiser saw, recorded so that it can be seen again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgectl.data.index import Sample
+from edgectl.data.preprocess import decode, resize_picture
+from edgectl.errors import DataError
+from edgectl.types import PreprocessSpec
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Attributes:
+    files: the pictures, in the order they are fed.
+    sha256: over names and bytes, in that order.
+    seed: that chose them.
+    source: ``train`` or the directory's name.
+    """
+
+    files: tuple[Path, ...]
+    sha256: str
+    seed: int
+    source: str
+
+    @property
+    def names(self) -> list[str]:
+        """File names without directories."""
+        return [p.name for p in self.files]
+
+    def pictures(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
+        """uint8 (N, H, W, 3), prepared as for evaluation: the quantiser sees what the device sees."""
+        for first in range(0, len(self.files), batch):
+            chosen = self.files[first : first + batch]
+            yield np.stack([resize_picture(decode(p), spec)[0] for p in chosen])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "source": self.source,
+            "count": len(self.files),
+            "seed": self.seed,
+            "sha256": self.sha256,
+            "names": self.names,
+        }
+
+
+def calibration_list(samples: Sequence[Sample], count: int, seed: int) -> CalibrationSet:
+    """``count`` pictures of a training split, at random but with every class among them.
+
+    Raises DataError for an empty split.
+    """
+    if not samples:
+        raise DataError("no pictures to calibrate on", fix="add --calib DATA or --calib DIR")
+    order = np.random.default_rng((seed, 0xCA11)).permutation(len(samples)).tolist()
+    classes = sorted({int(c) for s in samples for c in s.labels})
+    first = [next(i for i in order if c in samples[i].labels) for c in classes]
+    chosen = list(dict.fromkeys([*first, *order]))[:count]
+    return _hashed([samples[i].path for i in chosen], seed, "train")
+
+
+def calibration_from_directory(directory: Path, count: int, seed: int) -> CalibrationSet:
+    """Pictures of a plain directory. Raises DataError when there are none."""
+    files = sorted(p for p in directory.iterdir() if p.suffix.lower() in _SUFFIXES)
+    if not files:
+        raise DataError(
+            "no pictures to calibrate on",
+            where=str(directory),
+            fix="a directory with " + ", ".join(sorted(_SUFFIXES)),
+        )
+    order = np.random.default_rng((seed, 0xCA11)).permutation(len(files)).tolist()
+    return _hashed([files[i] for i in order[:count]], seed, directory.resolve().name)
+
+
+def _hashed(files: Sequence[Path], seed: int, source: str) -> CalibrationSet:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return CalibrationSet(tuple(files), digest.hexdigest(), seed, source)

@@ -1,0 +1,109 @@
+"""Archives from the network: to a temporary name, checked, unpacked without escapes, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from edgectl.errors import DataError
+
+_TIMEOUT_S = 60.0
+_CHUNK = 1 << 20
+_LIMIT_BYTES = 20 << 30
+"""An archive that unpacks to more is taken for a bomb."""
+
+
+def fetch_archive(url: str, target: Path) -> None:
+    """Downloads a zip and unpacks it to ``target``, a directory that does not exist yet.
+
+    The sha256 is recorded beside the target on first use and must be the same ever after.
+
+    Raises:
+        DataError: no answer, another checksum, or an archive that is not safe.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
+        tmp = Path(name)
+        archive = tmp / "archive.zip"
+        digest = _download(url, archive)
+        _check_recorded(target.with_name(target.name + ".sha256"), digest, url)
+        unpack(archive, tmp / "unpacked")
+        inner = list((tmp / "unpacked").iterdir())
+        # most archives hold one directory named after the set
+        source = inner[0] if len(inner) == 1 and inner[0].is_dir() else tmp / "unpacked"
+        source.rename(target)
+
+
+def _download(url: str, path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,  # noqa: S310 - catalog
+            path.open("wb") as out,
+        ):
+            while chunk := response.read(_CHUNK):
+                digest.update(chunk)
+                out.write(chunk)
+    except (urllib.error.URLError, OSError) as e:
+        raise DataError(
+            f"cannot be downloaded: {e}", where=url, fix="check the network, or unpack it by hand"
+        ) from e
+    return digest.hexdigest()
+
+
+def _check_recorded(record: Path, digest: str, url: str) -> None:
+    if not record.is_file():
+        record.write_text(digest + "\n", encoding="ascii")
+    elif record.read_text(encoding="ascii").strip() != digest:
+        raise DataError(
+            "the archive is not the one downloaded before: its sha256 differs",
+            where=url,
+            fix=f"if you trust it, delete {record}",
+        )
+
+
+def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES) -> None:
+    """Unpacks a zip. Refuses absolute and parent paths, links, and more than ``limit`` bytes.
+
+    Raises:
+        DataError: an unsafe or damaged archive; nothing is left in ``target``.
+    """
+    fix = "do not use this archive"
+    try:
+        with zipfile.ZipFile(archive) as z:
+            members = z.infolist()
+            if sum(m.file_size for m in members) > limit:
+                raise DataError(f"unpacks to over {limit} bytes", where=str(archive), fix=fix)
+            for m in members:
+                path = (target / m.filename).resolve()
+                link = stat.S_ISLNK(m.external_attr >> 16)
+                if link or not path.is_relative_to(target.resolve()):
+                    raise DataError(f"unsafe entry '{m.filename}'", where=str(archive), fix=fix)
+            target.mkdir(parents=True)
+            written = 0
+            for m in members:
+                if m.is_dir():
+                    continue
+                path = target / m.filename
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # sizes in the directory may lie: count what really comes out
+                with z.open(m) as source, path.open("wb") as out:
+                    while chunk := source.read(_CHUNK):
+                        written += len(chunk)
+                        if written > limit:
+                            raise DataError(
+                                f"unpacks to over {limit} bytes", where=str(archive), fix=fix
+                            )
+                        out.write(chunk)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as e:
+        shutil.rmtree(target, ignore_errors=True)
+        raise DataError(f"not a zip archive that can be read: {e}", where=str(archive), fix=fix) from e
+    except DataError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise

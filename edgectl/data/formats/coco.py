@@ -1,0 +1,219 @@
+"""COCO annotation files: the Roboflow export layout, the COCO 2017 layout, and a bare file.
+
+Format: https://cocodataset.org/#format-data. Roboflow writes one ``_annotations.coco.json`` beside the
+pictures of each split, with a dummy category 0 whose supercategory is ``none``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgectl.data.index import DatasetIndex, Repair, Sample
+from edgectl.errors import DataError
+
+ROBOFLOW_FILE = "_annotations.coco.json"
+_FIX_EXPORT = "export the annotations again, or correct the file"
+
+
+def roboflow_splits(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Split -> (annotation file, picture directory) of ``<split>/_annotations.coco.json``."""
+    found = sorted(root.glob(f"*/{ROBOFLOW_FILE}"))
+    return {split_name(p.parent.name): (p, p.parent) for p in found}
+
+
+def coco2017_splits(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Split -> (annotation file, picture directory) of ``annotations/instances_<split>2017.json``."""
+    splits = {}
+    for path in sorted(root.glob("annotations/instances_*.json")):
+        folder = path.stem.removeprefix("instances_")
+        splits[split_name(folder.removesuffix("2017"))] = (path, root / folder)
+    return splits
+
+
+def split_name(name: str) -> str:
+    """``val`` is ``valid`` here."""
+    return "valid" if name in ("val", "validation") else name
+
+
+def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> DatasetIndex:
+    """Reads every split into one index.
+
+    Raises:
+        DataError: a file that is not JSON or not COCO, absent pictures, unknown categories, boxes
+            that are not numbers, splits with different classes, an empty split.
+    """
+    repairs: list[Repair] = []
+    documents = {name: _load(path) for name, (path, _) in splits.items()}
+    classes = _classes(documents, splits, repairs)
+    samples = {}
+    for name, (path, pictures) in splits.items():
+        samples[name] = _samples(documents[name], path, pictures, classes, repairs)
+        if not samples[name]:
+            raise DataError(
+                f"the split '{name}' has no pictures", where=str(path), fix="add pictures, or remove it"
+            )
+    return DatasetIndex(root.resolve().name, root, fmt, classes, samples, repairs)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as e:
+        raise DataError(f"not JSON: {e.msg}", where=f"{path}:{e.lineno}", fix=_FIX_EXPORT) from e
+    except (OSError, UnicodeDecodeError, RecursionError) as e:
+        raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX_EXPORT) from e
+    if not isinstance(document, dict):
+        document = {}
+    for key in ("images", "annotations", "categories"):
+        rows = document.get(key)
+        if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+            raise DataError(f"not COCO: no list '{key}'", where=str(path), fix=_FIX_EXPORT)
+    return document
+
+
+def _classes(
+    documents: dict[str, dict[str, Any]],
+    splits: dict[str, tuple[Path, Path]],
+    repairs: list[Repair],
+) -> tuple[str, ...]:
+    """Class names in category-id order; a category that is a dummy in every split is dropped."""
+    used = {
+        a.get("category_id") for document in documents.values() for a in document["annotations"]
+    }
+    names: dict[str, tuple[str, ...]] = {}
+    for split, document in documents.items():
+        path = splits[split][0]
+        try:
+            rows = sorted((int(c["id"]), str(c["name"]), c) for c in document["categories"])
+        except (KeyError, TypeError, ValueError) as e:
+            raise DataError("a category lacks id or name", where=str(path), fix=_FIX_EXPORT) from e
+        kept = []
+        for number, name, row in rows:
+            if number not in used and row.get("supercategory") in ("none", None) and number == 0:
+                repairs.append(
+                    Repair("dummy_category", str(path), f"'{name}' (id {number}) is not a class")
+                )
+            else:
+                kept.append(name)
+        names[split] = tuple(kept)
+    first = next(iter(names))
+    for split, own in names.items():
+        if own != names[first]:
+            raise DataError(
+                f"categories in '{split}': {list(own)}, in '{first}': {list(names[first])}",
+                where=str(splits[split][0]),
+                fix="give every split the same categories with the same ids",
+            )
+    if not names[first]:
+        raise DataError("no categories", where=str(splits[first][0]), fix=_FIX_EXPORT)
+    return names[first]
+
+
+def _samples(
+    document: dict[str, Any],
+    path: Path,
+    pictures: Path,
+    classes: Sequence[str],
+    repairs: list[Repair],
+) -> tuple[Sample, ...]:
+    label_of = {
+        int(c["id"]): classes.index(str(c["name"]))
+        for c in document["categories"]
+        if str(c["name"]) in classes
+    }
+    rows: dict[Any, list[dict[str, Any]]] = {}
+    for annotation in document["annotations"]:
+        rows.setdefault(annotation.get("image_id"), []).append(annotation)
+    samples, absent = [], []
+    for image in document["images"]:
+        try:
+            file = str(image["file_name"])
+            width, height, number = int(image["width"]), int(image["height"]), image["id"]
+        except (KeyError, TypeError, ValueError) as e:
+            raise DataError(
+                f"an image lacks {e}: {image}", where=str(path), fix=_FIX_EXPORT
+            ) from e
+        if width <= 0 or height <= 0:
+            raise DataError(f"{file} is {width}x{height}", where=str(path), fix=_FIX_EXPORT)
+        picture = pictures / file
+        if not picture.is_file():
+            absent.append(file)
+            continue
+        boxes, labels, crowd = _boxes(
+            rows.pop(number, []), file, (width, height), label_of, path, repairs
+        )
+        samples.append(Sample(picture, width, height, boxes, labels, crowd))
+    if absent:
+        raise DataError(
+            f"{len(absent)} pictures named in the annotations are absent, the first: {absent[0]}",
+            where=str(path),
+            fix=f"put them into {pictures}, or remove their entries",
+        )
+    if rows:
+        raise DataError(
+            f"annotations for an image that is not listed: image_id {next(iter(rows))}",
+            where=str(path),
+            fix=_FIX_EXPORT,
+        )
+    return tuple(samples)
+
+
+def _boxes(
+    annotations: list[dict[str, Any]],
+    file: str,
+    size: tuple[int, int],
+    label_of: dict[int, int],
+    path: Path,
+    repairs: list[Repair],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 4) corners clipped to the picture, (N,) labels, (N,) crowd."""
+    width, height = size
+    boxes, labels, crowd = [], [], []
+    for annotation in annotations:
+        box = _numbers(annotation.get("bbox"), file, path)
+        category = annotation.get("category_id")
+        if category not in label_of:
+            raise DataError(
+                f"{file}: unknown category {category!r}; known ids: {sorted(label_of)}",
+                where=str(path),
+                fix="add the category, or remove the annotation",
+            )
+        x, y, w, h = box
+        corners = [min(max(x, 0.0), width), min(max(y, 0.0), height)]
+        corners += [min(max(x + w, 0.0), width), min(max(y + h, 0.0), height)]
+        shown = f"[{x:g}, {y:g}, {w:g}, {h:g}]"
+        if w <= 0 or h <= 0:
+            repairs.append(Repair("zero_size_box", file, f"{shown} left out"))
+            continue
+        if corners[2] <= corners[0] or corners[3] <= corners[1]:
+            repairs.append(Repair("box_outside", file, f"{shown} left out"))
+            continue
+        # annotation tools round: half a pixel over the edge is not worth a word
+        if max(-x, -y, x + w - width, y + h - height) > 1.0:
+            repairs.append(Repair("box_clipped", file, f"{shown} reaches out of {width}x{height}"))
+        boxes.append(corners)
+        labels.append(label_of[category])
+        crowd.append(bool(annotation.get("iscrowd", 0)))
+    return (
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(labels, np.int64),
+        np.array(crowd, bool),
+    )
+
+
+def _numbers(bbox: Any, file: str, path: Path) -> list[float]:
+    try:
+        box = [float(v) for v in bbox]
+    except (TypeError, ValueError):
+        box = []
+    if len(box) != 4 or not all(math.isfinite(v) for v in box):
+        raise DataError(
+            f"{file}: not a box [x, y, width, height]: {bbox!r}", where=str(path), fix=_FIX_EXPORT
+        )
+    return box

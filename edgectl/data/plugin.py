@@ -1,0 +1,27 @@
+"""The data sets edgectl knows by name."""
+
+from __future__ import annotations
+
+from edgectl.plugins.hookspecs import hookimpl
+from edgectl.types import DatasetInfo
+
+
+@hookimpl
+def edgectl_register_datasets() -> list[DatasetInfo]:
+    """A real set to compare with published figures, and a drawn one that needs no network."""
+    return [
+        DatasetInfo(
+            name="coco_mask",
+            summary="faces with and without masks, 149 pictures",
+            licence="public domain",
+            directories=("coco_mask", "mask"),
+            url="https://files.seeedstudio.com/sscma/datasets/coco_mask.zip",
+        ),
+        DatasetInfo(
+            name="demo_mask",
+            summary="drawn faces with and without masks, 360 pictures",
+            licence="Apache-2.0",
+            directories=("demo_mask",),
+            generate="edgectl.data.demo:generate",
+        ),
+    ]

@@ -1,0 +1,109 @@
+"""The one implementation of ``PreprocessSpec``: decode, resize, pad, normalise.
+
+Training, evaluation, calibration and parity all come through here; a device's lowering is tested against
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.errors import DataError
+from edgectl.types import PreprocessSpec, Size
+
+_FIX = "replace or remove the file and its annotations"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a picture's pixels went: input = original * scale + pad, per axis."""
+
+    scale_x: float
+    scale_y: float
+    pad_left: int
+    pad_top: int
+
+    def to_input(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """(N, 4) original pixels to network-input pixels, float32."""
+        return (boxes_xyxy * self._scale() + self._offset()).astype(np.float32)
+
+    def to_original(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """Inverse of :meth:`to_input`."""
+        return ((boxes_xyxy - self._offset()) / self._scale()).astype(np.float32)
+
+    def _scale(self) -> np.ndarray:
+        return np.array([self.scale_x, self.scale_y] * 2, np.float64)
+
+    def _offset(self) -> np.ndarray:
+        return np.array([self.pad_left, self.pad_top] * 2, np.float64)
+
+
+def decode(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8, bgr. Grey and alpha pictures become three channels; EXIF rotation is applied.
+
+    Raises:
+        DataError: absent, not a picture, or cut short. OpenCV fills the missing part of a JPEG
+            with grey without a word, so the end-of-image marker is looked for.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
+    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]:
+        raise DataError("truncated JPEG: its end is missing", where=str(path), fix=_FIX)
+    picture = None
+    if data:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
+    return np.asarray(picture, np.uint8)
+
+
+def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[Size, Geometry]:
+    """((new height, new width), geometry) of a picture of that size under ``spec``."""
+    rows, columns = spec.input_size
+    if spec.resize == "stretch":
+        return (rows, columns), Geometry(columns / width, rows / height, 0, 0)
+    scale = min(rows / height, columns / width)
+    new = (min(rows, max(1, round(height * scale))), min(columns, max(1, round(width * scale))))
+    top = left = 0
+    if spec.pad_side == "center":
+        top, left = (rows - new[0]) // 2, (columns - new[1]) // 2
+    return new, Geometry(new[1] / width, new[0] / height, left, top)
+
+
+def resize_picture(picture_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarray, Geometry]:
+    """(H, W, 3) uint8 bgr to ((rows, columns, 3) uint8 in ``spec.channel_order``, geometry)."""
+    height, width = picture_bgr.shape[:2]
+    (new_height, new_width), geometry = letterbox_geometry(height, width, spec)
+    resized = resize_to(picture_bgr, (new_height, new_width))
+    out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
+    top, left = geometry.pad_top, geometry.pad_left
+    out[top : top + new_height, left : left + new_width] = in_order(resized, spec)
+    return out, geometry
+
+
+def resize_to(picture: np.ndarray, size: Size) -> np.ndarray:
+    """Area averaging when it shrinks (no aliasing), bilinear when it grows."""
+    height, width = picture.shape[:2]
+    shrinks = size[0] * size[1] < height * width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=how), np.uint8)
+
+
+def in_order(picture_bgr: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
+    """Channels in the spec's order."""
+    return picture_bgr[:, :, ::-1] if spec.channel_order == "rgb" else picture_bgr
+
+
+def normalise(pictures: Tensor, spec: PreprocessSpec) -> Tensor:
+    """uint8 (N, 3, H, W) to float32 (pixel - mean) / std, memory format kept."""
+    x = pictures.to(torch.float32)
+    mean, std = (x.new_tensor(v)[None, :, None, None] for v in (spec.mean, spec.std))
+    return (x - mean) / std if any(spec.mean) else x / std

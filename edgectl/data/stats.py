@@ -1,0 +1,40 @@
+"""What is in a data set: the figures of ``data info``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgectl.data.index import DatasetIndex, Sample
+
+SMALL, MEDIUM = 32**2, 96**2
+"""COCO's limits of box area, in original pixels."""
+
+
+def describe(index: DatasetIndex) -> dict[str, Any]:
+    """Per split: ``images``, ``boxes``, ``classes`` [{name, count}], ``sizes`` {small, medium, large}."""
+    return {
+        "name": index.name,
+        "format": index.format,
+        "classes": list(index.classes),
+        "splits": {n: _split(s, index.classes) for n, s in index.splits.items()},
+        "repairs": [vars(r) for r in index.repairs],
+    }
+
+
+def _split(samples: tuple[Sample, ...], classes: tuple[str, ...]) -> dict[str, Any]:
+    labels = np.concatenate([s.labels for s in samples])
+    boxes = np.concatenate([s.boxes_xyxy for s in samples])
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    counts = np.bincount(labels, minlength=len(classes))
+    small, large = int((area < SMALL).sum()), int((area >= MEDIUM).sum())
+    return {
+        "images": len(samples),
+        "empty_images": sum(not len(s.labels) for s in samples),
+        "boxes": len(labels),
+        "classes": [
+            {"name": n, "count": int(c)} for n, c in zip(classes, counts, strict=True)
+        ],
+        "sizes": {"small": small, "medium": len(area) - small - large, "large": large},
+    }
