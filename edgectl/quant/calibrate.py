@@ -101,9 +101,9 @@ def _observe(
     extremes = {g.name: Extremes() for g in groups if g.fixed is None}
     owner = {p: g.name for g in groups if g.fixed is None for p in g.producers}
     _feed(graph, pictures, {p: extremes[key].update for p, key in owner.items()})
-    for node in graph:
-        group = next(g for g in groups if node.name in g.members)
-        if node.op == "pad" and group.fixed is None:
+    for group in groups:
+        borders = [graph[m] for m in group.members if graph[m].op == "pad"]
+        for node in borders if group.fixed is None else ():
             extremes[group.name].update(torch.tensor(node.attrs["value"]))
     histograms = {key: Histogram(e.lo, e.hi) for key, e in extremes.items()}
     _feed(graph, pictures, {p: histograms[key].update for p, key in owner.items()})
