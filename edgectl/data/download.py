@@ -103,7 +103,9 @@ def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES) -> None:
                         out.write(chunk)
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as e:
         shutil.rmtree(target, ignore_errors=True)
-        raise DataError(f"not a zip archive that can be read: {e}", where=str(archive), fix=fix) from e
+        raise DataError(
+            f"not a zip archive that can be read: {e}", where=str(archive), fix=fix
+        ) from e
     except DataError:
         shutil.rmtree(target, ignore_errors=True)
         raise

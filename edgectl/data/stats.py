@@ -33,8 +33,6 @@ def _split(samples: tuple[Sample, ...], classes: tuple[str, ...]) -> dict[str, A
         "images": len(samples),
         "empty_images": sum(not len(s.labels) for s in samples),
         "boxes": len(labels),
-        "classes": [
-            {"name": n, "count": int(c)} for n, c in zip(classes, counts, strict=True)
-        ],
+        "classes": [{"name": n, "count": int(c)} for n, c in zip(classes, counts, strict=True)],
         "sizes": {"small": small, "medium": len(area) - small - large, "large": large},
     }

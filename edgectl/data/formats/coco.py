@@ -56,7 +56,9 @@ def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> D
         samples[name] = _samples(documents[name], path, pictures, classes, repairs)
         if not samples[name]:
             raise DataError(
-                f"the split '{name}' has no pictures", where=str(path), fix="add pictures, or remove it"
+                f"the split '{name}' has no pictures",
+                where=str(path),
+                fix="add pictures, or remove it",
             )
     return DatasetIndex(root.resolve().name, root, fmt, classes, samples, repairs)
 
@@ -136,9 +138,7 @@ def _samples(
             file = str(image["file_name"])
             width, height, number = int(image["width"]), int(image["height"]), image["id"]
         except (KeyError, TypeError, ValueError) as e:
-            raise DataError(
-                f"an image lacks {e}: {image}", where=str(path), fix=_FIX_EXPORT
-            ) from e
+            raise DataError(f"an image lacks {e}: {image}", where=str(path), fix=_FIX_EXPORT) from e
         if width <= 0 or height <= 0:
             raise DataError(f"{file} is {width}x{height}", where=str(path), fix=_FIX_EXPORT)
         picture = pictures / file
