@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -172,26 +173,34 @@ class _Sitting:
         """One pass over the training pictures; returns their number."""
         schedule, base_lr = self.config.schedule, self.config.optimizer.lr
         total_steps = self.config.epochs * self.setup.train.steps_per_epoch
-        clip = self.config.optimizer.clip_norm
         images = 0
         batches = self.setup.train.epoch(self.progress.epoch, total_epochs=self.config.epochs)
-        for step, batch in enumerate(batches, start=1):
-            interrupt.check()
-            lr = base_lr * learning_rate_factor(schedule, self.progress.step, total_steps)
-            for group in self.raw_optimizer.param_groups:
-                group["lr"] = lr
-            losses = self._losses(batch)
-            self.accelerator.backward(losses["loss"])
-            if clip:
-                self.accelerator.clip_grad_norm_(self.raw_model.parameters(), clip)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.ema.update(self.raw_model)
-            meter.add(losses)
-            self.progress.step += 1
-            images += len(batch.pictures)
-            self.reporter.on_step(step)
+        try:
+            for step, batch in enumerate(batches, start=1):
+                interrupt.check()
+                lr = base_lr * learning_rate_factor(schedule, self.progress.step, total_steps)
+                for group in self.raw_optimizer.param_groups:
+                    group["lr"] = lr
+                meter.add(self._step(batch))
+                self.progress.step += 1
+                images += len(batch.pictures)
+                self.reporter.on_step(step)
+        finally:
+            if isinstance(batches, Generator):
+                batches.close()  # an epoch cut short must not leave the loader's thread behind
         return images
+
+    def _step(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """One update of the weights and of their average; returns the losses before it."""
+        losses = self._losses(batch)
+        self.accelerator.backward(losses["loss"])
+        clip = self.config.optimizer.clip_norm
+        if clip:
+            self.accelerator.clip_grad_norm_(self.raw_model.parameters(), clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.update(self.raw_model)
+        return losses
 
     def _losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         x = batch.pictures.to(self.device, memory_format=torch.channels_last, non_blocking=True)

@@ -90,17 +90,19 @@ def test_ema_by_hand() -> None:
     assert ema.decay_at(100) == 0.25
 
 
-def test_ema_copies_buffers_and_survives_a_round_trip() -> None:
+def test_ema_averages_statistics_copies_counters_and_survives_a_round_trip() -> None:
     model = nn.BatchNorm1d(2)
     ema = ModelEma(model, decay=0.9)
     model(torch.tensor([[1.0, 2.0], [3.0, 8.0]]))
     ema.update(model)
-    assert torch.equal(ema.module.running_mean, model.running_mean)
+    # batch means 2 and 5, momentum 0.1, then 9/11 of the way from 0
+    assert ema.module.running_mean.tolist() == pytest.approx([0.2 * 9 / 11, 0.5 * 9 / 11])
+    assert ema.module.num_batches_tracked == 1
     assert not ema.module.training
     other = ModelEma(nn.BatchNorm1d(2), decay=0.9)
     other.load_state_dict(ema.state_dict())
     assert other.updates == 1
-    assert torch.equal(other.module.running_var, model.running_var)
+    assert torch.equal(other.module.running_var, ema.module.running_var)
 
 
 def test_ema_without_decay_is_the_model() -> None:
