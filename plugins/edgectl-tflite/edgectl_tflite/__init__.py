@@ -1,1 +1,1 @@
-"""int8 TensorFlow Lite files for microcontrollers, judged by the real interpreters."""
+"""TensorFlow Lite files for microcontrollers: writer, exact integer executor, runtimes."""

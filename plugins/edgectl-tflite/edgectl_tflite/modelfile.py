@@ -1,0 +1,209 @@
+"""A .tflite file read back: tensors, ops and their options, checked before anything executes it.
+
+Format: the flatbuffer schema in ``ai_edge_litert.schema_py_generated`` (identifier ``TFL3``).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgectl.errors import ArtifactError, BackendUnavailableError
+
+_DTYPES: dict[int, str] = {
+    0: "float32",
+    1: "float16",
+    2: "int32",
+    3: "uint8",
+    4: "int64",
+    6: "bool",
+    7: "int16",
+    9: "int8",
+    10: "float64",
+    12: "uint64",
+    15: "uint32",
+    16: "uint16",
+}
+"""TensorType numbers of the schema; others (strings, packed 4-bit) appear as ``type<number>``."""
+
+
+def load_schema() -> Any:
+    """The generated schema module. Raises BackendUnavailableError where it is not installed."""
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as e:
+        raise BackendUnavailableError(
+            "ai-edge-litert is not installed", fix="pip install edgectl-tflite"
+        ) from e
+    return schema_py_generated
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """One tensor.
+
+    Attributes:
+        shape: as stored; activations are NHWC with batch 1.
+        dtype: numpy name.
+        scales, zero_points: one entry, one a slice of ``channel_axis``, or none for float tensors.
+        data: constant contents in ``shape``, or None for activations.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    channel_axis: int = 0
+    data: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        width = np.dtype(self.dtype).itemsize if self.dtype in _DTYPES.values() else 1
+        return math.prod(self.shape) * width
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One op: ``inputs`` and ``outputs`` are tensor indices, -1 for an absent optional input.
+    ``options`` is the schema's options object, or None."""
+
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Any = None
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """The first subgraph of a file.
+
+    Attributes:
+        aliases: tensor index -> name in the first signature, where there is one.
+        external_buffers: constants lie behind the flatbuffer instead of inside it.
+    """
+
+    path: Path | None
+    data: bytes = field(repr=False)
+    tensors: tuple[TensorRecord, ...] = field(repr=False)
+    operations: tuple[Operation, ...] = field(repr=False)
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    aliases: dict[int, str]
+    external_buffers: bool
+
+    def label(self, index: int) -> str:
+        """Signature name of a tensor, else its own."""
+        return self.aliases.get(index, self.tensors[index].name)
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return self.path.name if self.path is not None else "model"
+
+
+def read_model(path: Path) -> ModelFile:
+    """Raises ArtifactError unless ``path`` holds a complete model."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ArtifactError(f"cannot be read: {e.strerror}", where=str(path)) from e
+    return parse_model(data, path)
+
+
+def parse_model(data: bytes, path: Path | None = None) -> ModelFile:
+    """Raises ArtifactError on foreign, truncated or inconsistent contents."""
+    where = str(path) if path is not None else "model"
+    fix = "export the model again, or copy the file afresh"
+    if data[4:8] != b"TFL3":
+        raise ArtifactError("not a TensorFlow Lite file", where=where, fix=fix)
+    schema = load_schema()
+    try:
+        model = schema.ModelT.InitFromPackedBuf(data, 0)
+        return _convert(schema, model, data, path)
+    # What the generated accessors raise on offsets that lead nowhere.
+    except (struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError) as e:
+        raise ArtifactError(f"damaged TensorFlow Lite file ({e})", where=where, fix=fix) from e
+
+
+def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFile:
+    op_names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    graph = model.subgraphs[0]
+    contents = [_contents(b, data) for b in model.buffers]
+    tensors = tuple(_tensor(i, t, contents) for i, t in enumerate(graph.tensors))
+    operations = []
+    for op in graph.operators:
+        code = model.operatorCodes[op.opcodeIndex]
+        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        name = op_names[builtin]
+        if name == "CUSTOM":
+            name = f"CUSTOM {_text(code.customCode)}"
+        inputs, outputs = _indices(op.inputs), _indices(op.outputs)
+        if not all(-1 <= i < len(tensors) for i in inputs + outputs):
+            raise ValueError(f"{name} refers to a tensor that does not exist")
+        operations.append(Operation(name, code.version, inputs, outputs, op.builtinOptions))
+    inputs, outputs = _indices(graph.inputs), _indices(graph.outputs)
+    if not inputs or not outputs or not all(0 <= i < len(tensors) for i in inputs + outputs):
+        raise ValueError("no usable inputs or outputs")
+    aliases = {}
+    for signature in (model.signatureDefs or [])[:1]:
+        for entry in [*(signature.inputs or []), *(signature.outputs or [])]:
+            aliases[int(entry.tensorIndex)] = _text(entry.name)
+    return ModelFile(
+        path,
+        data,
+        tensors,
+        tuple(operations),
+        inputs,
+        outputs,
+        aliases,
+        external_buffers=any(b.offset > 1 for b in model.buffers),
+    )
+
+
+def _contents(buffer: Any, data: bytes) -> bytes | None:
+    if buffer.offset > 1:
+        stored = data[buffer.offset : buffer.offset + buffer.size]
+        if len(stored) != buffer.size:
+            raise ValueError("constants lie beyond the end of the file")
+        return stored
+    if buffer.data is None or len(buffer.data) == 0:
+        return None
+    return np.asarray(buffer.data, np.uint8).tobytes()
+
+
+def _tensor(index: int, tensor: Any, contents: list[bytes | None]) -> TensorRecord:
+    shape = _indices(tensor.shape)
+    if any(d < 0 for d in shape):
+        raise ValueError("negative dimension")
+    dtype = _DTYPES.get(tensor.type, f"type{tensor.type}")
+    stored = contents[tensor.buffer]
+    values = None
+    if stored is not None and tensor.type in _DTYPES:
+        values = np.frombuffer(stored, np.dtype(dtype)).reshape(shape)
+    quantization = tensor.quantization
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    if quantization is not None and quantization.scale is not None:
+        scales = tuple(float(s) for s in quantization.scale)
+        zero_points = _indices(quantization.zeroPoint) or (0,) * len(scales)
+    axis = quantization.quantizedDimension if quantization is not None else 0
+    return TensorRecord(
+        index, _text(tensor.name), shape, dtype, scales, zero_points, int(axis), values
+    )
+
+
+def _indices(values: Any) -> tuple[int, ...]:
+    return () if values is None else tuple(int(v) for v in values)
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
