@@ -1,0 +1,1 @@
+"""Labelled pictures: formats, catalog, preprocessing, augmentation, loaders."""

@@ -1,7 +1,7 @@
 """Training-time augmentation: zoom, placement, mosaic of four, flip, colour.
 
-One affine warp takes each source picture straight from the cached pixels to its place in the output, so
-nothing is resampled twice. Randomness comes in as a generator; the module keeps no state.
+One affine warp takes each source picture straight from the cached pixels to its place in the
+output, so nothing is resampled twice. Randomness comes in as a generator; no state is kept.
 """
 
 from __future__ import annotations
@@ -94,9 +94,12 @@ def place(
     """
     matrix = _affine(picture.pixels.shape[:2], window, spec, config, rng, zoom)
     view = out[window.top : window.top + window.height, window.left : window.left + window.width]
+    # a box edge at 0 is the outer edge of pixel 0; OpenCV counts from the centres of the pixels
+    centred = matrix.copy()
+    centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     view[:] = cv2.warpAffine(
         picture.pixels,
-        matrix,
+        centred,
         (window.width, window.height),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,

@@ -1,7 +1,7 @@
 """Pixels ready to be augmented: decoded once, shrunk to about twice the input size, held in memory.
 
-Decoding a JPEG costs more than everything augmentation does to it. Twice the input size leaves room to
-zoom in without blur.
+Decoding a JPEG costs more than everything augmentation does to it. Twice the input size leaves
+room to zoom in without blur.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class PictureCache:
         enabled: False decodes at every access, for sets larger than memory.
 
     Raises:
-        DataError: on construction, when a picture cannot be decoded or is not of the annotated size.
+        DataError: on construction: a picture that cannot be decoded, or not of the annotated size.
     """
 
     def __init__(

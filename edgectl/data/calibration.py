@@ -38,7 +38,7 @@ class CalibrationSet:
         return [p.name for p in self.files]
 
     def pictures(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
-        """uint8 (N, H, W, 3), prepared as for evaluation: the quantiser sees what the device sees."""
+        """uint8 (N, H, W, 3), as for evaluation: the quantiser sees what the device sees."""
         for first in range(0, len(self.files), batch):
             chosen = self.files[first : first + batch]
             yield np.stack([resize_picture(decode(p), spec)[0] for p in chosen])

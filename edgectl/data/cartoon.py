@@ -1,8 +1,8 @@
 """Cartoon heads, with and without a mask, and the clutter around them.
 
-Shapes are polygons in unit coordinates of what they belong to, so that one affine map places, turns and
-squeezes a whole head. Colours of heads, masks and clutter come from the same ranges: colour alone
-tells nothing.
+Shapes are polygons in unit coordinates of what they belong to, so that one affine map places,
+turns and squeezes a whole head. Colours of heads, masks and clutter come from the same ranges:
+colour alone tells nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ Colour = tuple[int, int, int]
 
 _SUBPIXEL_BITS = 4
 _MASKS: tuple[Colour, ...] = (
-    (240, 240, 240), (235, 215, 170), (190, 210, 150), (45, 45, 45), (150, 150, 225), (170, 110, 60),
-)  # fmt: skip
+    (240, 240, 240),
+    (235, 215, 170),
+    (190, 210, 150),
+    (45, 45, 45),
+    (150, 150, 225),
+    (170, 110, 60),
+)
 
 
 @dataclass(frozen=True)

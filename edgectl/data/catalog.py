@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from edgectl.data.download import fetch_archive
 from edgectl.data.formats import read_dataset
 from edgectl.data.index import DatasetIndex
-from edgectl.errors import DataError, UnknownNameError
+from edgectl.errors import DataError, EdgectlError, UnknownNameError
 from edgectl.types import DatasetInfo
 
 DEMO_SEED = 0
@@ -68,9 +67,7 @@ def open_dataset(
 
 def _obtain(info: DatasetInfo, offline: bool) -> Path:
     target = cache_root() / (info.directories or (info.name,))[0]
-    if info.generate is not None:
-        return _generate(info.generate, target)
-    if info.url is None or offline:
+    if info.generate is None and (info.url is None or offline):
         looked = ", ".join(str(r) for r in search_roots())
         raise DataError(
             f"the set '{info.name}' is not here (looked in {looked})"
@@ -78,23 +75,31 @@ def _obtain(info: DatasetInfo, offline: bool) -> Path:
             fix=f"put it into ./datasets/{info.name} or set EDGECTL_DATA"
             + ("; or leave out --offline" if info.url else ""),
         )
-    fetch_archive(info.url, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if info.generate is not None:
+            _generate(info.generate, target)
+        elif info.url is not None:
+            fetch_archive(info.url, target)
+    except OSError as e:
+        raise EdgectlError(
+            f"cannot be written: {e.strerror or e}",
+            where=str(target),
+            fix="free disk space, or choose another directory with EDGECTL_CACHE",
+        ) from e
     return target
 
 
-def _generate(entry: str, target: Path) -> Path:
+def _generate(entry: str, target: Path) -> None:
     """Draws the set beside its place and renames it, so that a half-drawn one is never found."""
     module, _, function = entry.partition(":")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    tmp = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        getattr(importlib.import_module(module), function)(tmp, DEMO_SEED)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
+        drawn = Path(name) / target.name
+        drawn.mkdir()
+        getattr(importlib.import_module(module), function)(drawn, DEMO_SEED)
         try:
-            tmp.rename(target)
+            drawn.rename(target)
         except OSError:
-            # another process drew it in the meantime
+            # another process may have drawn it in the meantime
             if not target.is_dir():
                 raise
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
-    return target

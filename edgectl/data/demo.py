@@ -1,7 +1,7 @@
 """``demo_mask``: a set drawn by the program, so that the whole line runs without a network.
 
-Roboflow's COCO layout, dummy category included. Every picture depends on the seed, its split and its
-number alone; the same seed gives the same bytes.
+Roboflow's COCO layout, dummy category included. Every picture depends on the seed, its split and
+its number alone; the same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _background(height: int, width: int, rng: Rng) -> np.ndarray:
     soft = cv2.resize(patches + any_colour(rng), (width, height), interpolation=cv2.INTER_CUBIC)
     grain = rng.normal(0.0, rng.uniform(0.0, 25.0), (height // 3, width // 3, 1))
     texture = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(soft + texture[:, :, None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(soft + texture[:, :, None], 0, 255).astype(np.uint8))
 
 
 def _photograph(picture: np.ndarray, rng: Rng) -> np.ndarray:
@@ -131,4 +131,4 @@ def _photograph(picture: np.ndarray, rng: Rng) -> np.ndarray:
     lit = picture.astype(np.float32) * light * cast
     blurred = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 1.4))
     noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1.0, 10.0))
-    return np.clip(blurred + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(blurred + noise, 0, 255), np.uint8)

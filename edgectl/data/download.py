@@ -1,8 +1,9 @@
-"""Archives from the network: to a temporary name, checked, unpacked without escapes, then renamed."""
+"""Archives from the network: to a temporary name, checked, unpacked safely, then renamed."""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
 import stat
 import tempfile
@@ -17,6 +18,7 @@ _TIMEOUT_S = 60.0
 _CHUNK = 1 << 20
 _LIMIT_BYTES = 20 << 30
 """An archive that unpacks to more is taken for a bomb."""
+_FIX = "do not use this archive"
 
 
 def fetch_archive(url: str, target: Path) -> None:
@@ -32,25 +34,30 @@ def fetch_archive(url: str, target: Path) -> None:
         tmp = Path(name)
         archive = tmp / "archive.zip"
         digest = _download(url, archive)
-        _check_recorded(target.with_name(target.name + ".sha256"), digest, url)
+        record = target.with_name(target.name + ".sha256")
+        _check_recorded(record, digest, url)
         unpack(archive, tmp / "unpacked")
-        inner = list((tmp / "unpacked").iterdir())
-        # most archives hold one directory named after the set
+        # most archives hold one directory named after the set; macOS adds one of its own
+        inner = [p for p in (tmp / "unpacked").iterdir() if p.name != "__MACOSX"]
         source = inner[0] if len(inner) == 1 and inner[0].is_dir() else tmp / "unpacked"
         source.rename(target)
+        record.write_text(digest + "\n", encoding="ascii")
 
 
 def _download(url: str, path: Path) -> str:
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     try:
         with (
             urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,  # noqa: S310 - catalog
             path.open("wb") as out,
         ):
             while chunk := response.read(_CHUNK):
+                size += len(chunk)
+                if size > _LIMIT_BYTES:
+                    raise DataError(f"over {_LIMIT_BYTES} bytes", where=url, fix=_FIX)
                 digest.update(chunk)
                 out.write(chunk)
-    except (urllib.error.URLError, OSError) as e:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as e:
         raise DataError(
             f"cannot be downloaded: {e}", where=url, fix="check the network, or unpack it by hand"
         ) from e
@@ -58,9 +65,7 @@ def _download(url: str, path: Path) -> str:
 
 
 def _check_recorded(record: Path, digest: str, url: str) -> None:
-    if not record.is_file():
-        record.write_text(digest + "\n", encoding="ascii")
-    elif record.read_text(encoding="ascii").strip() != digest:
+    if record.is_file() and record.read_text(encoding="ascii").strip() != digest:
         raise DataError(
             "the archive is not the one downloaded before: its sha256 differs",
             where=url,
@@ -74,17 +79,16 @@ def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES) -> None:
     Raises:
         DataError: an unsafe or damaged archive; nothing is left in ``target``.
     """
-    fix = "do not use this archive"
     try:
         with zipfile.ZipFile(archive) as z:
             members = z.infolist()
             if sum(m.file_size for m in members) > limit:
-                raise DataError(f"unpacks to over {limit} bytes", where=str(archive), fix=fix)
+                raise DataError(f"unpacks to over {limit} bytes", where=str(archive), fix=_FIX)
             for m in members:
                 path = (target / m.filename).resolve()
                 link = stat.S_ISLNK(m.external_attr >> 16)
                 if link or not path.is_relative_to(target.resolve()):
-                    raise DataError(f"unsafe entry '{m.filename}'", where=str(archive), fix=fix)
+                    raise DataError(f"unsafe entry '{m.filename}'", where=str(archive), fix=_FIX)
             target.mkdir(parents=True)
             written = 0
             for m in members:
@@ -98,13 +102,13 @@ def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES) -> None:
                         written += len(chunk)
                         if written > limit:
                             raise DataError(
-                                f"unpacks to over {limit} bytes", where=str(archive), fix=fix
+                                f"unpacks to over {limit} bytes", where=str(archive), fix=_FIX
                             )
                         out.write(chunk)
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as e:
         shutil.rmtree(target, ignore_errors=True)
         raise DataError(
-            f"not a zip archive that can be read: {e}", where=str(archive), fix=fix
+            f"not a zip archive that can be read: {e}", where=str(archive), fix=_FIX
         ) from e
     except DataError:
         shutil.rmtree(target, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""``DatasetIndex``: labelled pictures as every format reader delivers them and every consumer reads them."""
+"""Labelled pictures, as every format reader delivers them and every consumer reads them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DatasetIndex:
     repairs: list[Repair] = field(default_factory=list)
 
     def fingerprint(self, split: str) -> str:
-        """sha256 (16 hex digits) over the split's file names, file sizes, labels and class names."""
+        """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
         h = hashlib.sha256("\0".join(self.classes).encode())
         for s in sorted(self.splits[split], key=lambda s: s.path.name):
             h.update(f"{s.path.name}\0{s.path.stat().st_size}\0".encode())

@@ -1,12 +1,13 @@
 """Batches for training and for evaluation.
 
-A training batch is a pure function of (seed, epoch, position): no state to save, so a resumed run sees
-the very pixels it would have seen. One background thread prepares the next batches while torch
+A training batch is a pure function of (seed, epoch, position): no state to save, so a resumed run
+sees the very pixels it would have seen. One background thread prepares the next batches while torch
 computes; OpenCV releases the interpreter lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -89,10 +90,9 @@ class TrainLoader:
 
         def put(item: Batch | BaseException) -> None:
             while not stop.is_set():
-                try:
-                    return ready.put(item, timeout=_POLL_S)
-                except queue.Full:
-                    continue
+                with contextlib.suppress(queue.Full):
+                    ready.put(item, timeout=_POLL_S)
+                    return
 
         def produce() -> None:
             try:

@@ -1,7 +1,7 @@
 """The one implementation of ``PreprocessSpec``: decode, resize, pad, normalise.
 
-Training, evaluation, calibration and parity all come through here; a device's lowering is tested against
-it.
+Training, evaluation, calibration and parity all come through here; a device's lowering is tested
+against it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Geometry:
 
     def to_input(self, boxes_xyxy: np.ndarray) -> np.ndarray:
         """(N, 4) original pixels to network-input pixels, float32."""
-        return (boxes_xyxy * self._scale() + self._offset()).astype(np.float32)
+        return np.asarray(boxes_xyxy * self._scale() + self._offset(), np.float32)
 
     def to_original(self, boxes_xyxy: np.ndarray) -> np.ndarray:
         """Inverse of :meth:`to_input`."""
-        return ((boxes_xyxy - self._offset()) / self._scale()).astype(np.float32)
+        return np.asarray((boxes_xyxy - self._offset()) / self._scale(), np.float32)
 
     def _scale(self) -> np.ndarray:
         return np.array([self.scale_x, self.scale_y] * 2, np.float64)
@@ -45,24 +45,40 @@ class Geometry:
 
 
 def decode(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, bgr. Grey and alpha pictures become three channels; EXIF rotation is applied.
+    """(H, W, 3) uint8, bgr. Grey and alpha become three channels; EXIF rotation is applied.
 
     Raises:
-        DataError: absent, not a picture, or cut short. OpenCV fills the missing part of a JPEG
-            with grey without a word, so the end-of-image marker is looked for.
+        DataError: absent, not a picture, or cut short. OpenCV fills what is missing of a JPEG or
+            PNG with grey or black without a word, so the end marker is looked for.
     """
     try:
         data = path.read_bytes()
     except OSError as e:
         raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
-    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]:
-        raise DataError("truncated JPEG: its end is missing", where=str(path), fix=_FIX)
+    if _is_cut_short(data):
+        raise DataError("truncated: the end of the picture is missing", where=str(path), fix=_FIX)
     picture = None
     if data:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
     return np.asarray(picture, np.uint8)
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """A JPEG without end-of-image marker after its first scan, or a PNG without IEND chunk.
+
+    Segments before the scan are skipped by their lengths: an EXIF thumbnail is a JPEG of its own.
+    """
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        filler = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if filler else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) < 0
 
 
 def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[Size, Geometry]:

@@ -13,7 +13,11 @@ SMALL, MEDIUM = 32**2, 96**2
 
 
 def describe(index: DatasetIndex) -> dict[str, Any]:
-    """Per split: ``images``, ``boxes``, ``classes`` [{name, count}], ``sizes`` {small, medium, large}."""
+    """Name, format, classes, repairs, and per split:
+
+    ``images``, ``empty_images``, ``boxes``, ``classes`` [{name, count}], ``sizes`` {small, medium,
+    large}.
+    """
     return {
         "name": index.name,
         "format": index.format,

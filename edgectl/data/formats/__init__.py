@@ -1,4 +1,4 @@
-"""Label formats: how each is recognised and read. A new format is a new entry of :data:`FORMATS`."""
+"""Label formats: how each is recognised and read. A new one is a new entry of :data:`FORMATS`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _read_coco2017(root: Path) -> DatasetIndex:
 
 
 def _read_coco_file(path: Path) -> DatasetIndex:
-    split = coco.split_name(path.parent.name) if path.name == coco.ROBOFLOW_FILE else "train"
-    return coco.read_splits(path.parent, "coco-file", {split: (path, path.parent)})
+    split, pictures = coco.place_of(path)
+    return coco.read_splits(path.parent, "coco-file", {split: (path, pictures)})
 
 
 FORMATS: tuple[Format, ...] = (

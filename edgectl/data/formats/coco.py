@@ -1,7 +1,7 @@
 """COCO annotation files: the Roboflow export layout, the COCO 2017 layout, and a bare file.
 
-Format: https://cocodataset.org/#format-data. Roboflow writes one ``_annotations.coco.json`` beside the
-pictures of each split, with a dummy category 0 whose supercategory is ``none``.
+Format: https://cocodataset.org/#format-data. Roboflow writes one ``_annotations.coco.json`` beside
+the pictures of each split, with a dummy category 0 whose supercategory is ``none``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,22 @@ def roboflow_splits(root: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def coco2017_splits(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Split -> (annotation file, picture directory) of ``annotations/instances_<split>2017.json``."""
+    """The same of ``annotations/instances_<split>2017.json`` and ``<split>2017/``."""
     splits = {}
     for path in sorted(root.glob("annotations/instances_*.json")):
         folder = path.stem.removeprefix("instances_")
         splits[split_name(folder.removesuffix("2017"))] = (path, root / folder)
     return splits
+
+
+def place_of(path: Path) -> tuple[str, Path]:
+    """(split, picture directory) of an annotation file given by itself."""
+    if path.name == ROBOFLOW_FILE:
+        return split_name(path.parent.name), path.parent
+    for split, (file, pictures) in coco2017_splits(path.parent.parent).items():
+        if file.name == path.name and pictures.is_dir():
+            return split, pictures
+    return "train", path.parent
 
 
 def split_name(name: str) -> str:
@@ -50,7 +60,7 @@ def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> D
     """
     repairs: list[Repair] = []
     documents = {name: _load(path) for name, (path, _) in splits.items()}
-    classes = _classes(documents, splits, repairs)
+    classes = _classes(documents, splits)
     samples = {}
     for name, (path, pictures) in splits.items():
         samples[name] = _samples(documents[name], path, pictures, classes, repairs)
@@ -82,28 +92,26 @@ def _load(path: Path) -> dict[str, Any]:
 def _classes(
     documents: dict[str, dict[str, Any]],
     splits: dict[str, tuple[Path, Path]],
-    repairs: list[Repair],
 ) -> tuple[str, ...]:
     """Class names in category-id order; a category that is a dummy in every split is dropped."""
-    used = {
-        a.get("category_id") for document in documents.values() for a in document["annotations"]
-    }
+    used = [a.get("category_id") for d in documents.values() for a in d["annotations"]]
+    dummy_is_used = 0 in used
     names: dict[str, tuple[str, ...]] = {}
     for split, document in documents.items():
         path = splits[split][0]
         try:
-            rows = sorted((int(c["id"]), str(c["name"]), c) for c in document["categories"])
-        except (KeyError, TypeError, ValueError) as e:
+            rows = sorted(
+                (int(c["id"]), str(c["name"]))
+                for c in document["categories"]
+                if dummy_is_used or c["id"] != 0 or c.get("supercategory") != "none"
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as e:
             raise DataError("a category lacks id or name", where=str(path), fix=_FIX_EXPORT) from e
-        kept = []
-        for number, name, row in rows:
-            if number not in used and row.get("supercategory") in ("none", None) and number == 0:
-                repairs.append(
-                    Repair("dummy_category", str(path), f"'{name}' (id {number}) is not a class")
-                )
-            else:
-                kept.append(name)
-        names[split] = tuple(kept)
+        names[split] = tuple(name for _, name in rows)
+        if len(set(names[split])) < len(rows) or len({n for n, _ in rows}) < len(rows):
+            raise DataError(
+                f"a category is there twice: {rows}", where=str(path), fix="rename or merge them"
+            )
     first = next(iter(names))
     for split, own in names.items():
         if own != names[first]:
@@ -131,14 +139,22 @@ def _samples(
     }
     rows: dict[Any, list[dict[str, Any]]] = {}
     for annotation in document["annotations"]:
-        rows.setdefault(annotation.get("image_id"), []).append(annotation)
-    samples, absent = [], []
+        # a key that is not a number or a string is no image's, and is reported as such below
+        rows.setdefault(_key(annotation.get("image_id")), []).append(annotation)
+    samples, absent, seen = [], [], set()
     for image in document["images"]:
         try:
             file = str(image["file_name"])
-            width, height, number = int(image["width"]), int(image["height"]), image["id"]
-        except (KeyError, TypeError, ValueError) as e:
-            raise DataError(f"an image lacks {e}: {image}", where=str(path), fix=_FIX_EXPORT) from e
+            width, height, number = int(image["width"]), int(image["height"]), _key(image["id"])
+        except (KeyError, TypeError, ValueError, OverflowError) as e:
+            raise DataError(
+                f"an image without file_name, width, height or id: {image}",
+                where=str(path),
+                fix=_FIX_EXPORT,
+            ) from e
+        if number in seen:
+            raise DataError(f"{file}: image id {number} twice", where=str(path), fix=_FIX_EXPORT)
+        seen.add(number)
         if width <= 0 or height <= 0:
             raise DataError(f"{file} is {width}x{height}", where=str(path), fix=_FIX_EXPORT)
         picture = pictures / file
@@ -168,7 +184,7 @@ def _boxes(
     annotations: list[dict[str, Any]],
     file: str,
     size: tuple[int, int],
-    label_of: dict[int, int],
+    label_of: dict[Any, int],
     path: Path,
     repairs: list[Repair],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -177,7 +193,7 @@ def _boxes(
     boxes, labels, crowd = [], [], []
     for annotation in annotations:
         box = _numbers(annotation.get("bbox"), file, path)
-        category = annotation.get("category_id")
+        category = _key(annotation.get("category_id"))
         if category not in label_of:
             raise DataError(
                 f"{file}: unknown category {category!r}; known ids: {sorted(label_of)}",
@@ -205,6 +221,11 @@ def _boxes(
         np.array(labels, np.int64),
         np.array(crowd, bool),
     )
+
+
+def _key(value: Any) -> int | float | str:
+    """Ids are numbers, from some tools strings; anything else becomes a string matching none."""
+    return value if isinstance(value, int | float) else str(value)
 
 
 def _numbers(bbox: Any, file: str, path: Path) -> list[float]:
