@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(TyperGroup):
     """Knows its commands by name and summary; imports one when it is invoked."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:
         """The table's order, then commands of plugins."""
         return [*COMMANDS, *sorted(_plugin_commands())]
 

@@ -19,9 +19,7 @@ def boards(ctx: typer.Context) -> None:
     session: Session = ctx.obj
     infos = build_registry().boards.infos()
     session.data = {
-        "boards": [
-            {k: v for k, v in dataclasses.asdict(b).items() if k != "api"} for b in infos
-        ]
+        "boards": [{k: v for k, v in dataclasses.asdict(b).items() if k != "api"} for b in infos]
     }
     if session.json:
         return

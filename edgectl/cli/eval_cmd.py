@@ -100,7 +100,7 @@ def _reference(
 ) -> dict[str, Any] | None:
     """The model named, or the checkpoint behind an artifact."""
     from edgectl.cli.models import open_model
-    from edgectl.export.evaluate import score, scorable_checkpoint
+    from edgectl.export.evaluate import scorable_checkpoint, score
 
     if against is not None:
         other = open_model(registry, against, prefer_artifact=False)
@@ -108,7 +108,9 @@ def _reference(
     if model.artifact is None:
         return None
     if model.trained is None:
-        session.warn("the checkpoint this file was exported from is gone: no float figures beside it")
+        session.warn(
+            "the checkpoint this file was exported from is gone: no float figures beside it"
+        )
         return None
     return score(scorable_checkpoint(model.trained, model.family.info.task, None), index, split)
 

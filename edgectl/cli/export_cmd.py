@@ -115,7 +115,9 @@ def make_request(
     index: DatasetIndex | None = None
     if config.data.name:
         index = open_data(registry, config.data.name, config, session)
-    calibration = _calibration(session, registry, calib, config, index) if precision == "int8" else None
+    calibration = (
+        _calibration(session, registry, calib, config, index) if precision == "int8" else None
+    )
     run = model.location.run
     parent = (run.path if run else model.location.path.parent) / "export"
     return ExportRequest(

@@ -15,7 +15,9 @@ app = typer.Typer(
 )
 
 
-@app.command("list", epilog="Examples: edgectl plugins list · EDGECTL_PLUGINS=none edgectl plugins list")
+@app.command(
+    "list", epilog="Examples: edgectl plugins list · EDGECTL_PLUGINS=none edgectl plugins list"
+)
 def list_plugins(ctx: typer.Context) -> None:
     """Every entry point found, and what became of it."""
     session: Session = ctx.obj
@@ -62,7 +64,9 @@ def list_plugins(ctx: typer.Context) -> None:
 
 
 @app.command(epilog="Examples: edgectl plugins info builtin · edgectl plugins info NAME --debug")
-def info(ctx: typer.Context, name: str = typer.Argument(help="As 'plugins list' shows it.")) -> None:
+def info(
+    ctx: typer.Context, name: str = typer.Argument(help="As 'plugins list' shows it.")
+) -> None:
     """One plugin: what it provides, and why it is not usable if it is not."""
     session: Session = ctx.obj
     session.command = "plugins info"

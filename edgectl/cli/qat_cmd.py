@@ -47,9 +47,7 @@ def qat(
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=False)
     flags: dict[str, Any] = {"qat": {"epochs": epochs}} if epochs else {}
-    request = make_request(
-        session, registry, opened, backend, flags=flags, assignments=assignments
-    )
+    request = make_request(session, registry, opened, backend, flags=flags, assignments=assignments)
     run = create_run(opened.family.info.name, name=name, kind="qat")
     request = replace(request, out=run.path / "export" / f"{backend}-int8")
     result = run_qat(
@@ -87,7 +85,9 @@ def record(run: RunDirectory, request: ExportRequest, model: OpenModel, result: 
     with replacing_file(run.last) as f:
         torch.save(state_of(result.quantized), f)
     scored = result.artifact.manifest["metrics"]
-    run.write_metrics({"schema": "edgectl-metrics/1", "float": scored["float"], "file": scored["file"]})
+    run.write_metrics(
+        {"schema": "edgectl-metrics/1", "float": scored["float"], "file": scored["file"]}
+    )
 
 
 def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:

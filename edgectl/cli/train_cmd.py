@@ -20,7 +20,6 @@ from edgectl.errors import ConfigError, UsageError
 from edgectl.plugins.registry import Registry, build_registry
 
 if TYPE_CHECKING:
-    from edgectl.config.schema import RunConfig
     from edgectl.train.result import FitResult
 
 app = typer.Typer(add_completion=False)
@@ -54,7 +53,9 @@ def train(
     session: Session = ctx.obj
     if devices > 1:
         raise UsageError(
-            "training on several devices is planned, not built", where="--devices", fix="--devices 1"
+            "training on several devices is planned, not built",
+            where="--devices",
+            fix="--devices 1",
         )
     flags = _table(
         {
@@ -197,5 +198,3 @@ def _table(flat: dict[str, Any]) -> dict[str, Any]:
             inner = inner.setdefault(part, {})
         inner[last] = value
     return table
-
-

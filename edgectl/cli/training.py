@@ -38,7 +38,9 @@ def make_setup(
         raise DataError(
             f"no labelled pictures in the split '{config.data.train_split}'",
             where=str(index.root),
-            fix="splits: " + ", ".join(sorted(index.splits)) + "; choose with --set data.train_split=",
+            fix="splits: "
+            + ", ".join(sorted(index.splits))
+            + "; choose with --set data.train_split=",
         )
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
     valid = index.splits.get(config.data.valid_split)

@@ -70,7 +70,9 @@ def parse_size(text: str) -> Size:
     """``192`` or ``192x256`` (height x width). Raises UsageError."""
     match = re.fullmatch(r"(\d+)(?:[x, ](\d+))?", text.strip())
     if match is None or int(match[1]) == 0 or match[2] == "0":
-        raise UsageError(f"not a size: '{text}'", where="--imgsz", fix="write --imgsz H W or --imgsz N")
+        raise UsageError(
+            f"not a size: '{text}'", where="--imgsz", fix="write --imgsz H W or --imgsz N"
+        )
     return int(match[1]), int(match[2] or match[1])
 
 
@@ -127,7 +129,9 @@ def open_data(registry: Registry, name: str, config: RunConfig, session: Session
     from edgectl.data.catalog import open_dataset
 
     if not name:
-        raise UsageError("no data set", fix="add --data DATA; 'edgectl data list' shows the named ones")
+        raise UsageError(
+            "no data set", fix="add --data DATA; 'edgectl data list' shows the named ones"
+        )
     index = open_dataset(
         name, infos=registry.datasets.infos(), fmt=config.data.format, offline=session.offline
     )

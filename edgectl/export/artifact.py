@@ -51,9 +51,7 @@ class Artifact:
     def sha256(self) -> str:
         """Of the model file."""
         return next(
-            str(f["sha256"])
-            for f in self.manifest["files"]
-            if f["path"] == self.manifest["model"]
+            str(f["sha256"]) for f in self.manifest["files"] if f["path"] == self.manifest["model"]
         )
 
 

@@ -20,8 +20,9 @@ from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.export.artifact import Artifact, sha256_of
 from edgectl.export.trained import TrainedModel
-from edgectl.metrics.evaluator import Predictor, evaluate, task_metrics
+from edgectl.metrics.evaluator import Predictor, evaluate
 from edgectl.metrics.gates import GateResult, check_gates
+from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Backend, Postprocess
 from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec, Task
 
@@ -134,7 +135,7 @@ def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
         EvalLoader(samples, model.preprocess, _BATCH),
         model.postprocess,
         model.outputs,
-        task_metrics(model.task, model.classes, model.outputs),
+        task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
     )
     report: dict[str, Any] = {
         "task": model.task,

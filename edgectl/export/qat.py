@@ -24,6 +24,7 @@ from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, lowered
+from edgectl.metrics.evaluator import record
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
@@ -163,12 +164,12 @@ def _operating_point(
     def predict(pictures: np.ndarray) -> list[Tensor]:
         return simulate(quantized, lowered(pictures))
 
+    spec = trained.preprocess
     return choose_operating_point(
-        predict,
-        EvalLoader(held, trained.preprocess, _BATCH),
+        list(record(predict, EvalLoader(held, spec, _BATCH))),
         trained.postprocess(),
         specs,
-        task_metrics(task, trained.classes, specs, trained.preprocess.input_size),
+        task_metrics(task, trained.classes, specs, spec.input_size),
         source=f"train-holdout ({len(held)} pictures)",
     )
 

@@ -12,7 +12,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from edgectl.data.loader import EvalLoader
 from edgectl.errors import ArtifactError, GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, open_artifact, replacing, sha256_of, write_manifest
 from edgectl.export.evaluate import scorable_artifact, scorable_checkpoint, score
-from edgectl.export.parity import graph_parity, runtime_parity
+from edgectl.export.parity import graph_parity, raw_heads, runtime_parity
 from edgectl.export.trained import TrainedModel, lowered
+from edgectl.metrics.tasks import MAIN_METRIC
 from edgectl.protocols import Backend, Progress
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
@@ -35,7 +36,6 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.trace import trace
 from edgectl.types import BackendInfo, OperatingPoint, OutputSpec, Task
 
-MAIN_METRIC: dict[str, str] = {"centroid": "f1", "detection": "AP", "classification": "top1"}
 _BATCH = 16
 _PARITY_PICTURES = 32
 
@@ -94,16 +94,29 @@ def prepare(
     return Prepared(*backend.prepare(graph, trained.outputs, backend_config))
 
 
-def calibrated(
-    prepared: Prepared, request: ExportRequest, progress: Progress
-) -> QuantizedGraph:
-    """PTQ in the backend's arithmetic."""
+def calibrated(prepared: Prepared, request: ExportRequest, progress: Progress) -> QuantizedGraph:
+    """PTQ in the backend's arithmetic.
+
+    The search looks at the raw heads. An activation appended behind them has parameters of its own
+    kernel's choosing, and flattens the very errors that should be seen.
+    """
     if request.calibration is None:
         raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
     pictures = request.calibration.pictures(request.trained.preprocess, _BATCH)
     scheme = request.backend.scheme(request.backend_config)
     stored = [lowered(p) for p in pictures]
-    return calibrate(prepared.graph, scheme, lambda: stored, request.trained.config.quant, progress)
+    heads = raw_heads(prepared.graph, prepared.outputs)
+    appended = [
+        n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads
+    ]
+    raw = QuantGraph([n for n in prepared.graph if n not in appended], heads)
+    found = calibrate(raw, scheme, lambda: stored, request.trained.config.quant, progress)
+    fixed = {n.name: scheme.fixed_outputs[n.op] for n in appended}
+    return replace(
+        found,
+        graph=QuantGraph([*found.graph, *appended], prepared.graph.outputs),
+        activations={**found.activations, **fixed},
+    )
 
 
 def export_model(
@@ -143,7 +156,9 @@ def export_model(
         )
         manifest = _manifest(request, prepared, files[0], directory)
         progress("checking parity")
-        manifest["parity"] = _parity(request, prepared, quantized if integer else None, files[0], manifest)
+        manifest["parity"] = _parity(
+            request, prepared, quantized if integer else None, files[0], manifest
+        )
         manifest["tensors"] = request.backend.describe(files[0])
         (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
         write_manifest(directory, manifest)
@@ -237,9 +252,7 @@ def _parity(
 ) -> dict[str, Any]:
     batches = _parity_batches(request)
     with torch.no_grad():
-        graph = graph_parity(
-            request.trained, prepared.graph, quantized, prepared.outputs, batches
-        )
+        graph = graph_parity(request.trained, prepared.graph, quantized, prepared.outputs, batches)
     runtimes = runtime_parity(
         request.backend,
         request.info if quantized is not None else _without_exact(request.info),

@@ -45,7 +45,9 @@ class Gate:
             limit = float(match[3])
         except ValueError as e:
             raise UsageError(
-                f"not a gate: '{expr}'", where="--gate", fix="write for example 'f1>=0.7' or 'f1_drop<=0.01'"
+                f"not a gate: '{expr}'",
+                where="--gate",
+                fix="write for example 'f1>=0.7' or 'f1_drop<=0.01'",
             ) from e
         name = match[1]
         drop = name.endswith("_drop")
@@ -88,6 +90,8 @@ def _number(values: Mapping[str, Any], name: str, expr: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         known = sorted(k for k, v in values.items() if isinstance(v, int | float))
         raise UsageError(
-            f"'{expr}': no figure named '{name}' here", where="--gate", fix="known: " + ", ".join(known)
+            f"'{expr}': no figure named '{name}' here",
+            where="--gate",
+            fix="known: " + ", ".join(known),
         )
     return float(value)

@@ -142,8 +142,13 @@ def _load(
         plugin.fail(f"{type(e).__name__}: {e}", e)
         return
     known = set(HOOKS)
-    misspelt = sorted(n for n in dir(module) if n.startswith("edgectl_") and n not in known
-                      and hasattr(getattr(module, n), "edgectl_impl"))
+    misspelt = sorted(
+        n
+        for n in dir(module)
+        if n.startswith("edgectl_")
+        and n not in known
+        and hasattr(getattr(module, n), "edgectl_impl")
+    )
     if misspelt:
         manager.unregister(name=entry.name)
         error = UnknownNameError("hook", misspelt[0], known)

@@ -87,7 +87,9 @@ def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
         scored = manifest.get("metrics") or {}
         label = f"{manifest['backend']} {manifest['precision']} ({manifest.get('stage', '')})"
         if scored and not rows:
-            rows.append(("float checkpoint", scored["float"]["metrics"], scored["float"]["model"]["sha256"]))
+            rows.append(
+                ("float checkpoint", scored["float"]["metrics"], scored["float"]["model"]["sha256"])
+            )
         if scored:
             rows.append((label, scored["file"]["metrics"], scored["file"]["model"]["sha256"]))
     if not rows and isinstance(metrics.get("best"), dict):

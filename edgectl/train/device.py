@@ -102,3 +102,10 @@ def _accelerator_type(requested: str) -> str:
         where="train.device",
         fix=f"--device {found}, or install a torch build for '{requested}'",
     )
+
+
+def describe_device() -> str:
+    """What ``auto`` takes here, for people."""
+    if _has_accelerator():
+        return str(torch.accelerator.current_accelerator())
+    return f"cpu, {choose_threads(0)} threads, {choose_precision('auto', 'cpu')}"

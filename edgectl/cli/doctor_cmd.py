@@ -1,0 +1,129 @@
+"""``edgectl doctor``."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from edgectl.cli.session import Session
+from edgectl.errors import DependencyError
+from edgectl.plugins.registry import Registry, build_registry
+from edgectl.types import DoctorCheck
+
+app = typer.Typer(add_completion=False)
+
+_REQUIRED = ("torch", "accelerate", "numpy", "opencv-python-headless")
+_FREE_BYTES = 2 << 30
+_COLOURS = {"ok": "green", "warning": "yellow", "missing": "red"}
+
+
+@app.command(
+    epilog="Examples: edgectl doctor · edgectl doctor --json. Exit code 3: something is missing."
+)
+def doctor(ctx: typer.Context) -> None:
+    """What is installed, what is missing, and the remedy."""
+    session: Session = ctx.obj
+    registry = build_registry()
+    checks = [
+        _python(),
+        *(_package(name) for name in _REQUIRED),
+        _device(),
+        _cache(),
+        _disk(),
+        *_plugins(registry),
+        *registry.doctor_checks(),
+    ]
+    session.data = {
+        "checks": [{k: v for k, v in dataclasses.asdict(c).items() if k != "api"} for c in checks]
+    }
+    if not session.json:
+        table = Table("", "state", "", "fix", box=None)
+        for c in checks:
+            colour = _COLOURS[c.status]
+            table.add_row(c.name, f"[{colour}]{c.status}[/{colour}]", c.detail, c.fix)
+        session.say(table)
+    missing = [c for c in checks if c.status == "missing"]
+    if missing:
+        raise DependencyError(
+            "missing: " + ", ".join(c.name for c in missing), fix=missing[0].fix or None
+        )
+
+
+def _python() -> DoctorCheck:
+    version = platform.python_version()
+    if sys.version_info < (3, 11):
+        return DoctorCheck("python", "missing", version, "use Python 3.11 or later")
+    return DoctorCheck("python", "ok", f"{version} on {platform.platform(terse=True)}")
+
+
+def _package(name: str) -> DoctorCheck:
+    try:
+        return DoctorCheck(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return DoctorCheck(name, "missing", "not installed", f"pip install {name}")
+
+
+def _device() -> DoctorCheck:
+    if importlib.util.find_spec("torch") is None:
+        return DoctorCheck("device", "missing", "torch is not installed", "pip install edgectl")
+    # found without importing: importing torch_npu without its toolkit breaks torch itself
+    if importlib.util.find_spec("torch_npu") is not None and "ASCEND_HOME_PATH" not in os.environ:
+        return DoctorCheck(
+            "device",
+            "warning",
+            "torch_npu is installed, its toolkit is not set up",
+            "source the toolkit's set_env.sh, or set TORCH_DEVICE_BACKEND_AUTOLOAD=0",
+        )
+    from edgectl.train.device import describe_device
+
+    return DoctorCheck("device", "ok", describe_device())
+
+
+def _cache() -> DoctorCheck:
+    from edgectl.train.weights import cache_directory
+
+    path = cache_directory()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as e:
+        return DoctorCheck("cache", "warning", f"{path}: {e.strerror}", "set EDGECTL_CACHE")
+    return DoctorCheck("cache", "ok", str(path))
+
+
+def _disk() -> DoctorCheck:
+    free = shutil.disk_usage(Path.cwd()).free
+    detail = f"{free / (1 << 30):.1f} GiB free here"
+    if free < _FREE_BYTES:
+        return DoctorCheck("disk", "warning", detail, "runs need room for checkpoints and caches")
+    return DoctorCheck("disk", "ok", detail)
+
+
+def _plugins(registry: Registry) -> list[DoctorCheck]:
+    checks = []
+    for plugin in registry.plugins:
+        name = f"plugin {plugin.name}"
+        detail = f"{plugin.distribution} {plugin.version}"
+        if plugin.state == "ok":
+            checks.append(DoctorCheck(name, "ok", detail))
+        else:
+            checks.append(
+                DoctorCheck(
+                    name,
+                    "warning",
+                    f"{detail}: {plugin.state}, {plugin.reason}",
+                    f"edgectl plugins info {plugin.name} --debug",
+                )
+            )
+    return checks

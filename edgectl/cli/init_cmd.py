@@ -1,0 +1,63 @@
+"""``edgectl init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from edgectl.cli.session import Session
+from edgectl.errors import EdgectlError, UsageError
+
+app = typer.Typer(add_completion=False)
+
+TEMPLATE = """\
+# edgectl's project file: what every command in this directory starts from.
+# Later layers win: this file < EDGECTL__TABLE__KEY=value < --set table.key=value < flags.
+
+[data]
+name = "demo_mask"          # a name of 'edgectl data list', a directory, or an annotation file
+# holdout = 0.1             # share of train kept back to choose the score threshold
+
+[train]
+# epochs = 100
+# batch = 4
+# seed = 0
+# weights = "auto"          # auto, none, or a file
+
+# [train.optimizer]
+# lr = 0.01
+
+# [augment]
+# mosaic = 0.5              # share of samples made of four pictures
+# scale = [0.6, 1.5]        # zoom range
+
+# [quant]
+# calib_images = 128        # pictures of train the quantiser sees
+# max_drop = 0.02           # a larger drop of the main metric is exit code 4
+
+# gates = ["f1_drop<=0.01"] # put this line above the first table: checked by every eval
+"""
+
+
+@app.command(epilog="Examples: edgectl init · edgectl init my_project")
+def init(
+    ctx: typer.Context,
+    directory: Path = typer.Argument(Path(), help="Created when it is not there."),
+) -> None:
+    """Write a commented edgectl.toml to start from. Never overwrites."""
+    session: Session = ctx.obj
+    path = directory / "edgectl.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as f:
+            f.write(TEMPLATE)
+    except FileExistsError as e:
+        raise UsageError(
+            "exists already", where=str(path), fix="edit it, or delete it first"
+        ) from e
+    except OSError as e:
+        raise EdgectlError(f"cannot be written: {e.strerror}", where=str(path)) from e
+    session.data = {"file": str(path)}
+    if not session.json:
+        session.say(f"{path} written; next: edgectl train FAMILY ('edgectl models' shows them)")

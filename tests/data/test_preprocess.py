@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgectl.data.cache import read_sample
+from edgectl.data.index import Sample
+from edgectl.data.preprocess import decode, normalise, resize_picture
+from edgectl.errors import DataError
+from edgectl.types import PreprocessSpec
+
+SPECS = [
+    PreprocessSpec((96, 128)),
+    PreprocessSpec((96, 128), pad_side="center", pad_value=7, channel_order="bgr"),
+    PreprocessSpec((128, 96), resize="stretch"),
+]
+RNG = np.random.default_rng(0)
+BLUE = (255, 0, 0)
+"""In OpenCV's order."""
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@given(height=st.integers(1, 700), width=st.integers(1, 700))
+@settings(max_examples=25, deadline=None)
+def test_boxes_come_back(spec: PreprocessSpec, height: int, width: int) -> None:
+    picture, geometry = resize_picture(np.zeros((height, width, 3), np.uint8), spec)
+    assert picture.shape == (*spec.input_size, 3)
+    whole = np.array([[0, 0, width, height]], np.float32)
+    x0, y0, x1, y1 = geometry.to_input(whole)[0]
+    assert x0 >= 0 and y0 >= 0 and x1 <= spec.input_size[1] + 0.5 and y1 <= spec.input_size[0] + 0.5
+    np.testing.assert_allclose(geometry.to_original(geometry.to_input(whole)), whole, atol=1e-2)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (40, 60), (96, 128)])
+def test_box_bounds_its_object_in_the_input(spec: PreprocessSpec, size: tuple[int, int]) -> None:
+    height, width = size
+    picture = np.full((height, width, 3), 60, np.uint8)
+    box = np.array([[width // 4, height // 3, width // 4 + 24, height // 3 + 20]], np.float32)
+    x0, y0, x1, y1 = box[0].astype(int)
+    picture[y0:y1, x0:x1] = BLUE
+    resized, geometry = resize_picture(picture, spec)
+    blue = resized[..., 2 if spec.channel_order == "rgb" else 0] > 180
+    ys, xs = np.nonzero(blue)
+    drawn = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+    np.testing.assert_allclose(geometry.to_input(box)[0], drawn, atol=1.5)
+
+
+def test_letterbox_pads_where_it_says() -> None:
+    white = np.full((50, 100, 3), 255, np.uint8)
+    corner, _ = resize_picture(white, PreprocessSpec((100, 100)))
+    assert (corner[:50] == 255).all() and (corner[50:] == 114).all()
+    centred, _ = resize_picture(white, PreprocessSpec((100, 100), pad_side="center"))
+    assert (centred[25:75] == 255).all() and (centred[:25] == 114).all()
+
+
+def test_shrinking_averages() -> None:
+    """A checkerboard of single pixels becomes grey; picking every n-th pixel would keep it."""
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    small, _ = resize_picture(np.repeat(board[..., None], 3, 2), PreprocessSpec((16, 16)))
+    assert ((small > 120) & (small < 136)).all()
+
+
+def test_normalise_is_the_spec() -> None:
+    spec = PreprocessSpec((2, 2), mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
+    pictures = RNG.integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
+    mean, std = (np.array(v)[None, :, None, None] for v in (spec.mean, spec.std))
+    x = normalise(torch.from_numpy(pictures), spec)
+    assert x.dtype == torch.float32
+    np.testing.assert_allclose(x.numpy(), (pictures - mean) / std, rtol=1e-5, atol=1e-6)
+
+
+def test_normalise_keeps_channels_last() -> None:
+    x = torch.zeros((2, 4, 5, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    y = normalise(x, PreprocessSpec((4, 5)))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_decode_gives_three_channels(channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pixels = RNG.integers(0, 256, (9, 7, channels), dtype=np.uint8)
+    cv2.imwrite(str(path), pixels)
+    decoded = decode(path)
+    assert decoded.shape == (9, 7, 3) and decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded[..., 0], pixels[..., 0])
+
+
+def _encoded(suffix: str, *parameters: int) -> bytes:
+    smooth = cv2.resize(RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8), (320, 240))
+    return bytes(cv2.imencode(suffix, smooth, list(parameters))[1].tobytes())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _encoded(".jpg"),
+        _encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        _encoded(".png"),
+        _encoded(".webp"),
+    ],
+    ids=["jpeg", "progressive jpeg", "png", "webp"],
+)
+def test_whole_decodes_and_truncated_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    assert decode(path).shape == (240, 320, 3)
+    path.write_bytes(data + b"\0 trailing bytes that some cameras append")
+    assert decode(path).shape == (240, 320, 3)
+    for share in (0.3, 0.7, 0.99):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(DataError) as e:
+            decode(path)
+        assert e.value.where == str(path) and e.value.fix
+
+
+def test_thumbnail_does_not_hide_a_truncation(tmp_path: Path) -> None:
+    """An EXIF segment may hold a JPEG with an end marker of its own."""
+    data, thumbnail = _encoded(".jpg"), _encoded(".jpg", cv2.IMWRITE_JPEG_QUALITY, 5)
+    segment = b"Exif\0\0" + thumbnail
+    head = b"\xff\xd8\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
+    path = tmp_path / "a.jpg"
+    path.write_bytes(head + data[2:])
+    assert decode(path).shape == (240, 320, 3)
+    path.write_bytes((head + data[2:])[:-400])
+    with pytest.raises(DataError, match="truncated"):
+        decode(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\nIEND"])
+def test_rubbish_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        decode(path)
+
+
+def test_absent_picture_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        decode(tmp_path / "absent.jpg")
+
+
+def _turned_jpeg() -> bytes:
+    """320x240 stored, with EXIF orientation 6: shown 240x320."""
+    tiff = io.BytesIO()
+    tiff.write(b"MM\0\x2a\0\0\0\x08")  # big endian, first directory at 8
+    tiff.write(b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" + b"\0\0\0\0")
+    segment = b"Exif\0\0" + tiff.getvalue()
+    return (
+        b"\xff\xd8\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + _encoded(".jpg")[2:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "message"), [(320, 240, "EXIF rotation"), (100, 100, "240x320")]
+)
+def test_annotated_size_must_be_the_shown_size(
+    width: int, height: int, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(_turned_jpeg())
+    none = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
+    assert read_sample(Sample(path, 240, 320, *none)).shape == (320, 240, 3)
+    with pytest.raises(DataError, match=message):
+        read_sample(Sample(path, width, height, *none))
