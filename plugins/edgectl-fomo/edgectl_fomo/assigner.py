@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from edgectl.types import Size, Targets
 from torch import Tensor
+
+from edgectl.types import Size, Targets
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from edgectl.config.schema import Positive, StrictModel
 from pydantic import Field
+
+from edgectl.config.schema import Positive, StrictModel
 
 
 class FomoConfig(StrictModel):

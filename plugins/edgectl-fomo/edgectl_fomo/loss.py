@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from edgectl.types import Targets
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.types import Targets
 from edgectl_fomo.assigner import assign_cells
 
 # keeps gradients of a mean over mostly empty cells at the size optimizers expect

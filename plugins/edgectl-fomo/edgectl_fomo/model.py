@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgectl.types import OutputSpec, PreprocessSpec, Size, WeightsSource
 from torch import Tensor, nn
 
+from edgectl.types import OutputSpec, PreprocessSpec, Size, WeightsSource
 from edgectl_fomo.backbone import MobileNetV2
 from edgectl_fomo.config import FomoConfig
 from edgectl_fomo.head import FomoHead
@@ -38,9 +38,7 @@ class Fomo(nn.Module):
         super().__init__()
         act_layer = _ACTIVATIONS[config.act_layer]
         self.backbone = MobileNetV2(config.width, config.stages, act_layer)
-        self.head = FomoHead(
-            self.backbone.out_chans, config.head_channels, num_classes, act_layer
-        )
+        self.head = FomoHead(self.backbone.out_chans, config.head_channels, num_classes, act_layer)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Raw logits, background first."""
@@ -76,7 +74,7 @@ class FomoFamily:
         """Randomly initialised."""
         return Fomo(config, num_classes)
 
-    def preprocess(self, config: FomoConfig, input_size: Size) -> PreprocessSpec:  # noqa: ARG002
+    def preprocess(self, config: FomoConfig, input_size: Size) -> PreprocessSpec:
         """pixel / 255: what the device feeds, so nothing is left to fold."""
         return PreprocessSpec(input_size)
 
@@ -85,7 +83,7 @@ class FomoFamily:
         stride = _STRIDES[config.stages]
         return (OutputSpec("cells", "cell_logits", stride, num_classes + 1, "sigmoid"),)
 
-    def criterion(self, config: FomoConfig, *, num_classes: int) -> FomoCriterion:  # noqa: ARG002
+    def criterion(self, config: FomoConfig, *, num_classes: int) -> FomoCriterion:
         """Weighted logistic loss."""
         return FomoCriterion(
             _STRIDES[config.stages],
@@ -98,7 +96,7 @@ class FomoFamily:
         self,
         config: FomoConfig,
         *,
-        num_classes: int,  # noqa: ARG002
+        num_classes: int,
     ) -> FomoPostprocess:
         """Threshold 0.5 until the operating point is known."""
         return FomoPostprocess(_STRIDES[config.stages])

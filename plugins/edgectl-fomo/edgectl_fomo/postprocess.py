@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from edgectl.types import Detections, OutputSpec
 from torch import Tensor
 from torch.nn import functional as F
+
+from edgectl.types import Detections, OutputSpec
 
 
 class FomoPostprocess:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from edgectl.errors import ArtifactError
-from edgectl.types import WeightsSource
 from torch import Tensor
 
+from edgectl.errors import ArtifactError
+from edgectl.types import WeightsSource
 from edgectl_fomo.backbone import InvertedResidual, MobileNetV2
 
 
-def load_backbone(backbone: MobileNetV2, path: Path, source: WeightsSource | None) -> dict[str, Any]:
+def load_backbone(
+    backbone: MobileNetV2, path: Path, source: WeightsSource | None
+) -> dict[str, Any]:
     """Loads every tensor that fits and says which did not.
 
     Our network sees pixel / 255; weights trained on (pixel - mean) / std are rewritten for that. At the
@@ -54,7 +56,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         document = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as e:
-        raise ArtifactError("holds code or objects, not only tensors", where=str(path), fix=fix) from e
+        raise ArtifactError(
+            "holds code or objects, not only tensors", where=str(path), fix=fix
+        ) from e
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as e:
         raise ArtifactError(f"not a PyTorch weights file ({e})", where=str(path), fix=fix) from e
     if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
