@@ -1,4 +1,4 @@
-"""What this backend writes, as data: the checker, the writer's tests and the docs share it."""
+"""Which graph ops this backend writes, as data: the checker, the README's table and tests share it."""
 
 from __future__ import annotations
 
@@ -7,85 +7,119 @@ from dataclasses import dataclass
 
 from edgectl.quant.graph import Node, QuantGraph
 
+from edgectl_tflite.padding import choose_padding
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on a node. ``broken`` is true where the device cannot run it; ``fix`` is the remedy."""
+
+    broken: Callable[[QuantGraph, Node], bool]
+    problem: str
+    fix: str
+
 
 @dataclass(frozen=True)
 class Capability:
-    """``accepts`` returns what is wrong with a node, or an empty string; ``instead`` is the advice."""
+    """How one graph op is written.
 
-    builtin: str
-    accepts: Callable[[Node, QuantGraph], str]
-    instead: str = ""
+    Attributes:
+        writes: TensorFlow Lite ops it may become.
+        activations: fused clamps it can carry.
+        rules: constraints beyond that.
+    """
 
-
-def _anything(node: Node, graph: QuantGraph) -> str:  # noqa: ARG001
-    return ""
-
-
-def _conv(node: Node, graph: QuantGraph) -> str:  # noqa: ARG001
-    if node.attrs["groups"] != 1 and not node.depthwise:
-        return f"a grouped convolution with {node.attrs['groups']} groups"
-    assert node.weight is not None
-    if node.depthwise and node.weight.shape[0] != node.attrs["groups"]:
-        return "a depthwise convolution with a channel multiplier"
-    return ""
+    writes: tuple[str, ...]
+    activations: tuple[str | None, ...] = (None,)
+    rules: tuple[Rule, ...] = ()
 
 
-def _broadcast(node: Node, graph: QuantGraph) -> str:
-    first, second = (graph[i].shape for i in node.inputs)
-    return "" if len(first) == len(second) else "inputs of different rank"
+def _grouped(graph: QuantGraph, node: Node) -> bool:  # noqa: ARG001
+    return node.attrs["groups"] > 1 and not node.depthwise
 
 
-def _no_activation(node: Node, graph: QuantGraph) -> str:  # noqa: ARG001
-    return f"a fused {node.activation}" if node.activation else ""
-
-
-def _max_pool(node: Node, graph: QuantGraph) -> str:
-    source = graph[node.inputs[0]]
-    # the padding value of an int8 pool is the smallest code, which only a clamped tensor never beats
-    if any(node.attrs["padding"]) and source.activation not in ("relu", "relu6"):
-        return "a padded max pool over values that may be negative"
-    return ""
-
-
-def _avg_pool(node: Node, graph: QuantGraph) -> str:  # noqa: ARG001
-    return "a padded average pool" if any(node.attrs["padding"]) else ""
-
-
-def _reshape(node: Node, graph: QuantGraph) -> str:
+def _border_not_same(graph: QuantGraph, node: Node) -> bool:
     source = graph[node.inputs[0]].shape
-    if len(source) == 4 and source[2] * source[3] != 1:
-        return "a reshape that mixes channels and positions"
-    return "" if len(node.attrs["shape"]) == 2 else "a reshape to more than two dimensions"
+    a = node.attrs
+    padding = choose_padding(source[2:], a["kernel"], a["stride"], (1, 1), a["padding"])
+    return padding.explicit is not None
 
+
+def _not_last(graph: QuantGraph, node: Node) -> bool:
+    return len(graph[node.inputs[0]].shape) not in (2, 4)
+
+
+def _rank_differs(graph: QuantGraph, node: Node) -> bool:
+    return len({len(graph[i].shape) for i in node.inputs}) != 1
+
+
+_CLAMPS = (None, "relu", "relu6", "unit")
+_RANK = Rule(_rank_differs, "operands of different rank", "reshape one operand first")
 
 CAPABILITIES: dict[str, Capability] = {
-    "input": Capability("", _anything),
-    "conv": Capability("CONV_2D / DEPTHWISE_CONV_2D", _conv, "groups = 1 or depthwise"),
-    "linear": Capability("FULLY_CONNECTED", _anything),
-    "add": Capability("ADD", _broadcast),
-    "mul": Capability("MUL", _broadcast),
-    "concat": Capability("CONCATENATION", _no_activation, "the activation before the concat"),
-    "sigmoid": Capability("LOGISTIC", _no_activation),
-    "mean": Capability("MEAN", _no_activation),
-    "max_pool": Capability("MAX_POOL_2D", _max_pool, "a ReLU before the pool, or no padding"),
-    "avg_pool": Capability("AVERAGE_POOL_2D", _avg_pool, "no padding"),
-    "upsample": Capability("RESIZE_NEAREST_NEIGHBOR", _no_activation),
-    "pad": Capability("PAD / PADV2", _no_activation),
-    "reshape": Capability("RESHAPE", _reshape, "pool to 1x1 before flattening"),
+    "input": Capability(()),
+    "conv": Capability(
+        ("CONV_2D", "DEPTHWISE_CONV_2D", "PAD"),
+        _CLAMPS,
+        (
+            Rule(
+                _grouped,
+                "grouped convolution",
+                "use groups=1, or one group a channel (depthwise)",
+            ),
+        ),
+    ),
+    "linear": Capability(("FULLY_CONNECTED",), _CLAMPS),
+    "add": Capability(("ADD",), _CLAMPS, (_RANK,)),
+    "mul": Capability(("MUL",), _CLAMPS, (_RANK,)),
+    "concat": Capability(("CONCATENATION",), rules=(_RANK,)),
+    "sigmoid": Capability(("LOGISTIC",)),
+    "softmax": Capability(
+        ("SOFTMAX",),
+        rules=(
+            Rule(
+                _not_last,
+                "softmax over a dimension that is not the last on the device",
+                "apply it to an NCHW or (N, C) tensor over channels",
+            ),
+        ),
+    ),
+    "mean": Capability(("MEAN",)),
+    "max_pool": Capability(("MAX_POOL_2D", "PAD", "PADV2")),
+    "avg_pool": Capability(
+        ("AVERAGE_POOL_2D",),
+        rules=(
+            Rule(
+                _border_not_same,
+                "average pooling with a border TensorFlow Lite does not have",
+                "use padding=0, or the padding that keeps ceil(size / stride)",
+            ),
+        ),
+    ),
+    "upsample": Capability(("RESIZE_NEAREST_NEIGHBOR",)),
+    "pad": Capability(("PAD", "PADV2")),
+    "reshape": Capability(("RESHAPE", "TRANSPOSE")),
 }
 
 
-def issues(graph: QuantGraph) -> list[str]:
-    """One sentence for every node that cannot be written."""
-    found = []
+def check_graph(graph: QuantGraph) -> list[str]:
+    """One line a problem: module path, what, and the replacement. Empty when all can be written."""
+    problems = []
     for node in graph:
-        where = node.origin or node.name
+        place = node.origin or node.name
         capability = CAPABILITIES.get(node.op)
         if capability is None:
-            found.append(f"{where}: '{node.op}' has no writer")
+            known = ", ".join(sorted(CAPABILITIES))
+            problems.append(f"{place}: '{node.op}' has no TensorFlow Lite op here; known: {known}")
             continue
-        wrong = capability.accepts(node, graph)
-        if wrong:
-            advice = f"; use {capability.instead}" if capability.instead else ""
-            found.append(f"{where}: {wrong}{advice}")
-    return found
+        if node.activation not in capability.activations:
+            problems.append(
+                f"{place}: {node.op} cannot clamp to {node.activation}; "
+                "put the activation after a convolution, sum or product"
+            )
+        problems.extend(
+            f"{place}: {rule.problem}; {rule.fix}"
+            for rule in capability.rules
+            if rule.broken(graph, node)
+        )
+    return problems

@@ -55,9 +55,22 @@ class Rescale:
 
     def __init__(self, factors: Iterable[float]) -> None:
         pairs = [quantize_multiplier(f) for f in factors]
-        self._multiplier = np.array([m for m, _ in pairs], np.int64)
         shift = np.array([s for _, s in pairs], np.int64)
+        self._set(multiplier=np.array([m for m, _ in pairs], np.int64), shift=shift)
+
+    def _set(self, multiplier: Int, shift: Int) -> None:
+        self._multiplier, self._shift = multiplier, shift
         self._left, self._right = np.maximum(shift, 0), np.maximum(-shift, 0)
+
+    def divided_by(self, count: int) -> Rescale:
+        """The same factor over ``count``, as MEAN forms it: the multiplier takes up the division.
+
+        It is raised by floor(log2(count)) bits first, so that it keeps its 31.
+        """
+        bits = min(count.bit_length() - 1, 32, 31 + int(self._shift.min()))
+        divided = Rescale(())
+        divided._set((self._multiplier << bits) // count, self._shift - bits)
+        return divided
 
     def __call__(self, x: Int) -> Int:
         """x: int64. Returns a new int64 array."""

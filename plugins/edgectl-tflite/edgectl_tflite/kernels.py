@@ -1,129 +1,366 @@
-"""TensorFlow Lite Micro's int8 arithmetic in numpy, to the last bit.
+"""TensorFlow Lite Micro's int8 reference kernels in exact integer arithmetic, batched with numpy.
 
-Fixed point after gemmlowp (Jacob et al., 2017, arXiv:1712.05877) with double rounding: a saturating
-rounding doubling high multiply, then a rounding shift right. Values are int64 holding int32 results.
+Each entry of :data:`KERNELS` reads an op's constants once and returns the function that runs it:
+int8 arrays (N, ...) in, int8 array out. Sums of products are formed by floating-point matrix
+products only where every partial sum is an integer the format holds exactly.
 """
 
 from __future__ import annotations
 
-import functools
-import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-Ints = np.ndarray
+from edgectl_tflite.fixedpoint import Int, Rescale, activation_bounds
+from edgectl_tflite.gemmlowp import logistic_table, softmax
+from edgectl_tflite.modelfile import ModelFile, Operation, TensorRecord
+from edgectl_tflite.padding import Border, same_border
+
+Step = Callable[[list[np.ndarray]], np.ndarray]
+Kernel = Callable[["Context"], Step]
+
+_FLOAT32_EXACT = 1 << 24
+_LARGEST_PRODUCT = 255 * 128
+"""|activation - zero point| * |weight|."""
+
+_ADD_SHIFT = 20
+"""Both operands of ADD are raised by this many bits before they are brought to one scale."""
 
 
-def quantize_multiplier(real: float) -> tuple[int, int]:
-    """``real`` as (31-bit multiplier, exponent): real ~ multiplier * 2 ** (exponent - 31)."""
-    if real == 0.0:
-        return 0, 0
-    fraction, exponent = math.frexp(real)
-    q = math.floor(fraction * (1 << 31) + 0.5)
-    if q == 1 << 31:
-        q, exponent = q // 2, exponent + 1
-    if exponent < -31:
-        return 0, 0
-    if exponent > 30:
-        return (1 << 31) - 1, 30
-    return q, exponent
+class Context:
+    """One op with its tensors. Raises ValueError where a kernel's assumptions do not hold."""
+
+    def __init__(self, model: ModelFile, op: Operation, enums: dict[str, dict[int, str]]) -> None:
+        self.op = op
+        self._model = model
+        self._enums = enums
+
+    def input(self, i: int) -> TensorRecord:
+        """The i-th input tensor."""
+        return self._model.tensors[self.op.inputs[i]]
+
+    @property
+    def output(self) -> TensorRecord:
+        """The only output tensor."""
+        return self._model.tensors[self.op.outputs[0]]
+
+    def qparams(self, tensor: TensorRecord) -> tuple[float, int]:
+        """Per-tensor int8 parameters."""
+        if tensor.dtype != "int8" or len(tensor.scales) != 1:
+            raise ValueError(f"'{tensor.name}' is not int8 with one scale")
+        return tensor.scales[0], tensor.zero_points[0]
+
+    def constant(self, i: int) -> np.ndarray:
+        """Contents of a constant input."""
+        data = self.input(i).data
+        if data is None:
+            raise ValueError(f"'{self.input(i).name}' is not constant")
+        return data
+
+    def bounds(self) -> tuple[int, int]:
+        """The fused clamp of the op."""
+        clamp = self._enums["ActivationFunctionType"][self.op.options.fusedActivationFunction]
+        if clamp not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+            raise ValueError(f"fused activation {clamp}")
+        return activation_bounds(clamp, *self.qparams(self.output))
+
+    def border(self, axis: int, kernel: int, stride: int, dilation: int = 1) -> Border:
+        """What the op's padding adds along a dimension of its first input."""
+        if self._enums["Padding"][self.op.options.padding] == "VALID":
+            return 0, 0
+        return same_border(self.input(0).shape[axis], kernel, stride, dilation)
+
+    def require_same_scale(self, inputs: Sequence[int]) -> None:
+        """For kernels that copy values."""
+        for i in inputs:
+            if self.qparams(self.input(i)) != self.qparams(self.output):
+                raise ValueError("input and output scales differ")
 
 
-def rescale(x: Ints, multiplier: Ints | int, exponent: Ints | int) -> Ints:
-    """x * multiplier * 2 ** (exponent - 31), rounded twice as the device does. Broadcasts."""
-    shift = np.asarray(exponent, np.int64)
-    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    product = (x.astype(np.int64) << left) * np.asarray(multiplier, np.int64)
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    # C++ divides towards zero, >> rounds down
-    high = np.where(nudged >= 0, nudged >> 31, -((-nudged) >> 31))
-    mask = (np.int64(1) << right) - 1
-    threshold = (mask >> 1) + (high < 0)
-    result: Ints = (high >> right) + ((high & mask) > threshold)
-    return result
+def _finish(c: Context, factors: Sequence[float], bounds: tuple[int, int]) -> Callable[[Int], np.ndarray]:
+    """int32 sums to int8 outputs."""
+    rescale = Rescale(factors)
+    _, zero_point = c.qparams(c.output)
+
+    def finish(acc: Int) -> np.ndarray:
+        y = rescale(acc)
+        y += zero_point
+        return np.clip(y, *bounds, out=y).astype(np.int8)
+
+    return finish
 
 
-def activation_bounds(fused: int, scale: float, zero_point: int) -> tuple[int, int]:
-    """Codes a fused activation clamps to: 0 none, 1 ReLU, 3 ReLU6 (2, ReLU -1..1, as well)."""
-
-    def code(value: float) -> int:
-        ratio = np.float32(value) / np.float32(scale)
-        return zero_point + int(math.copysign(math.floor(abs(float(ratio)) + 0.5), float(ratio)))
-
-    low, high = -128, 127
-    if fused == 1:
-        low = max(low, code(0.0))
-    elif fused == 2:
-        low, high = max(low, code(-1.0)), min(high, code(1.0))
-    elif fused == 3:
-        low, high = max(low, code(0.0)), min(high, code(6.0))
-    return low, high
+def _weighted(c: Context, terms: int) -> tuple[np.ndarray, np.ndarray | int, Any]:
+    """(weights in the float type that sums ``terms`` products exactly, bias, finishing step)."""
+    weight, bias_given = c.input(1), len(c.op.inputs) > 2 and c.op.inputs[2] >= 0
+    if weight.dtype != "int8" or any(weight.zero_points):
+        raise ValueError("weights are not symmetric int8")
+    dtype = np.float32 if terms * _LARGEST_PRODUCT < _FLOAT32_EXACT else np.float64
+    bias = c.constant(2).astype(np.int64) if bias_given else 0
+    in_scale, out_scale = c.qparams(c.input(0))[0], c.qparams(c.output)[0]
+    finish = _finish(c, [in_scale * s / out_scale for s in weight.scales], c.bounds())
+    return c.constant(1).astype(dtype), bias, finish
 
 
-def quantize_input(real: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Float to int8, computed in float32: in float64 ties fall differently."""
-    codes = np.rint(real.astype(np.float32) / np.float32(scale)) + zero_point
-    return np.clip(codes, -128, 127).astype(np.int8)
+def _windows(
+    x: np.ndarray, borders: Sequence[Border], fill: float, kernel: Sequence[int],
+    stride: Sequence[int], dilation: Sequence[int] = (1, 1),
+) -> list[np.ndarray]:  # fmt: skip
+    """One (N, H', W', C) view a kernel tap, row by row."""
+    if any(map(any, borders)):
+        x = np.pad(x, [(0, 0), *borders, (0, 0)], constant_values=fill)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    last = [size - r + 1 for size, r in zip(x.shape[1:3], reach, strict=True)]
+    return [
+        x[:, i * dilation[0] :: stride[0], j * dilation[1] :: stride[1]][
+            :, : -(-last[0] // stride[0]), : -(-last[1] // stride[1])
+        ]
+        for i in range(kernel[0])
+        for j in range(kernel[1])
+    ]
 
 
-def add(
-    a: Ints, b: Ints, qa: tuple[float, int], qb: tuple[float, int], out: tuple[float, int]
-) -> Ints:
-    """Sum before clamping; arguments are (scale, zero point) pairs of float32 scales."""
-    headroom = 20
-    twice = 2.0 * max(qa[0], qb[0])
-    total: Ints = np.zeros(1, np.int64)
-    for x, (scale, zero_point) in ((a, qa), (b, qb)):
-        shifted = (x.astype(np.int64) - zero_point) << headroom
-        total = total + rescale(shifted, *quantize_multiplier(scale / twice))
-    return rescale(total, *quantize_multiplier(twice / ((1 << headroom) * out[0]))) + out[1]
+def _conv_geometry(c: Context, kernel: Sequence[int]) -> dict[str, Any]:
+    o = c.op.options
+    stride, dilation = (o.strideH, o.strideW), (o.dilationHFactor, o.dilationWFactor)
+    borders = [c.border(1 + i, kernel[i], stride[i], dilation[i]) for i in range(2)]
+    return {
+        "borders": borders,
+        "fill": 0,
+        "kernel": kernel,
+        "stride": stride,
+        "dilation": dilation,
+    }
 
 
-def multiply(
-    a: Ints, b: Ints, qa: tuple[float, int], qb: tuple[float, int], out: tuple[float, int]
-) -> Ints:
-    """Product before clamping."""
-    product = (a.astype(np.int64) - qa[1]) * (b.astype(np.int64) - qb[1])
-    return rescale(product, *quantize_multiplier(qa[0] * qb[0] / out[0])) + out[1]
+def _conv(c: Context) -> Step:
+    out, kh, kw, channels = c.input(1).shape
+    if c.input(0).shape[3] != channels:
+        raise ValueError("grouped convolution")
+    weight, bias, finish = _weighted(c, kh * kw * channels)
+    taps = [np.ascontiguousarray(weight[:, i, j].T) for i in range(kh) for j in range(kw)]
+    geometry = _conv_geometry(c, (kh, kw))
+    _, zero_point = c.qparams(c.input(0))
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[0].astype(weight.dtype) - zero_point
+        views = _windows(x, **geometry)
+        rows = sum(v.reshape(-1, channels) @ t for v, t in zip(views, taps, strict=True))
+        acc = np.asarray(rows).astype(np.int64)
+        acc += bias
+        return finish(acc).reshape(*views[0].shape[:3], out)
+
+    return step
 
 
-def mean(x: Ints, axes: tuple[int, ...], q: tuple[float, int], out: tuple[float, int]) -> Ints:
-    """Average with the division folded into the multiplier, dimensions kept."""
-    count = math.prod(x.shape[a] for a in axes)
-    multiplier, exponent = quantize_multiplier(q[0] / out[0])
-    shift = min(count.bit_length() - 1, 32, 31 + exponent)
-    multiplier, exponent = (multiplier << shift) // count, exponent - shift
-    total = (x.astype(np.int64) - q[1]).sum(axis=axes, keepdims=True)
-    return rescale(total, multiplier, exponent) + out[1]
+def _depthwise(c: Context) -> Step:
+    _, kh, kw, out = c.input(1).shape
+    channels = c.input(0).shape[3]
+    weight, bias, finish = _weighted(c, kh * kw)
+    taps = weight.reshape(kh * kw, channels, out // channels)
+    geometry = _conv_geometry(c, (kh, kw))
+    _, zero_point = c.qparams(c.input(0))
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[0].astype(weight.dtype) - zero_point
+        views = _windows(x, **geometry)
+        acc = np.zeros((*views[0].shape, out // channels), weight.dtype)
+        for view, tap in zip(views, taps, strict=True):
+            acc += view[..., None] * tap
+        total = acc.reshape(*views[0].shape[:3], out).astype(np.int64)
+        total += bias
+        return finish(total)
+
+    return step
 
 
-def average(windows_sum: Ints, count: int) -> Ints:
-    """Sum of codes to their average, halves away from zero."""
-    half = count // 2
-    result: Ints = np.where(
-        windows_sum > 0, (windows_sum + half) // count, -((-windows_sum + half) // count)
-    )
-    return result
+def _fully_connected(c: Context) -> Step:
+    out, features = c.input(1).shape
+    weight, bias, finish = _weighted(c, features)
+    _, zero_point = c.qparams(c.input(0))
+    if c.op.options.keepNumDims:
+        raise ValueError("keepNumDims")
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[0].reshape(len(inputs[0]), -1, features).astype(weight.dtype) - zero_point
+        acc = (x @ weight.T).astype(np.int64) + bias
+        return finish(acc).reshape(-1, out)
+
+    return step
 
 
-@functools.cache
-def logistic_table(scale: float, zero_point: int) -> np.ndarray:
-    """(256,) int8: output code of every input code, index 0 for -128.
+def _add(c: Context) -> Step:
+    quantized = [c.qparams(c.input(i)) for i in range(2)]
+    twice_largest = 2.0 * max(s for s, _ in quantized)
+    to_common = [Rescale([s / twice_largest]) for s, _ in quantized]
+    factor = twice_largest / ((1 << _ADD_SHIFT) * c.qparams(c.output)[0])
+    finish = _finish(c, [factor], c.bounds())
+    read = _operands(c)
 
-    Read from the reference kernel itself, through a model of that one operator: its fixed-point
-    exponential is a long chain of roundings, and a table is a proof.
-    """
-    from edgectl.quant.scheme import QParams
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        raised = (
+            rescale((x.astype(np.int64) - z) << _ADD_SHIFT)
+            for rescale, x, (_, z) in zip(to_common, read(inputs), quantized, strict=True)
+        )
+        return finish(np.add(*raised))
 
-    from edgectl_tflite.flatfile import FlatFile
-    from edgectl_tflite.runtime import reference_interpreter
+    return step
 
-    file = FlatFile()
-    shape = (1, 256)
-    source = file.activation("x", shape, QParams(scale, zero_point))
-    target = file.activation("y", shape, QParams(1.0 / 256.0, -128))
-    file.operator("LOGISTIC", [source], target, version=2)
-    interpreter = reference_interpreter(file.finish({"x": source}, {"y": target}))
-    interpreter.set_tensor(source, np.arange(-128, 128, dtype=np.int8)[None])
-    interpreter.invoke()
-    return np.array(interpreter.get_tensor(target)[0])
+
+def _mul(c: Context) -> Step:
+    (s1, z1), (s2, z2) = (c.qparams(c.input(i)) for i in range(2))
+    finish = _finish(c, [s1 * s2 / c.qparams(c.output)[0]], c.bounds())
+    read = _operands(c)
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        a, b = read(inputs)
+        return finish((a.astype(np.int64) - z1) * (b.astype(np.int64) - z2))
+
+    return step
+
+
+def _operands(c: Context) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """Inputs with constant operands filled in."""
+    fixed = [c.input(i).data for i in range(2)]
+
+    def read(inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return [x if k is None else k for x, k in zip(inputs, fixed, strict=True)]
+
+    return read
+
+
+def _concat(c: Context) -> Step:
+    axis = c.op.options.axis % len(c.output.shape)
+    c.bounds()
+    if axis == 0:
+        raise ValueError("concatenation of pictures")
+    # The micro kernel copies bytes whatever the scales are, so scales are not compared here.
+    return lambda inputs: np.concatenate(inputs, axis=axis)
+
+
+def _logistic(c: Context) -> Step:
+    table = logistic_table(*c.qparams(c.input(0)))
+    _require_probability(c, (-128,))
+    return lambda inputs: table[inputs[0].astype(np.int64) + 128]
+
+
+def _softmax(c: Context) -> Step:
+    scale, _ = c.qparams(c.input(0))
+    _require_probability(c, (-128,))
+    beta = c.op.options.beta
+    return lambda inputs: softmax(inputs[0], scale, beta)
+
+
+def _require_probability(c: Context, zero_points: Sequence[int]) -> None:
+    scale, zero_point = c.qparams(c.output)
+    if scale != 1.0 / 256.0 or zero_point not in zero_points:
+        raise ValueError("output parameters other than 1/256, -128")
+
+
+def _mean(c: Context) -> Step:
+    axes = sorted(int(a) % len(c.input(0).shape) for a in c.constant(1).reshape(-1))
+    if axes != [1, 2] or len(c.input(0).shape) != 4:
+        raise ValueError("mean over other than height and width")
+    in_scale, zero_in = c.qparams(c.input(0))
+    out_scale, zero_out = c.qparams(c.output)
+    count = c.input(0).shape[1] * c.input(0).shape[2]
+    rescale = Rescale([in_scale / out_scale]).divided_by(count)
+    shape = c.output.shape[1:]
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        total = (inputs[0].astype(np.int64) - zero_in).sum(axis=(1, 2))
+        y = np.clip(rescale(total) + zero_out, -128, 127)
+        return y.astype(np.int8).reshape(-1, *shape)
+
+    return step
+
+
+def _pool_geometry(c: Context) -> tuple[tuple[int, int], tuple[int, int], list[Border]]:
+    o = c.op.options
+    kernel, stride = (o.filterHeight, o.filterWidth), (o.strideH, o.strideW)
+    c.require_same_scale([0])
+    return kernel, stride, [c.border(1 + i, kernel[i], stride[i]) for i in range(2)]
+
+
+def _max_pool(c: Context) -> Step:
+    kernel, stride, borders = _pool_geometry(c)
+    bounds = c.bounds()
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        views = _windows(inputs[0], borders, -128, kernel, stride)
+        return np.clip(np.maximum.reduce(views), *bounds)
+
+    return step
+
+
+def _average_pool(c: Context) -> Step:
+    kernel, stride, borders = _pool_geometry(c)
+    bounds = c.bounds()
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[0].astype(np.int64)
+        total = np.add.reduce(_windows(x, borders, 0, kernel, stride))
+        inside = np.ones((1, *x.shape[1:3], 1), np.int64)
+        count = np.add.reduce(_windows(inside, borders, 0, kernel, stride))
+        # Half away from zero: the kernel adds half the count and truncates.
+        mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
+        return np.clip(mean, *bounds).astype(np.int8)
+
+    return step
+
+
+def _resize_nearest(c: Context) -> Step:
+    if c.op.options.alignCorners or c.op.options.halfPixelCenters:
+        raise ValueError("alignCorners or halfPixelCenters")
+    index = []
+    for axis in (1, 2):
+        size, wanted = c.input(0).shape[axis], int(c.constant(1)[axis - 1])
+        step_size = np.float32(size) / np.float32(wanted)
+        at = np.floor(np.arange(wanted, dtype=np.float32) * step_size).astype(np.int64)
+        index.append(np.minimum(at, size - 1))
+    rows, columns = index
+    return lambda inputs: inputs[0][:, rows][:, :, columns]
+
+
+def _pad(c: Context) -> Step:
+    widths = c.constant(1).tolist()
+    if any(widths[0]):
+        raise ValueError("padding between pictures")
+    c.require_same_scale([0])
+    value = int(c.constant(2).reshape(())) if c.op.name == "PADV2" else c.qparams(c.output)[1]
+    return lambda inputs: np.pad(inputs[0], widths, constant_values=value)
+
+
+def _reshape(c: Context) -> Step:
+    shape = c.output.shape[1:]
+    if c.output.shape[:1] != (1,):
+        raise ValueError("reshape across the batch")
+    return lambda inputs: inputs[0].reshape(-1, *shape)
+
+
+def _transpose(c: Context) -> Step:
+    order = c.constant(1).tolist()
+    if order[0] != 0:
+        raise ValueError("transpose of the batch")
+    return lambda inputs: np.ascontiguousarray(inputs[0].transpose(order))
+
+
+KERNELS: dict[str, Kernel] = {
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "ADD": _add,
+    "MUL": _mul,
+    "CONCATENATION": _concat,
+    "LOGISTIC": _logistic,
+    "SOFTMAX": _softmax,
+    "MEAN": _mean,
+    "MAX_POOL_2D": _max_pool,
+    "AVERAGE_POOL_2D": _average_pool,
+    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
+    "PAD": _pad,
+    "PADV2": _pad,
+    "RESHAPE": _reshape,
+    "TRANSPOSE": _transpose,
+}

@@ -165,7 +165,8 @@ def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFi
         inputs,
         outputs,
         aliases,
-        external_buffers=any(b.offset > 1 for b in model.buffers),
+        external_buffers=any(b.offset > 1 for b in model.buffers)
+        or any(getattr(t, "externalBuffer", 0) for t in graph.tensors),
     )
 
 

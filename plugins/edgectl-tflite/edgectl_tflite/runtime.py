@@ -1,247 +1,186 @@
-"""Four ways to run a file: LiteRT as phones run it, its reference kernels, the microcontroller
-interpreter, and our integer executor. All take the same pictures and give the same kind of answer."""
+"""An exported file opened on one of its runtimes. See :class:`edgectl.protocols.Runner`.
+
+litert      LiteRT's default kernels (XNNPACK): fast; requantises in float, so single elements differ
+litert-ref  LiteRT's reference kernels
+tflm        the TensorFlow Lite Micro interpreter, what a microcontroller runs
+integer     edgectl's exact executor; equal to tflm in every byte
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import sys
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.types import OutputSpec
 
-from edgectl_tflite import kernels
-from edgectl_tflite.integer import IntegerExecutor, params
-from edgectl_tflite.read import FileGraph, read_file
-
-_ARENA_START = 1 << 20
-_ARENA_LIMIT = 1 << 30
-_SCALE_IN = float(np.float32(1.0 / 255.0))
+from edgectl_tflite.integer import IntegerExecutor
+from edgectl_tflite.modelfile import ModelFile, TensorRecord
+from edgectl_tflite.native_log import native_log
+from edgectl_tflite.tflm import MicroInterpreter
 
 
 class FileRunner(ABC):
-    """See :class:`edgectl.protocols.Runner`.
+    """Feeds pictures the way the device does and reads the outputs in OutputSpec order.
 
     Args:
-        path: the model file.
-        specs: the outputs wanted, found in the file by name, else by position.
+        specs: empty for a file without a manifest: outputs then come in the file's order.
+
+    Raises:
+        ArtifactError: a file that does not take one picture, or lacks an output.
     """
 
     arena_bytes: int | None = None
 
-    def __init__(self, path: Path, specs: Sequence[OutputSpec]) -> None:
-        self.path, self.graph = path, read_file(path)
-        self._order = _output_order(self.graph, specs, path)
+    def __init__(self, model: ModelFile, specs: Sequence[OutputSpec] = ()) -> None:
+        if len(model.inputs) != 1:
+            raise ArtifactError(f"{len(model.inputs)} inputs; one is expected", where=model.where)
+        self._model = model
+        self._input = model.tensors[model.inputs[0]]
+        self._order = _output_order(model, specs)
 
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8 to de-quantised float32 NCHW outputs."""
-        return [self._real(i, y) for i, y in zip(self._order, self.raw(pictures), strict=True)]
+        """pictures: uint8 (N, H, W, C). Returns de-quantised float32 NCHW, or (N, ...) of other rank."""
+        outputs = []
+        for i, y in zip(self._order, self.raw(pictures), strict=True):
+            real = dequantize(y, self._model.tensors[self._model.outputs[i]])
+            nchw = real.transpose(0, 3, 1, 2) if real.ndim == 4 else real
+            outputs.append(np.ascontiguousarray(nchw))
+        return outputs
 
     def raw(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """The outputs as the device holds them: NHWC, int8 or float32."""
-        fed = self._feed(pictures)
-        outputs = self._run(fed)
+        """The bytes the device writes, NHWC, one array an output, in OutputSpec order."""
+        x = device_input(pictures, self._input, self._model.where)
+        outputs = self.execute(x)
         return [outputs[i] for i in self._order]
 
     @abstractmethod
-    def _run(self, fed: np.ndarray) -> list[np.ndarray]:
-        """All outputs in file order, N first."""
+    def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        """x: (N, ...) in the input's own type. Returns one (N, ...) array an output of the file."""
 
-    def _feed(self, pictures: np.ndarray) -> np.ndarray:
-        info = self.graph.tensors[self.graph.inputs[0]]
-        if tuple(pictures.shape[1:]) != info.shape[1:]:
+
+class LiteRtRunner(FileRunner):
+    """LiteRT; ``reference`` selects the plain kernels instead of the fast ones.
+
+    Raises BackendUnavailableError without ai-edge-litert, ArtifactError on a file it rejects.
+    """
+
+    def __init__(
+        self, model: ModelFile, specs: Sequence[OutputSpec] = (), *, reference: bool = False
+    ) -> None:
+        super().__init__(model, specs)
+        try:
+            from ai_edge_litert import interpreter as litert
+        except ImportError as e:
+            raise BackendUnavailableError(
+                "ai-edge-litert is not installed", fix="pip install edgectl-tflite"
+            ) from e
+        kinds = litert.OpResolverType
+        try:
+            # It announces its delegate on standard error.
+            with native_log():
+                self._interpreter = litert.Interpreter(
+                    model_content=model.data,
+                    experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
+                )
+                self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as e:
             raise ArtifactError(
-                f"the file takes {info.shape[1:]}, the pictures are {pictures.shape[1:]}",
-                where=str(self.path),
-            )
-        if info.dtype == np.float32:
-            return pictures.astype(np.float32) / np.float32(255.0)
-        if info.dtype != np.int8:
-            raise ArtifactError(f"input of type {info.dtype}", where=str(self.path))
-        scale, zero_point = params(info)
-        if (scale, zero_point) == (_SCALE_IN, -128):
-            return (pictures.astype(np.int16) - 128).astype(np.int8)
-        return kernels.quantize_input(pictures / np.float32(255.0), scale, zero_point)
+                f"LiteRT rejects the file: {str(e).splitlines()[0]}", where=model.where
+            ) from e
 
-    def _real(self, position: int, y: np.ndarray) -> np.ndarray:
-        info = self.graph.tensors[self.graph.outputs[position]]
-        if info.dtype != np.float32:
-            scale, zero_point = params(info)
-            y = (y.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-        return np.ascontiguousarray(y.transpose(0, 3, 1, 2)) if y.ndim == 4 else y
-
-
-class IntegerRunner(FileRunner):
-    """Our executor."""
-
-    def __init__(self, path: Path, specs: Sequence[OutputSpec]) -> None:
-        super().__init__(path, specs)
-        self._executor = IntegerExecutor(self.graph, str(path))
-
-    def _run(self, fed: np.ndarray) -> list[np.ndarray]:
-        return self._executor(fed)
-
-
-class LitertRunner(FileRunner):
-    """TensorFlow Lite's own runtime. ``reference``: its plain kernels instead of the fast ones."""
-
-    def __init__(self, path: Path, specs: Sequence[OutputSpec], *, reference: bool) -> None:
-        super().__init__(path, specs)
-        self._interpreter = (reference_interpreter if reference else litert_interpreter)(
-            path.read_bytes(), str(path)
-        )
-
-    def _run(self, fed: np.ndarray) -> list[np.ndarray]:
-        results = []
-        for picture in fed:
-            self._interpreter.set_tensor(self.graph.inputs[0], picture[None])
+    def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        def one(picture: np.ndarray) -> list[np.ndarray]:
+            self._interpreter.set_tensor(self._model.inputs[0], picture)
             self._interpreter.invoke()
-            results.append(
-                [np.array(self._interpreter.get_tensor(o)) for o in self.graph.outputs]
-            )
-        return [np.concatenate(o) for o in zip(*results, strict=True)]
+            return [self._interpreter.get_tensor(i) for i in self._model.outputs]
+
+        return _one_by_one(x, one)
 
 
 class TflmRunner(FileRunner):
-    """TensorFlow Lite Micro, the code that runs on the device, compiled for this machine."""
+    """The micro interpreter; ``arena_bytes`` is what its recorder measured."""
 
-    def __init__(self, path: Path, specs: Sequence[OutputSpec]) -> None:
-        super().__init__(path, specs)
-        if self.graph.external_buffers:
+    def __init__(self, model: ModelFile, specs: Sequence[OutputSpec] = ()) -> None:
+        super().__init__(model, specs)
+        self._interpreter = MicroInterpreter(model)
+        self.arena_bytes = self._interpreter.arena().total
+
+    def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        return _one_by_one(x, lambda picture: self._interpreter.run([picture]))
+
+
+class IntegerRunner(FileRunner):
+    """The exact executor; refuses by name what it has no kernel for."""
+
+    def __init__(self, model: ModelFile, specs: Sequence[OutputSpec] = ()) -> None:
+        super().__init__(model, specs)
+        if self._input.dtype != "int8":
             raise ArtifactError(
-                "constants lie behind the flatbuffer; the microcontroller interpreter "
-                "does not look there and computes garbage",
-                where=str(path),
-                fix="write the file with edgectl export --backend tflite",
+                f"the integer executor runs int8 files; this one takes {self._input.dtype}",
+                where=model.where,
+                fix="use --runtime litert",
             )
-        self._interpreter = tflm_interpreter(path)
-        self._invoked = False
+        self._executor = IntegerExecutor(model)
 
-    def _run(self, fed: np.ndarray) -> list[np.ndarray]:
-        results = []
-        for picture in fed:
-            self._interpreter.set_input(picture[None], 0)
-            self._interpreter.invoke()
-            self._invoked = True
-            results.append(
-                [np.array(self._interpreter.get_output(i)) for i in range(len(self.graph.outputs))]
-            )
-        return [np.concatenate(o) for o in zip(*results, strict=True)]
-
-    @property
-    def arena_bytes(self) -> int | None:  # type: ignore[override]
-        """Bytes of tensor arena the interpreter took, by its own recording."""
-        with captured_output() as text:
-            self._interpreter.print_allocations()
-        found = re.search(r"Arena allocation total (\d+) bytes", text())
-        return int(found[1]) if found else None
+    def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        return self._executor.run(x)
 
 
-def open_runner(path: Path, runtime: str, specs: Sequence[OutputSpec]) -> FileRunner:
-    """Raises BackendUnavailableError when the runtime is not installed."""
-    if runtime == "integer":
-        return IntegerRunner(path, specs)
-    if runtime == "tflm":
-        return TflmRunner(path, specs)
-    return LitertRunner(path, specs, reference=runtime == "litert-ref")
+RUNTIMES: dict[str, Callable[[ModelFile, Sequence[OutputSpec]], FileRunner]] = {
+    "litert": LiteRtRunner,
+    "litert-ref": lambda model, specs: LiteRtRunner(model, specs, reference=True),
+    "tflm": TflmRunner,
+    "integer": IntegerRunner,
+}
 
 
-def litert_interpreter(content: bytes, where: str = "") -> Any:
-    """LiteRT with its default (fast) kernels. Raises ArtifactError for a file it does not take."""
-    return _litert(content, where, "AUTO")
-
-
-def reference_interpreter(content: bytes, where: str = "") -> Any:
-    """LiteRT with its reference kernels."""
-    return _litert(content, where, "BUILTIN_REF")
-
-
-def _litert(content: bytes, where: str, resolver: str) -> Any:
-    try:
-        with captured_output():
-            from ai_edge_litert import interpreter as litert
-    except ImportError as e:
-        raise BackendUnavailableError(
-            "LiteRT is not installed", fix="pip install ai-edge-litert"
-        ) from e
-    try:
-        with captured_output():
-            made = litert.Interpreter(
-                model_content=content,
-                num_threads=1,
-                experimental_op_resolver_type=litert.OpResolverType[resolver],
-            )
-            made.allocate_tensors()
-    except (ValueError, RuntimeError) as e:
-        raise ArtifactError(f"LiteRT refuses the file: {e}", where=where or None) from e
-    return made
-
-
-def tflm_interpreter(path: Path) -> Any:
-    """Doubles the arena until the model fits. Raises ArtifactError when it never does."""
-    try:
-        from tflite_micro import runtime
-    except ImportError as e:
-        raise BackendUnavailableError(
-            "the microcontroller interpreter is not installed",
-            fix="pip install 'edgectl-tflite[tflm]'",
-        ) from e
-    arena, reason = _ARENA_START, ""
-    while arena <= _ARENA_LIMIT:
-        with captured_output() as text:
-            try:
-                return runtime.Interpreter.from_file(str(path), arena_size=arena)
-            except (RuntimeError, ValueError) as e:
-                reason = (text().strip().splitlines() or [str(e)])[-1]
-        if "arena" not in reason.lower() and "allocate" not in reason.lower():
-            break
-        arena *= 2
-    raise ArtifactError(
-        f"the microcontroller interpreter refuses the file: {reason}", where=str(path)
-    )
-
-
-@contextlib.contextmanager
-def captured_output() -> Iterator[Any]:
-    """Collects what native code writes to the process's stdout and stderr.
-
-    Yields a function that returns the text so far. The interpreters log there by themselves; a
-    user should not see it, and ``--json`` allows nothing else on stdout.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as sink:
-        saved = [(fd, os.dup(fd)) for fd in (1, 2)]
-        try:
-            for fd, _ in saved:
-                os.dup2(sink.fileno(), fd)
-
-            def text() -> str:
-                size = os.fstat(sink.fileno()).st_size
-                return os.pread(sink.fileno(), size, 0).decode(errors="replace")
-
-            yield text
-        finally:
-            for fd, copy in saved:
-                os.dup2(copy, fd)
-                os.close(copy)
-
-
-def _output_order(graph: FileGraph, specs: Sequence[OutputSpec], path: Path) -> list[int]:
-    """Position in the file of every wanted output."""
-    names = graph.output_names()
-    if all(s.name in names for s in specs):
-        return [names.index(s.name) for s in specs]
-    if len(names) != len(specs):
+def device_input(pictures: np.ndarray, tensor: TensorRecord, where: str) -> np.ndarray:
+    """uint8 pictures to what the firmware feeds: ``uint8 - 128`` into int8, pixel / 255 into float."""
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != tensor.shape[1:]:
         raise ArtifactError(
-            f"the file has the outputs {names}, expected {[s.name for s in specs]}",
-            where=str(path),
+            f"pictures are {pictures.dtype} {pictures.shape[1:]}, "
+            f"the file takes {tensor.shape[1:]} (height, width, channels)",
+            where=where,
+            fix="resize the pictures to the file's input",
         )
+    if tensor.dtype == "int8":
+        return (pictures ^ 0x80).view(np.int8)
+    if tensor.dtype == "uint8":
+        return pictures
+    if tensor.dtype == "float32":
+        return pictures.astype(np.float32) / np.float32(255.0)
+    raise ArtifactError(f"input of type {tensor.dtype}", where=where)
+
+
+def dequantize(values: np.ndarray, tensor: TensorRecord) -> np.ndarray:
+    """float32 real values."""
+    if not tensor.scales:
+        return values.astype(np.float32)
+    centred = values.astype(np.float32) - np.float32(tensor.zero_points[0])
+    return np.asarray(centred * np.float32(tensor.scales[0]))
+
+
+def _one_by_one(
+    x: np.ndarray, run: Callable[[np.ndarray], list[np.ndarray]]
+) -> list[np.ndarray]:
+    """For interpreters whose batch is one."""
+    results = [run(x[i : i + 1]) for i in range(len(x))]
+    return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+def _output_order(model: ModelFile, specs: Sequence[OutputSpec]) -> list[int]:
+    """Position in the file of each spec's output: by signature name, else as they come."""
+    names = [model.label(i) for i in model.outputs]
+    if not specs:
+        return list(range(len(names)))
+    if len(specs) != len(names):
+        raise ArtifactError(
+            f"{len(names)} outputs ({', '.join(names)}); the manifest names {len(specs)}",
+            where=model.where,
+            fix="evaluate the file together with the manifest it was exported with",
+        )
+    if {s.name for s in specs} == set(names):
+        return [names.index(s.name) for s in specs]
     return list(range(len(names)))

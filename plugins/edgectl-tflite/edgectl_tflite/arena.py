@@ -1,0 +1,77 @@
+"""Memory of the activations: which tensors are alive while each op runs.
+
+A lower bound of what any planner needs, from the file's op order alone; the interpreter's own figure
+(:mod:`edgectl_tflite.tflm`) adds scratch buffers, bookkeeping and what its greedy placement loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgectl_tflite.modelfile import ModelFile
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One op in execution. ``live`` are indices of the tensors that exist meanwhile."""
+
+    step: int
+    live: frozenset[int]
+    nbytes: int
+
+
+def moments(
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    ops: Sequence[tuple[Sequence[int], Sequence[int]]],
+    nbytes: dict[int, int],
+) -> list[Moment]:
+    """Liveness of ops ``(input tensors, output tensors)``; ``nbytes`` lists the activations.
+
+    A tensor lives from the op that writes it to the last that reads it; the model's inputs from the
+    start, its outputs to the end.
+    """
+    last = dict.fromkeys(inputs, 0)
+    for step, (read, written) in enumerate(ops):
+        last.update((i, step) for i in (*read, *written) if i in nbytes)
+    last.update(dict.fromkeys(outputs, len(ops)))
+    alive = set(inputs)
+    result = []
+    for step, (_, written) in enumerate(ops):
+        alive.update(i for i in written if i in nbytes)
+        result.append(Moment(step, frozenset(alive), sum(nbytes[i] for i in alive)))
+        alive = {i for i in alive if last[i] > step}
+    return result
+
+
+def file_moments(model: ModelFile) -> list[Moment]:
+    """Liveness of a file's first subgraph."""
+    nbytes = {t.index: t.nbytes for t in model.tensors if t.data is None}
+    ops = [(op.inputs, op.outputs) for op in model.operations]
+    return moments(model.inputs, model.outputs, ops, nbytes)
+
+
+def peak_report(model: ModelFile, count: int = 3) -> dict[str, Any]:
+    """The largest moments, largest first: op, bytes and the tensors alive, for the manifest."""
+    ranked = sorted(file_moments(model), key=lambda m: (-m.nbytes, m.step))
+    return {
+        "live_bytes": ranked[0].nbytes,
+        "moments": [
+            {
+                "op": model.operations[m.step].name,
+                "output": model.label(model.operations[m.step].outputs[0]),
+                "live_bytes": m.nbytes,
+                "tensors": [
+                    {
+                        "name": model.label(i),
+                        "shape": list(model.tensors[i].shape),
+                        "bytes": model.tensors[i].nbytes,
+                    }
+                    for i in sorted(m.live, key=lambda i: -model.tensors[i].nbytes)
+                ],
+            }
+            for m in ranked[:count]
+        ],
+    }

@@ -1,0 +1,159 @@
+"""Small random networks, quantised by their own extremes, and the runtimes that judge files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from edgectl.quant.graph import Node, QuantGraph, execute
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges import qparams, range_groups
+from edgectl.quant.weights import weight_scales
+from edgectl_tflite.integer import IntegerExecutor
+from edgectl_tflite.modelfile import ModelFile, parse_model
+from edgectl_tflite.scheme import SCHEME
+from edgectl_tflite.tflm import MicroInterpreter
+from edgectl_tflite.write import write_model
+
+
+class Net:
+    """Builds a graph op by op; every method returns the name of the tensor it made."""
+
+    def __init__(self, size: tuple[int, int] = (9, 11), channels: int = 3, seed: int = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self.values = {"input": torch.zeros(1, channels, *size)}
+        self.nodes = [Node("input", "input", (), (1, channels, *size))]
+
+    def op(self, op: str, *inputs: str, activation: Any = None, **attrs: Any) -> str:
+        return self._add(Node(f"{op}{len(self.nodes)}", op, inputs, (), attrs, activation))
+
+    def conv(
+        self,
+        x: str,
+        out: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int, int, int] = (1, 1, 1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+    ) -> str:
+        fan_in = self.values[x].shape[1] // groups * kernel[0] * kernel[1]
+        weight = torch.randn(
+            out, self.values[x].shape[1] // groups, *kernel, generator=self.generator
+        )
+        attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return self._add(
+            Node(
+                f"conv{len(self.nodes)}",
+                "conv",
+                (x,),
+                (),
+                attrs,
+                activation,
+                weight=weight * (3.0 / fan_in) ** 0.5,
+                bias=torch.randn(out, generator=self.generator) * 0.3,
+            )
+        )
+
+    def depthwise(self, x: str, multiplier: int = 1, **kw: Any) -> str:
+        channels = self.values[x].shape[1]
+        return self.conv(x, channels * multiplier, groups=channels, **kw)
+
+    def linear(self, x: str, out: int, activation: Any = None) -> str:
+        features = self.values[x].shape[1]
+        weight = torch.randn(out, features, generator=self.generator) / features**0.5
+        bias = torch.randn(out, generator=self.generator) * 0.3
+        node = Node(
+            f"linear{len(self.nodes)}", "linear", (x,), (), {}, activation, "", weight, bias
+        )
+        return self._add(node)
+
+    def _add(self, node: Node) -> str:
+        inputs = [self.values[i] for i in node.inputs]
+        self.values[node.name] = execute(node, inputs, node.weight, node.bias)
+        node.shape = tuple(self.values[node.name].shape)
+        self.nodes.append(node)
+        return node.name
+
+    def graph(self, *outputs: str) -> QuantGraph:
+        return QuantGraph(self.nodes, outputs or [self.nodes[-1].name])
+
+    def pictures(self, count: int = 3) -> np.ndarray:
+        """uint8 (N, H, W, C), every byte value likely."""
+        n, c, h, w = self.nodes[0].shape
+        shape = (count, h, w, c)
+        return torch.randint(0, 256, shape, generator=self.generator, dtype=torch.uint8).numpy()
+
+
+def lowered(pictures: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0
+
+
+def quantize(graph: QuantGraph, pictures: np.ndarray, shrink: float = 1.0) -> QuantizedGraph:
+    """Ranges from the extremes; ``shrink`` below one makes the kernels saturate."""
+    taps: dict[str, torch.Tensor] = {}
+    with torch.no_grad():
+        graph.run(lowered(pictures), taps)
+    activations = {}
+    for group in range_groups(graph, SCHEME):
+        values = torch.cat([taps[p].flatten() for p in group.producers]) * shrink
+        q = group.fixed or qparams(float(values.min()), float(values.max()), SCHEME)
+        activations.update(dict.fromkeys(group.members, q))
+    scales = weight_scales(graph, activations, SCHEME)
+    return QuantizedGraph(graph, SCHEME, activations, scales)
+
+
+def write(graph: QuantGraph | QuantizedGraph) -> ModelFile:
+    outputs = (graph.graph if isinstance(graph, QuantizedGraph) else graph).outputs
+    return parse_model(write_model(graph, [f"out{i}" for i in range(len(outputs))], "test"))
+
+
+def differing_bytes(model: ModelFile, pictures: np.ndarray) -> int:
+    """Integer executor against the real interpreter."""
+    x = (pictures ^ 0x80).view(np.int8)
+    ours = IntegerExecutor(model).run(x)
+    interpreter = MicroInterpreter(model)
+    differing = 0
+    for i in range(len(x)):
+        theirs = interpreter.run([x[i : i + 1]])
+        differing += sum(np.count_nonzero(a[i] != b[0]) for a, b in zip(ours, theirs, strict=True))
+    return differing
+
+
+@pytest.fixture(scope="session")
+def nets() -> SimpleNamespace:
+    """The helpers of this file."""
+    return SimpleNamespace(
+        Net=Net,
+        quantize=quantize,
+        write=write,
+        lowered=lowered,
+        differing_bytes=differing_bytes,
+    )
+
+
+@pytest.fixture(scope="session")
+def tflm() -> None:
+    """Skips where the interpreter is not installed."""
+    pytest.importorskip("tflite_micro", reason="tflite-micro is an extra")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], Path]:
+    """Path of a file other programs wrote; skips where the collection is absent."""
+    default = Path(__file__).parents[4] / "shared" / "golden"
+    directory = Path(os.environ.get("EDGECTL_GOLDEN", default))
+
+    def find(name: str) -> Path:
+        if not (directory / name).is_file():
+            pytest.skip(f"no golden files in {directory}")
+        return directory / name
+
+    return find
