@@ -61,7 +61,8 @@ def augment(
         window = Window(0, 0, columns, rows)
         parts = [place(pictures(index), window, spec, config, rng, out, zoom=1.0)]
     boxes, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    if rng.random() < _COLOUR_SHARE:
+    jitters = any((config.hue, config.saturation, config.value))
+    if jitters and rng.random() < _COLOUR_SHARE:
         out = jitter_colour(out, config, rng, rgb=spec.channel_order == "rgb")
     return out, boxes, labels
 
@@ -171,9 +172,9 @@ def jitter_colour(
     x = np.arange(256, dtype=np.float64)
     table = np.stack(
         [
-            (x + hue) % 180,
-            np.clip(x * (1 + saturation), 0, 255),
-            np.clip(x * (1 + value), 0, 255),
+            np.rint(x + hue) % 180,
+            np.clip(np.rint(x * (1 + saturation)), 0, 255),
+            np.clip(np.rint(x * (1 + value)), 0, 255),
         ],
         axis=1,
     )

@@ -105,28 +105,26 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 
 def draw_head(pen: Pen, rng: Rng, *, masked: bool) -> np.ndarray:
-    """Draws one head. Returns (x0, y0, x1, y1) of hair and face in pixels."""
+    """Draws one head. Returns (x0, y0, x1, y1) of hair, face and ears in pixels."""
     skin, hair = skin_colour(rng), shade(skin_colour(rng), rng.uniform(0.1, 0.8))
     if rng.random() < 0.15:
         hair = any_colour(rng)
-    outline = arc(0.0, 0.0, 1.0, 1.0)
+    ears = [(arc(side * 0.98, 0.05, 0.14, 0.2), shade(skin, 0.9)) for side in (-1.0, 1.0)]
+    parts = [*ears, (arc(0.0, 0.0, 1.0, 1.0), skin)]
     style = rng.random()
     if style < 0.35:  # long hair, behind the face
-        outline = np.concatenate([outline, arc(0.0, 0.05, 1.15, 1.15)])
-        pen.fill(arc(0.0, 0.05, 1.15, 1.15), hair)
-    for side in (-1.0, 1.0):
-        pen.fill(arc(side * 0.98, 0.05, 0.14, 0.2), shade(skin, 0.9))
-    pen.fill(arc(0.0, 0.0, 1.0, 1.0), skin)
+        parts.insert(0, (arc(0.0, 0.05, 1.15, 1.15), hair))
     if style < 0.9:
-        fringe = rng.uniform(-0.75, -0.3)
-        pen.fill(np.concatenate([arc(0.0, -0.02, 1.04, 1.04, 200, 340), [[0.0, fringe]]]), hair)
-        outline = np.concatenate([outline, arc(0.0, -0.02, 1.04, 1.04, 200, 340)])
+        fringe = [[0.0, rng.uniform(-0.75, -0.3)]]
+        parts.append((np.concatenate([arc(0.0, -0.02, 1.04, 1.04, 200, 340), fringe]), hair))
+    for shape, colour in parts:
+        pen.fill(shape, colour)
     _eyes(pen, rng, skin)
     if masked:
         draw_mask(pen, rng, mask_colour(rng))
     else:
         _mouth(pen, rng, skin, hair)
-    drawn = pen.pixels(outline)
+    drawn = pen.pixels(np.concatenate([shape for shape, _ in parts]))
     return np.concatenate([drawn.min(axis=0), drawn.max(axis=0)])
 
 

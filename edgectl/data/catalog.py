@@ -53,7 +53,7 @@ def open_dataset(
     info = next((i for i in infos if i.name == text), None)
     if info is None:
         path = Path(data)
-        if not path.exists() and len(path.parts) == 1 and not path.suffix:
+        if not path.exists() and text == path.name and not path.suffix:
             local = next((r / path for r in search_roots() if (r / path).is_dir()), None)
             if local is None:
                 raise UnknownNameError("data set", text, [i.name for i in infos], where="--data")

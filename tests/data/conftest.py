@@ -24,7 +24,7 @@ CATEGORIES = [
 def coco_document(
     boxes: list[list[float]], *, size: tuple[int, int] = (64, 48), **changes: Any
 ) -> dict[str, Any]:
-    """One picture ``a.png`` of (width, height) with boxes of category 1; ``changes`` replace keys."""
+    """One picture ``a.png`` of (width, height), boxes of category 1; ``changes`` replace keys."""
     return {
         "images": [{"id": 7, "file_name": "a.png", "width": size[0], "height": size[1]}],
         "annotations": [
@@ -37,7 +37,7 @@ def coco_document(
 
 @pytest.fixture
 def write_split() -> Callable[..., Path]:
-    """``write_split(directory, document)``: annotation file and, unless told otherwise, ``a.png``."""
+    """``write_split(directory, document)``: an annotation file and the picture ``a.png``."""
 
     def write(directory: Path, document: Any, *, picture: bool = True) -> Path:
         directory.mkdir(parents=True, exist_ok=True)

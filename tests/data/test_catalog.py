@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgectl.data import catalog, download
+from edgectl.data.catalog import cache_root, open_dataset
+from edgectl.data.demo import draw_split
+from edgectl.data.download import fetch_archive, unpack
+from edgectl.data.plugin import edgectl_register_datasets
+from edgectl.errors import DataError, EdgectlError, UnknownNameError
+from edgectl.types import DatasetInfo
+
+INFOS = edgectl_register_datasets()
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty machine: no sets anywhere, and a cache of its own."""
+    monkeypatch.setenv("EDGECTL_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("EDGECTL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draw_little(directory: Path, seed: int) -> None:
+    """A generator for the tests' catalog."""
+    draw_split(directory / "train", 2, (seed,))
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> DatasetInfo:
+    monkeypatch.setitem(sys.modules, "little_set", sys.modules[__name__])
+    return DatasetInfo("little", "two pictures", "none", generate="little_set:draw_little")
+
+
+def test_builtin_sets() -> None:
+    by_name = {i.name: i for i in INFOS}
+    assert by_name["coco_mask"].url and by_name["coco_mask"].directories == ("coco_mask", "mask")
+    assert by_name["demo_mask"].generate == "edgectl.data.demo:generate"
+
+
+def test_generated_once_then_found(little: DatasetInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = open_dataset("little", infos=[little], offline=True)
+    assert index.name == "little" and len(index.splits["train"]) == 2
+    assert index.root == cache_root() / "little"
+    assert [p.name for p in cache_root().iterdir()] == ["little"], "no temporary files"
+    monkeypatch.setattr(catalog, "_generate", pytest.fail)
+    again = open_dataset("little", infos=[little], offline=True)
+    assert again.fingerprint("train") == index.fingerprint("train")
+
+
+def test_failed_generation_leaves_nothing(
+    little: DatasetInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(directory: Path, seed: int) -> None:
+        (directory / "half").write_text("")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys.modules["little_set"], "draw_little", fail)
+    with pytest.raises(EdgectlError, match="No space") as e:
+        open_dataset("little", infos=[little], offline=True)
+    assert "EDGECTL_CACHE" in str(e.value.fix)
+    assert not list(cache_root().iterdir())
+
+
+def test_search_order(little: DatasetInfo, nowhere: Path) -> None:
+    for place in ("data", "datasets", "cache/datasets"):
+        draw_split(nowhere / place / "little" / "train", 1, (0,))
+    for place in ("data", "datasets", "cache/datasets"):
+        index = open_dataset("little", infos=[little], offline=True)
+        assert index.root.resolve() == nowhere / place / "little"
+        (nowhere / place).rename(nowhere / f"was-{place.replace('/', '-')}")
+
+
+def test_a_local_directory_by_its_bare_name(nowhere: Path) -> None:
+    draw_split(nowhere / "data" / "own" / "train", 1, (0,))
+    assert open_dataset("own", infos=INFOS, offline=True).name == "own"
+
+
+def test_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="coco_msk") as e:
+        open_dataset("coco_msk", infos=INFOS, offline=True)
+    assert "coco_mask" in str(e.value.fix)
+
+
+@pytest.mark.parametrize("name", ["./absent", "some/where", "labels.json"])
+def test_absent_path_is_bad_data(name: str) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        open_dataset(name, infos=INFOS, offline=True)
+
+
+def test_offline_never_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "fetch_archive", pytest.fail)
+    with pytest.raises(DataError, match="offline") as e:
+        open_dataset("coco_mask", infos=INFOS, offline=True)
+    assert "datasets/coco_mask" in str(e.value.fix)
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in entries.items():
+            z.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """What the network answers from now on."""
+
+    def answer(content: bytes) -> None:
+        def urlopen(*_: Any, **__: Any) -> io.BytesIO:
+            return io.BytesIO(content)
+
+        monkeypatch.setattr(download.urllib.request, "urlopen", urlopen)
+
+    return answer
+
+
+def test_download_unpacks_and_records(
+    nowhere: Path, serve: Callable[[bytes], None], write_split: Any, document: Any
+) -> None:
+    write_split(nowhere / "made" / "train", document([[1, 1, 9, 9]]))
+    files = {f"mask/train/{p.name}": p.read_bytes() for p in (nowhere / "made/train").iterdir()}
+    archive = zipped({**files, "__MACOSX/rubbish": b""})
+    serve(archive)
+    index = open_dataset("coco_mask", infos=INFOS, offline=False)
+    assert index.root == cache_root() / "coco_mask" and len(index.splits["train"]) == 1
+    record = cache_root() / "coco_mask.sha256"
+    assert record.read_text().strip() == hashlib.sha256(archive).hexdigest()
+    assert {p.name for p in cache_root().iterdir()} == {"coco_mask", "coco_mask.sha256"}
+
+
+def test_another_archive_than_before_is_refused(
+    tmp_path: Path, serve: Callable[[bytes], None]
+) -> None:
+    serve(zipped({"a": b"1"}))
+    fetch_archive("https://example.org/a.zip", tmp_path / "one" / "set")
+    (tmp_path / "one" / "set").rename(tmp_path / "moved")
+    serve(zipped({"a": b"2"}))
+    with pytest.raises(DataError, match="sha256") as e:
+        fetch_archive("https://example.org/a.zip", tmp_path / "one" / "set")
+    assert "set.sha256" in str(e.value.fix)
+    assert not (tmp_path / "one" / "set").exists()
+
+
+def test_bad_download_leaves_nothing(tmp_path: Path, serve: Callable[[bytes], None]) -> None:
+    serve(zipped({"a": b"1" * 1000})[:-40])
+    with pytest.raises(DataError, match="not a zip archive"):
+        fetch_archive("https://example.org/a.zip", tmp_path / "one" / "set")
+    assert not list((tmp_path / "one").iterdir()), "not even the checksum of a broken archive"
+
+
+def test_no_network_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        # nothing listens on the discard port
+        fetch_archive("http://127.0.0.1:9/a.zip", tmp_path / "set")
+
+
+def symlink_entry(name: str, target: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as z:
+        info = zipfile.ZipInfo(name)
+        info.create_system = 3
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        z.writestr(info, target)
+        z.writestr(f"{name}/passwd", b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        zipped({"../evil": b"x"}),
+        zipped({"fine": b"x", "a/../../evil": b"x"}),
+        zipped({"/tmp/evil": b"x"}),
+        symlink_entry("link", "/etc"),
+    ],
+    ids=["parent", "hidden parent", "absolute", "symlink"],
+)
+def test_unsafe_archives_are_refused(archive: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.zip"
+    path.parent.mkdir()
+    path.write_bytes(archive)
+    with pytest.raises(DataError, match="unsafe entry"):
+        unpack(path, tmp_path / "in" / "out")
+    assert {p.name for p in tmp_path.rglob("*")} == {"in", "a.zip"}
+
+
+def test_bombs_are_refused_even_when_they_lie(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    honest = zipped({"zeros": bytes(100_000)})
+    path.write_bytes(honest)
+    with pytest.raises(DataError, match="over 5000 bytes"):
+        unpack(path, tmp_path / "out", limit=5000)
+    size = (100_000).to_bytes(4, "little")
+    assert honest.count(size) == 2
+    path.write_bytes(honest.replace(size, (10).to_bytes(4, "little")))
+    with pytest.raises(DataError):
+        unpack(path, tmp_path / "out", limit=5000)
+    assert not (tmp_path / "out").exists()
