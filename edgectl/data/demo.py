@@ -116,9 +116,10 @@ def _is_free(pen: Pen, taken: list[np.ndarray], width: int, height: int) -> bool
 def _background(height: int, width: int, rng: Rng) -> np.ndarray:
     """Soft patches of colour under a fine texture."""
     patches = rng.normal(0.0, 40.0, (int(rng.integers(2, 7)), int(rng.integers(2, 7)), 3))
-    soft = cv2.resize(patches + any_colour(rng), (width, height), interpolation=cv2.INTER_CUBIC)
-    grain = rng.normal(0.0, rng.uniform(0.0, 25.0), (height // 3, width // 3, 1))
-    texture = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
+    patches = (patches + any_colour(rng)).astype(np.float32)
+    soft = cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = rng.standard_normal((height // 3, width // 3), np.float32) * rng.uniform(0.0, 25.0)
+    texture = cv2.resize(grain.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.clip(soft + texture[:, :, None], 0, 255).astype(np.uint8))
 
 
@@ -130,5 +131,5 @@ def _photograph(picture: np.ndarray, rng: Rng) -> np.ndarray:
     cast = rng.uniform(0.88, 1.12, 3).astype(np.float32)
     lit = picture.astype(np.float32) * light * cast
     blurred = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 1.4))
-    noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1.0, 10.0))
-    return np.asarray(np.clip(blurred + noise, 0, 255), np.uint8)
+    noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(1.0, 10.0))
+    return np.asarray(np.clip(blurred + noise, 0, 255).astype(np.uint8))
