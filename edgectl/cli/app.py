@@ -80,6 +80,8 @@ def _plugin_commands() -> dict[str, tuple[str, str]]:
     return {c.name: (c.entry, c.summary) for _, c in found if c.name not in COMMANDS}
 
 
+_INTERRUPTED = 130
+
 root = typer.Typer(
     name="edgectl",
     cls=LazyGroup,
@@ -132,8 +134,8 @@ def run(argv: Sequence[str]) -> int:
         outcome = command.main(
             join_sizes(words), prog_name="edgectl", standalone_mode=False, obj=session
         )
-        if isinstance(outcome, int) and outcome:
-            return outcome  # --help and --version leave through typer.Exit
+        if outcome == _INTERRUPTED:  # how typer passes Ctrl-C on
+            raise KeyboardInterrupt
     except Exception as e:  # noqa: BLE001 - the one place where errors become text
         return _report(session, e)
     except KeyboardInterrupt as e:

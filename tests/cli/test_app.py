@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from edgectl.cli.app import COMMANDS, run
+from edgectl.cli.argv import hoist_flags, join_sizes
+from edgectl.cli.wiring import parse_size
+from edgectl.errors import UsageError
+
+
+def invoke(capsys, *argv):
+    """(exit code, stdout, stderr) of one command line in this process."""
+    code = run(argv)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def document(capsys, *argv):
+    code, out, _ = invoke(capsys, *argv, "--json")
+    parsed = json.loads(out)
+    assert parsed["schema"] == "edgectl/1"
+    assert parsed["ok"] is (code == 0)
+    return code, parsed
+
+
+def test_help_imports_nothing_heavy():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "edgectl", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "edgectl.cli.app" in imported
+    assert not imported & {"torch", "cv2", "numpy", "matplotlib", "accelerate"}
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys, command):
+    code, out, _ = invoke(capsys, command, "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_version(capsys):
+    assert invoke(capsys, "--version")[1].startswith("edgectl ")
+
+
+def test_unknown_command(capsys):
+    code, _, err = invoke(capsys, "trian")
+    assert code == 2
+    assert "train" in err
+
+
+def test_unknown_option_as_json(capsys):
+    code, parsed = document(capsys, "models", "--colour")
+    assert code == 2
+    assert parsed["error"]["code"] == "E-USAGE"
+    assert parsed["error"]["exit"] == 2
+
+
+@pytest.mark.parametrize("command", [("models",), ("boards",), ("plugins", "list"), ("data", "list")])
+def test_listings(capsys, command):
+    code, parsed = document(capsys, *command)
+    assert code == 0
+    assert parsed["command"] == " ".join(command)
+    (rows,) = parsed["data"].values()
+    assert isinstance(rows, list)
+
+
+def test_installed_plugins_are_listed(capsys):
+    _, parsed = document(capsys, "plugins", "list")
+    listed = {p["name"]: p for p in parsed["data"]["plugins"]}
+    assert {"builtin", "fomo", "tflite"} <= set(listed)
+    assert set(listed["fomo"]) >= {"name", "kind", "distribution", "version", "state"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (("train",), 2, "which family"),
+        (("train", "fom", "--data", "x"), 2, "unknown family 'fom'"),
+        (("train", "fomo"), 2, "no data set"),
+        (("train", "fomo", "--data", "no_such_set", "--offline"), 2, "unknown data set"),
+        (("train", "fomo", "--data", "./nowhere"), 5, "no such file"),
+        (("train", "fomo", "--data", "demo_mask", "--imgsz", "100"), 2, "multiple of the stride"),
+        (("train", "fomo", "--data", "demo_mask", "--devices", "2"), 2, "several devices"),
+        (("train", "fomo", "--set", "train.epoch=3"), 2, "unknown key 'train.epoch'"),
+        (("train", "fomo", "--variant", "tiny", "--data", "demo_mask"), 2, "fomo variant 'tiny'"),
+        (("train", "--resume", "nowhere"), 2, "no checkpoint"),
+        (("eval",), 2, "no run yet"),
+        (("eval", "nowhere"), 2, "no such file"),
+        (("export", "--backend", "tflite"), 2, "no run yet"),
+        (("plugins", "info", "nothing"), 2, "unknown plugin"),
+        (("data", "info", "nowhere/at/all"), 5, "no such file"),
+    ],
+)
+def test_mistakes(capsys, tmp_path, monkeypatch, argv, code, words):
+    monkeypatch.chdir(tmp_path)
+    got, parsed = document(capsys, *argv)
+    assert (got, parsed["error"]["exit"]) == (code, code)
+    assert words in parsed["error"]["message"]
+    assert parsed["error"]["fix"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_people_get_one_red_line_and_the_remedy(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = invoke(capsys, "train", "fomo", "--data", "demo_mask", "--imgsz", "100")
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert "fix: --imgsz 96 96 or --imgsz 104 104" in err
+
+
+def test_init_never_overwrites(capsys, tmp_path):
+    assert invoke(capsys, "init", str(tmp_path / "new"))[0] == 0
+    written = (tmp_path / "new" / "edgectl.toml").read_text()
+    assert "[train]" in written
+    code, _, err = invoke(capsys, "init", str(tmp_path / "new"))
+    assert code == 2
+    assert "exists already" in err
+    assert (tmp_path / "new" / "edgectl.toml").read_text() == written
+
+
+def test_the_template_is_a_valid_configuration(tmp_path):
+    from edgectl.cli.init_cmd import TEMPLATE
+    from edgectl.config.layers import file_layer, resolve
+
+    # comments that are settings must be settings that exist
+    lines = [line.removeprefix("# ") for line in TEMPLATE.splitlines()[3:]]
+    gates = [line for line in lines if line.startswith("gates")]
+    rest = [line for line in lines if not line.startswith("gates")]
+    path = tmp_path / "edgectl.toml"
+    path.write_text("\n".join([*gates, *rest]))
+    config, _ = resolve([file_layer(path)])
+    assert config.data.name == "demo_mask"
+
+
+def test_a_bug_is_one_line_without_debug(capsys, monkeypatch):
+    import edgectl.cli.models_cmd as module
+
+    def broken():
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(module, "build_registry", broken)
+    code, _, err = invoke(capsys, "models")
+    assert code == 1
+    assert "ZeroDivisionError: oops" in err
+    assert "--debug" in err
+    assert "Traceback" not in err
+    assert "Traceback" in invoke(capsys, "models", "--debug")[2]
+
+
+def test_ctrl_c(capsys, monkeypatch):
+    import edgectl.cli.models_cmd as module
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "build_registry", interrupted)
+    code, parsed = document(capsys, "models")
+    assert code == 130
+    assert parsed["error"]["code"] == "E-INTERRUPTED"
+
+
+def test_flags_are_taken_from_anywhere_but_behind_dashes():
+    assert hoist_flags(["train", "--json", "x"]) == (["train", "x"], {"--json"})
+    assert hoist_flags(["train", "--", "--json"]) == (["train", "--", "--json"], set())
+
+
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        (["--imgsz", "96", "128", "--lr", "1"], ["--imgsz", "96x128", "--lr", "1"]),
+        (["--imgsz", "96", "--lr", "1"], ["--imgsz", "96", "--lr", "1"]),
+        (["--imgsz", "96"], ["--imgsz", "96"]),
+        (["--imgsz"], ["--imgsz"]),
+    ],
+)
+def test_sizes_of_one_or_two_words(given, joined):
+    assert join_sizes(given) == joined
+
+
+@pytest.mark.parametrize(("text", "size"), [("96", (96, 96)), ("96x128", (96, 128))])
+def test_parse_size(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "96x", "0", "96x0", "-8", "9.5"])
+def test_not_a_size(text):
+    with pytest.raises(UsageError):
+        parse_size(text)
