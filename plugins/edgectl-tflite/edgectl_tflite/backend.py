@@ -1,68 +1,60 @@
-"""The TFLite backend: see :class:`edgectl.protocols.Backend`."""
+"""The tflite backend. See :class:`edgectl.protocols.Backend`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgectl.errors import ArtifactError, BackendUnavailableError, UsageError
+from edgectl.errors import BackendUnavailableError, UnknownNameError, UnsupportedOpError
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
 from edgectl.types import OutputSpec, PreprocessSpec
 
-from edgectl_tflite import capabilities, package
-from edgectl_tflite.arena import file_peak
+from edgectl_tflite import package
+from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
-from edgectl_tflite.read import TensorInfo, read_file
-from edgectl_tflite.runtime import FileRunner, TflmRunner, open_runner
+from edgectl_tflite.liveness import peak_report
+from edgectl_tflite.modelfile import ModelFile, TensorRecord, read_model
+from edgectl_tflite.runtime import RUNTIMES, FileRunner
 from edgectl_tflite.scheme import SCHEME
-from edgectl_tflite.split import split_quantized
-from edgectl_tflite.write import write_file
-
-MODEL_FILE = "model.tflite"
-_LARGEST = 6
+from edgectl_tflite.split import split_expansions
+from edgectl_tflite.tflm import MicroInterpreter
+from edgectl_tflite.write import write_model
 
 
 class TfliteBackend:
-    """Writes TensorFlow Lite files and opens them on four runtimes."""
+    """Stateless."""
 
     config_type: ClassVar[type[TfliteConfig]] = TfliteConfig
 
     def scheme(self, config: TfliteConfig) -> QuantScheme:  # noqa: ARG002
-        """TensorFlow Lite's int8."""
+        """Affine int8 activations, per-channel symmetric weights."""
         return SCHEME
 
     def check(self, graph: QuantGraph) -> list[str]:
-        """What cannot be written."""
-        return capabilities.issues(graph)
+        """See :func:`edgectl_tflite.capabilities.check_graph`."""
+        return check_graph(graph)
 
     def prepare(
         self, graph: QuantGraph, specs: Sequence[OutputSpec], config: TfliteConfig
     ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
-        """Appends a LOGISTIC to every output whose postprocess starts with a sigmoid: the firmware
-        compares the output itself with its threshold."""
-        if not config.append_activation:
-            return graph, tuple(specs)
-        nodes, outputs, prepared = list(graph), [], []
+        """Appends each head's sigmoid or softmax, which every later step then sees as applied."""
+        nodes, outputs, applied = list(graph), [], []
         for name, spec in zip(graph.outputs, specs, strict=True):
-            if spec.activation == "softmax":
-                raise UsageError(
-                    f"the output '{spec.name}' ends in a softmax, which is planned, not built",
-                    fix="--set backend.tflite.append_activation=false",
-                )
-            if spec.activation == "sigmoid" and not spec.applied:
-                scores = Node(f"{name}_scores", "sigmoid", (name,), graph[name].shape)
-                nodes.append(scores)
-                outputs.append(scores.name)
-                prepared.append(replace(spec, applied=True))
-            else:
+            if spec.activation == "none" or spec.applied or not config.append_activation:
                 outputs.append(name)
-                prepared.append(spec)
-        return QuantGraph(nodes, outputs), tuple(prepared)
+                applied.append(spec)
+                continue
+            head = graph[name]
+            scores = f"{name}_{spec.activation}"
+            nodes.append(Node(scores, spec.activation, (name,), head.shape, origin=head.origin))
+            outputs.append(scores)
+            applied.append(replace(spec, applied=True))
+        return QuantGraph(nodes, outputs), tuple(applied)
 
     def write(
         self,
@@ -71,16 +63,19 @@ class TfliteBackend:
         *,
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec,  # noqa: ARG002
-        classes: Sequence[str],  # noqa: ARG002
-        precision: str,  # noqa: ARG002
+        classes: Sequence[str],
+        precision: str,
         config: TfliteConfig,
     ) -> list[Path]:
-        """``model.tflite``."""
+        """``model.tflite`` and ``labels.txt`` (one class a line)."""
         if isinstance(graph, QuantizedGraph) and config.split == "auto":
-            graph = split_quantized(graph)
-        path = directory / MODEL_FILE
-        path.write_bytes(write_file(graph, specs))
-        return [path]
+            graph = split_expansions(graph)
+        model = directory / "model.tflite"
+        names = [spec.name for spec in specs]
+        model.write_bytes(write_model(graph, names, f"edgectl {precision}"))
+        labels = directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        return [model, labels]
 
     def open(
         self,
@@ -90,45 +85,51 @@ class TfliteBackend:
         specs: Sequence[OutputSpec],
         manifest: Mapping[str, Any],  # noqa: ARG002
     ) -> FileRunner:
-        """The file on one runtime."""
-        return open_runner(model_file, runtime, specs)
+        """See :mod:`edgectl_tflite.runtime`. Raises UnknownNameError on another runtime."""
+        if runtime not in RUNTIMES:
+            raise UnknownNameError("runtime", runtime, RUNTIMES, where="--runtime")
+        return RUNTIMES[runtime](read_model(model_file), specs)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
-        """Tensors, operators, memory."""
-        graph = read_file(model_file)
-        counts = Counter((o.builtin, o.version) for o in graph.operators)
-        peak = file_peak(graph)
+        """Facts of any .tflite file.
+
+        ``inputs``, ``outputs``: name, shape, dtype, scale, zero_point. ``ops``: name, version, count.
+        ``arena``: bytes the micro interpreter takes, None where it is absent or cannot run the
+        file. ``peak``: the ops with most activation bytes alive, and which tensors those are.
+        """
+        model = read_model(model_file)
+        counts = Counter((op.name, op.version) for op in model.operations)
         return {
-            "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
-            "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
-            "operators": [
-                {"op": op, "version": version, "count": n}
-                for (op, version), n in sorted(counts.items())
+            "file_bytes": len(model.data),
+            "inputs": [_tensor(model, model.tensors[i]) for i in model.inputs],
+            "outputs": [_tensor(model, model.tensors[i]) for i in model.outputs],
+            "ops": [
+                {"name": name, "version": version, "count": count}
+                for (name, version), count in sorted(counts.items())
             ],
-            "arena_bytes": _arena(model_file),
-            "peak": {
-                "bytes": peak.bytes,
-                "operator": peak.operator,
-                "tensors": [{"name": n, "bytes": b} for n, b in peak.tensors[:_LARGEST]],
-            },
-            "file_bytes": model_file.stat().st_size,
+            "arena": _arena(model),
+            "peak": peak_report(model),
         }
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
-        """README of the artifact."""
+        """See :mod:`edgectl_tflite.package`."""
         return package.usage(manifest)
 
 
-def _tensor(t: TensorInfo) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)}
-    if len(t.scale) == 1:
-        described |= {"scale": float(t.scale[0]), "zero_point": int(t.zero_point[0])}
-    return described
+def _tensor(model: ModelFile, tensor: TensorRecord) -> dict[str, Any]:
+    return {
+        "name": model.label(tensor.index),
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scales[0] if tensor.scales else None,
+        "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
+    }
 
 
-def _arena(model_file: Path) -> int | None:
-    """As TensorFlow Lite Micro reports it; None where it is not installed or refuses the file."""
+def _arena(model: ModelFile) -> dict[str, int] | None:
+    if model.external_buffers:
+        return None
     try:
-        return TflmRunner(model_file, ()).arena_bytes
-    except (BackendUnavailableError, ArtifactError):
+        return asdict(MicroInterpreter(model).arena())
+    except (BackendUnavailableError, UnsupportedOpError):
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgectl.quant.graph import Node, QuantGraph
 
-from edgectl_tflite.padding import choose_padding
+from edgectl_tflite.padding import explicit_border
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,7 @@ def _grouped(graph: QuantGraph, node: Node) -> bool:  # noqa: ARG001
 
 
 def _border_not_same(graph: QuantGraph, node: Node) -> bool:
-    source = graph[node.inputs[0]].shape
-    a = node.attrs
-    padding = choose_padding(source[2:], a["kernel"], a["stride"], (1, 1), a["padding"])
-    return padding.explicit is not None
+    return explicit_border(graph, node) is not None
 
 
 def _not_last(graph: QuantGraph, node: Node) -> bool:

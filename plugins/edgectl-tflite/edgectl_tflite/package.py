@@ -1,4 +1,4 @@
-"""What the artifact's README says: how to run the file."""
+"""The README that travels with an artifact: how to feed the file and read what it writes."""
 
 from __future__ import annotations
 
@@ -7,52 +7,73 @@ from typing import Any
 
 
 def usage(manifest: Mapping[str, Any]) -> str:
-    """Markdown, every number from the manifest."""
-    tensors = manifest["tensors"]
-    given, outputs = tensors["inputs"][0], tensors["outputs"]
-    spec = manifest["preprocess"]
-    point = manifest.get("operating_point")
-    rows = "\n".join(
-        f"| {t['name']} | {'x'.join(map(str, t['shape']))} | {t['dtype']} "
-        f"| {t.get('scale', '')} | {t.get('zero_point', '')} |"
-        for t in (given, *outputs)
-    )
-    height, width = spec["input_size"]
-    fit = (
-        f"keep the aspect ratio, put the picture at the {spec['pad_side'].replace('_', ' ')}, "
-        f"fill with {spec['pad_value']}"
-        if spec["resize"] == "letterbox"
-        else "stretch"
-    )
+    """Markdown from the manifest's ``preprocess``, ``outputs``, ``classes`` and ``tensors``."""
+    integer = manifest["precision"] == "int8"
     feed = (
-        "feed `int8 = uint8 - 128`, nothing else: normalisation is part of the first convolution"
-        if given["dtype"] == "int8"
-        else "feed `float32 = uint8 / 255`"
+        "`int8 = uint8 - 128` of every byte; nothing is divided or subtracted on the device"
+        if integer
+        else "`pixel / 255` as float32"
     )
-    arena = tensors.get("arena_bytes")
-    memory = f"Tensor arena on TensorFlow Lite Micro: {arena:,} bytes.\n\n" if arena else ""
-    threshold = (
-        f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}.\n\n"
-        if point
-        else ""
-    )
-    classes = ", ".join(f"{i} {name}" for i, name in enumerate(manifest["classes"]))
-    activation = ", ".join(
-        f"`{o['name']}` holds "
-        + (f"scores (the {o['activation']} is in the file)" if o["applied"] else "raw logits")
-        for o in manifest["outputs"]
-    )
-    return (
-        f"# {manifest['family']} {manifest['variant']}, {manifest['precision']}\n\n"
-        f"`{manifest['model']}` for TensorFlow Lite and TensorFlow Lite Micro.\n\n"
-        f"1. Resize the picture to {height}x{width} (height x width), {spec['channel_order']}: {fit}.\n"
-        f"2. {feed[0].upper()}{feed[1:]}.\n"
-        f"3. {activation}. In grids, channel 0 is the background.\n\n"
-        "| tensor | shape (NHWC) | type | scale | zero point |\n| --- | --- | --- | --- | --- |\n"
-        f"{rows}\n\n"
-        f"{memory}{threshold}Classes: {classes}.\n\n"
-        "A firmware that stretches the frame instead of keeping its aspect ratio needs a model trained "
-        "so: `--set preprocess.resize=stretch`.\n\n"
-        "`edgectl eval` on this directory scores the file again; `manifest.json` records how it was "
-        "made and what it scored.\n"
-    )
+    spec = manifest["preprocess"]
+    height, width = spec["input_size"]
+    lines = [
+        f"# {manifest['model']}",
+        "",
+        f"{manifest['family']} {manifest['variant']}, {manifest['precision']}, "
+        f"classes: {', '.join(manifest['classes'])}.",
+        "",
+        "## Input",
+        "",
+        f"One tensor, {height} x {width}, channels last, order {spec['channel_order']}: {feed}.",
+        f"The picture is resized by {spec['resize']}"
+        + (
+            f", padded {spec['pad_side'].replace('_', ' ')} with {spec['pad_value']}."
+            if spec["resize"] == "letterbox"
+            else "."
+        ),
+        "",
+        "## Outputs",
+        "",
+        "| name | kind | stride | shape | scale | zero point | activation |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    described = {t["name"]: t for t in manifest.get("tensors", {}).get("outputs", [])}
+    for output in manifest["outputs"]:
+        tensor = described.get(output["name"], {})
+        activation = output["activation"]
+        if activation != "none":
+            activation += ", in the file" if output["applied"] else ", to be applied"
+        lines.append(
+            f"| {output['name']} | {output['kind']} | {output['stride']} "
+            f"| {tensor.get('shape', '')} | {tensor.get('scale', '')} "
+            f"| {tensor.get('zero_point', '')} | {activation} |"
+        )
+    lines += ["", "`real = scale * (q - zero_point)`."] if integer else []
+    lines += ["", *_memory(manifest), "## Run it", "", *_run(manifest)]
+    return "\n".join(lines) + "\n"
+
+
+def _memory(manifest: Mapping[str, Any]) -> list[str]:
+    arena = manifest.get("tensors", {}).get("arena")
+    if not arena:
+        return []
+    return [
+        f"Tensor arena: {arena['total']} bytes, of which {arena['activations']} are activations "
+        "(the rest is bookkeeping, about half as much on a 32-bit device).",
+        "",
+    ]
+
+
+def _run(manifest: Mapping[str, Any]) -> list[str]:
+    operators = manifest.get("tensors", {}).get("ops", [])
+    names = ", ".join(op["name"] for op in operators)
+    model = manifest["model"]
+    return [
+        f"On a microcontroller: put `{model}` into flash (`xxd -i {model}`), register the ops "
+        f"({names}) in the `MicroMutableOpResolver`, copy the bytes into `input(0)` and call "
+        "`Invoke()`.",
+        "",
+        f"For an Ethos-U: `vela {model} --accelerator-config ethos-u55-64`.",
+        "",
+        "On this machine: `edgectl eval . --runtime tflm`.",
+    ]

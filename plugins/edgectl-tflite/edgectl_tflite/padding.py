@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgectl.quant.graph import Node, QuantGraph
+
 Border = tuple[int, int]
 """(before, after) along one dimension."""
 
@@ -53,3 +55,19 @@ def choose_padding(
     if same:
         return Padding("SAME")
     return Padding("VALID", (*used[0], *used[1]))
+
+
+def node_padding(graph: QuantGraph, node: Node) -> Padding:
+    """:func:`choose_padding` for a convolution or pooling node."""
+    if node.weight is not None:
+        kernel: Sequence[int] = node.weight.shape[2:]
+        dilation: Sequence[int] = node.attrs["dilation"]
+    else:
+        kernel, dilation = node.attrs["kernel"], (1, 1)
+    size = graph[node.inputs[0]].shape[2:]
+    return choose_padding(size, kernel, node.attrs["stride"], dilation, node.attrs["padding"])
+
+
+def explicit_border(graph: QuantGraph, node: Node) -> tuple[int, int, int, int] | None:
+    """The border a PAD op has to write before ``node``, or None."""
+    return node_padding(graph, node).explicit if "stride" in node.attrs else None

@@ -1,135 +1,165 @@
-"""Computing wide expansions in parts, so that they are never in memory at once.
+"""Computes wide expansions in channel groups, so that the whole expanded tensor never exists.
 
-Given: an inverted residual's 1x1 expansion E feeding only its depthwise convolution D.
+Given:   x -> conv (48 channels) -> depthwise -> y
+Result:  x -> conv (16) -> depthwise -+
+         x -> conv (16) -> depthwise -+- concat -> y
+         x -> conv (16) -> depthwise -+
 
-    x ── E ── D ── project
-
-Result: k slices of E's filters, each followed at once by its slice of D; the slices of D's output, which
-for stride 2 are a quarter of the size, are joined.
-
-    x ─┬─ E0 ── D0 ─┐
-       ├─ E1 ── D1 ─┼─ concat ── project
-       └─ E2 ── D2 ─┘
-
-No arithmetic changes: an output channel of E depends on no other one, D works channel by channel, and
-the slices keep the quantisation parameters of the whole, so the concat is a copy. The file's results
-are the same to the bit; only the arena is smaller (Patch-based inference, MCUNetV2, arXiv:2110.15352,
-reaches further, at the price of computing borders twice).
+A depthwise filter reads one channel, so the parts are independent and every byte stays the same:
+weights and their scales are sliced, activation parameters kept, and a concatenation does not rescale.
+The arithmetic is unchanged too; only the input is read once a part.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 
-from edgectl_tflite.arena import graph_peak
+from edgectl_tflite.liveness import live_bytes
 
-_PARTS = (2, 3, 4, 6, 8)
-# kernels work on vectors of channels: narrower slices would be slower than the memory is worth
-_MULTIPLE = 8
+_UNIT = 8
+"""Channels come in groups of this many: vector kernels lose on anything smaller."""
 
 
-def splittable(graph: QuantGraph) -> list[tuple[Node, Node]]:
-    """(E, D) pairs: a convolution read by nothing but one depthwise convolution."""
+@dataclass(frozen=True)
+class Pair:
+    """A convolution read by one depthwise convolution only."""
+
+    conv: Node
+    depthwise: Node
+
+    @property
+    def channels(self) -> int:
+        """Width of the tensor between the two."""
+        return self.conv.shape[1]
+
+
+def split_expansions(quantized: QuantizedGraph) -> QuantizedGraph:
+    """The same function in the least memory this rewrite can reach, in as few parts as that takes."""
+    graph = quantized.graph
+    parts = plan_parts(graph)
+    if not parts:
+        return quantized
+    nodes: list[Node] = []
+    activations = dict(quantized.activations)
+    scales = dict(quantized.weight_scales)
+    removed = {pair.conv.name for pair in parts}
+    by_end = {pair.depthwise.name: (pair, count) for pair, count in parts.items()}
+    for node in graph:
+        if node.name in removed:
+            continue
+        if node.name not in by_end:
+            nodes.append(node)
+            continue
+        pair, count = by_end[node.name]
+        pieces = split_pair(pair, count)
+        nodes.extend(pieces)
+        for source in (pair.conv, pair.depthwise):
+            whole = scales.pop(source.name)
+            for i, channels in enumerate(_slices(pair.channels, count)):
+                name = _part_name(source, i)
+                scales[name] = whole[channels].clone()
+                activations[name] = activations[source.name]
+        # The concatenation takes over the depthwise convolution's name and parameters.
+        activations.pop(pair.conv.name)
+    return replace(
+        quantized,
+        graph=QuantGraph(nodes, graph.outputs),
+        activations=activations,
+        weight_scales=scales,
+    )
+
+
+def plan_parts(graph: QuantGraph) -> dict[Pair, int]:
+    """Parts for each pair worth splitting.
+
+    What is alive outside a pair does not depend on how the pair is computed, so the peak is the
+    largest of independent terms: each pair's own best and everything else. No pair needs to go below
+    that.
+    """
+    pairs = find_pairs(graph)
+    whole = live_bytes(graph)
+    own = {name for pair in pairs for name in (pair.conv.name, pair.depthwise.name)}
+    target = max(nbytes for name, nbytes in whole.items() if name not in own)
+    peaks: dict[Pair, list[int]] = {}
+    for pair in pairs:
+        peaks[pair] = [max(whole[pair.conv.name], whole[pair.depthwise.name])]
+        for count in range(2, pair.channels // _UNIT + 1):
+            peaks[pair].append(_peak_when_split(graph, pair, count))
+        target = max(target, min(peaks[pair]))
+    chosen = {
+        pair: next(i + 1 for i, peak in enumerate(found) if peak <= target)
+        for pair, found in peaks.items()
+    }
+    return {pair: count for pair, count in chosen.items() if count > 1}
+
+
+def find_pairs(graph: QuantGraph) -> list[Pair]:
+    """Candidates, in order."""
     pairs = []
     for node in graph:
-        if node.op != "conv" or node.attrs["groups"] != 1 or node.name in graph.outputs:
-            continue
         readers = graph.consumers(node.name)
-        if len(readers) == 1 and readers[0].depthwise and readers[0].name not in graph.outputs:
-            pairs.append((node, readers[0]))
+        if (
+            node.op == "conv"
+            and node.attrs["groups"] == 1
+            and node.name not in graph.outputs
+            and len(readers) == 1
+            and readers[0].depthwise
+            and readers[0].shape[1] == node.shape[1]
+            and node.shape[1] >= 2 * _UNIT
+        ):
+            pairs.append(Pair(node, readers[0]))
     return pairs
 
 
-def choose_parts(graph: QuantGraph) -> dict[str, int]:
-    """Name of E -> number of slices, for the pairs where slicing lowers the peak.
-
-    Greedy: at each turn the change that lowers the peak most, with the fewest slices, until none does.
-    """
-    chosen: dict[str, int] = {}
-    pairs = splittable(graph)
-    best = graph_peak(graph).bytes
-    while True:
-        candidates = [
-            (graph_peak(split_graph(graph, {**chosen, e.name: k})).bytes, k, e.name)
-            for e, _ in pairs
-            for k in _PARTS
-            if k > chosen.get(e.name, 1) and e.shape[1] % (k * _MULTIPLE) == 0
-        ]
-        if not candidates or min(candidates)[0] >= best:
-            return chosen
-        best, parts, name = min(candidates)
-        chosen[name] = parts
+def split_pair(pair: Pair, count: int) -> list[Node]:
+    """Nodes that replace the pair; each part is finished before the next begins."""
+    nodes: list[Node] = []
+    for i, channels in enumerate(_slices(pair.channels, count)):
+        conv = _slice(pair.conv, i, channels)
+        depthwise = _slice(pair.depthwise, i, channels)
+        depthwise.inputs = (conv.name,)
+        depthwise.attrs = {**depthwise.attrs, "groups": depthwise.shape[1]}
+        nodes += [conv, depthwise]
+    end = pair.depthwise
+    names = tuple(n.name for n in nodes[1::2])
+    nodes.append(Node(end.name, "concat", names, end.shape, origin=end.origin))
+    return nodes
 
 
-def split_graph(graph: QuantGraph, parts: dict[str, int]) -> QuantGraph:
-    """The graph with the named expansions computed in that many slices."""
-    pairs = {d.name: e for e, d in splittable(graph) if parts.get(e.name, 1) > 1}
-    expansions = {e.name for e in pairs.values()}
+def _peak_when_split(graph: QuantGraph, pair: Pair, count: int) -> int:
+    pieces = split_pair(pair, count)
     nodes: list[Node] = []
     for node in graph:
-        if node.name in expansions:
-            continue
-        if node.name not in pairs:
+        if node is pair.depthwise:
+            nodes.extend(pieces)
+        elif node is not pair.conv:
             nodes.append(node)
-            continue
-        expansion = pairs[node.name]
-        count = parts[expansion.name]
-        slices = []
-        for i in range(count):
-            part = _slice(expansion, i, count, expansion.inputs)
-            slices.append(_slice(node, i, count, (part.name,)))
-            nodes += [part, slices[-1]]
-        nodes.append(
-            Node(
-                node.name,
-                "concat",
-                tuple(s.name for s in slices),
-                node.shape,
-                origin=node.origin,
-            )
-        )
-    return QuantGraph(nodes, graph.outputs)
+    nbytes = live_bytes(QuantGraph(nodes, graph.outputs))
+    return max(nbytes[piece.name] for piece in pieces)
 
 
-def split_quantized(quantized: QuantizedGraph) -> QuantizedGraph:
-    """The same integers with the smallest peak :func:`choose_parts` finds."""
-    parts = choose_parts(quantized.graph)
-    if not parts:
-        return quantized
-    graph = split_graph(quantized.graph, parts)
-    activations = dict(quantized.activations)
-    scales = dict(quantized.weight_scales)
-    for expansion, depthwise in splittable(quantized.graph):
-        for whole in (expansion, depthwise):
-            count = parts.get(expansion.name, 1)
-            for i in range(count if count > 1 else 0):
-                name = _part_name(whole, i)
-                activations[name] = quantized.activations[whole.name]
-                scales[name] = quantized.weight_scales[whole.name].chunk(count)[i]
-    return replace(quantized, graph=graph, activations=activations, weight_scales=scales)
+def _slices(channels: int, count: int) -> Iterable[slice]:
+    """``count`` runs of channels, in units of :data:`_UNIT`, as even as that allows."""
+    units = -(-channels // _UNIT)
+    bounds = [min(units * i // count * _UNIT, channels) for i in range(count + 1)]
+    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
-def _part_name(node: Node, i: int) -> str:
-    return f"{node.name}_part{i}"
-
-
-def _slice(node: Node, i: int, count: int, inputs: tuple[str, ...]) -> Node:
-    """Output channels i/count of a convolution."""
-    assert node.weight is not None
-    assert node.bias is not None
-    batch, channels, *rest = node.shape
-    attrs = dict(node.attrs)
-    if node.depthwise:
-        attrs["groups"] = channels // count
+def _slice(node: Node, index: int, channels: slice) -> Node:
+    assert node.weight is not None and node.bias is not None
+    n, _, h, w = node.shape
     return replace(
         node,
-        name=_part_name(node, i),
-        inputs=inputs,
-        shape=(batch, channels // count, *rest),
-        attrs=attrs,
-        weight=node.weight.chunk(count)[i],
-        bias=node.bias.chunk(count)[i],
+        name=_part_name(node, index),
+        shape=(n, channels.stop - channels.start, h, w),
+        weight=node.weight[channels],
+        bias=node.bias[channels],
     )
+
+
+def _part_name(node: Node, index: int) -> str:
+    return f"{node.name}_part{index}"

@@ -17,7 +17,7 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl_tflite.builder import ModelBuilder
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.precision import FloatNumbers, Int8Numbers, Numbers
-from edgectl_tflite.padding import choose_padding
+from edgectl_tflite.padding import node_padding
 
 INPUT_NAME = "image"
 
@@ -168,18 +168,10 @@ class _Writer:
         )
         self.operation("PADV2", [*inputs, fill], target, "PadV2Options")
 
-    def windowed(
-        self, node: Node, kernel: Sequence[int], dilation: Sequence[int], value: float | None
-    ) -> tuple[int, int]:
+    def windowed(self, node: Node, value: float | None) -> tuple[int, int]:
         """(input tensor, Padding enumerator) of a convolution or pooling."""
         source = node.inputs[0]
-        padding = choose_padding(
-            self.graph[source].shape[2:],
-            kernel,
-            node.attrs["stride"],
-            dilation,
-            node.attrs["padding"],
-        )
+        padding = node_padding(self.graph, node)
         mode = self.builder.enum("Padding", padding.mode)
         if padding.explicit is None:
             return self.index[source], mode
@@ -224,7 +216,7 @@ def _weighted(w: _Writer, node: Node, label: str, order: Sequence[int]) -> list[
 def _conv(w: _Writer, node: Node, label: str) -> None:
     assert node.weight is not None
     dilation, stride = node.attrs["dilation"], node.attrs["stride"]
-    source, padding = w.windowed(node, node.weight.shape[2:], dilation, 0.0)
+    source, padding = w.windowed(node, 0.0)
     fields: dict[str, Any] = {
         "padding": padding,
         "strideH": stride[0],
@@ -297,7 +289,7 @@ def _mean(w: _Writer, node: Node, label: str) -> None:
 def _pool(w: _Writer, node: Node, label: str) -> None:
     a = node.attrs
     # Average pooling never gets here with a border SAME cannot express.
-    source, padding = w.windowed(node, a["kernel"], (1, 1), None)
+    source, padding = w.windowed(node, None)
     w.operation(
         {"max_pool": "MAX_POOL_2D", "avg_pool": "AVERAGE_POOL_2D"}[node.op],
         [source],

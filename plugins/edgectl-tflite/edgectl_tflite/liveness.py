@@ -6,11 +6,15 @@ A lower bound of what any planner needs, from the file's op order alone; the int
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgectl.quant.graph import QuantGraph
+
 from edgectl_tflite.modelfile import ModelFile
+from edgectl_tflite.padding import explicit_border
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,42 @@ def moments(
         result.append(Moment(step, frozenset(alive), sum(nbytes[i] for i in alive)))
         alive = {i for i in alive if last[i] > step}
     return result
+
+
+def live_bytes(graph: QuantGraph) -> dict[str, int]:
+    """Bytes alive while each node of an int8 graph is computed, the copies its PADs cost included."""
+    index = {node.name: i for i, node in enumerate(graph)}
+    nbytes = {i: math.prod(graph[name].shape) for name, i in index.items()}
+    ops: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    owners: list[str] = []
+    padded: dict[tuple[str, tuple[int, ...]], int] = {}
+    for node in graph:
+        inputs = tuple(index[i] for i in node.inputs)
+        border = explicit_border(graph, node)
+        if border is not None:
+            key = (node.inputs[0], border)
+            if key not in padded:
+                padded[key] = len(nbytes)
+                nbytes[padded[key]] = _padded_bytes(graph[node.inputs[0]].shape, border)
+                ops.append((inputs, (padded[key],)))
+                owners.append(node.name)
+            inputs = (padded[key],)
+        if node.op != "input":
+            ops.append((inputs, (index[node.name],)))
+            owners.append(node.name)
+    outputs = [index[o] for o in graph.outputs]
+    result = {graph.input.name: nbytes[index[graph.input.name]]}
+    for owner, moment in zip(
+        owners, moments([index[graph.input.name]], outputs, ops, nbytes), strict=True
+    ):
+        result[owner] = max(result.get(owner, 0), moment.nbytes)
+    return result
+
+
+def _padded_bytes(shape: Sequence[int], border: Sequence[int]) -> int:
+    top, bottom, left, right = border
+    n, c, h, w = shape
+    return n * c * (h + top + bottom) * (w + left + right)
 
 
 def file_moments(model: ModelFile) -> list[Moment]:
