@@ -42,7 +42,7 @@ def qat(
     from edgectl.cli.export_cmd import make_request, say_artifact
     from edgectl.cli.models import open_model
     from edgectl.export.qat import run_qat
-    from edgectl.train.rundir import create_run
+    from edgectl.train.rundir import create_run, set_latest
 
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=False)
@@ -56,6 +56,7 @@ def qat(
         progress=session.note,
     )
     record(run, request, opened, result)
+    set_latest(run.path)
     session.data = document(run, result)
     if not session.json:
         say_artifact(session, result.artifact)

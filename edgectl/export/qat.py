@@ -24,7 +24,6 @@ from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, lowered
-from edgectl.metrics.evaluator import record
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
@@ -166,7 +165,8 @@ def _operating_point(
 
     spec = trained.preprocess
     return choose_operating_point(
-        list(record(predict, EvalLoader(held, spec, _BATCH))),
+        predict,
+        EvalLoader(held, spec, _BATCH),
         trained.postprocess(),
         specs,
         task_metrics(task, trained.classes, specs, spec.input_size),
