@@ -13,7 +13,6 @@ from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
 from edgectl.types import OutputSpec, PreprocessSpec
-
 from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
@@ -31,7 +30,7 @@ class TfliteBackend:
 
     config_type: ClassVar[type[TfliteConfig]] = TfliteConfig
 
-    def scheme(self, config: TfliteConfig) -> QuantScheme:  # noqa: ARG002
+    def scheme(self, config: TfliteConfig) -> QuantScheme:
         """Affine int8 activations, per-channel symmetric weights."""
         return SCHEME
 
@@ -62,7 +61,7 @@ class TfliteBackend:
         directory: Path,
         *,
         specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,  # noqa: ARG002
+        preprocess: PreprocessSpec,
         classes: Sequence[str],
         precision: str,
         config: TfliteConfig,
@@ -83,7 +82,7 @@ class TfliteBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],  # noqa: ARG002
+        manifest: Mapping[str, Any],
     ) -> FileRunner:
         """See :mod:`edgectl_tflite.runtime`. Raises UnknownNameError on another runtime."""
         if runtime not in RUNTIMES:
@@ -93,11 +92,13 @@ class TfliteBackend:
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts of any .tflite file.
 
-        ``inputs``, ``outputs``: name, shape, dtype, scale, zero_point. ``ops``: name, version, count.
-        ``arena``: bytes the micro interpreter takes, None where it is absent or cannot run the
-        file. ``peak``: the ops with most activation bytes alive, and which tensors those are.
+        ``inputs``, ``outputs``: name, shape, dtype, scale, zero_point; ``ops``: name, version,
+        count; ``arena_bytes`` and its parts in ``arena``: what the micro interpreter takes, None
+        where it is absent or cannot run the file; ``peak``: the ops with most activation bytes
+        alive, and which tensors those are.
         """
         model = read_model(model_file)
+        arena = _arena(model)
         counts = Counter((op.name, op.version) for op in model.operations)
         return {
             "file_bytes": len(model.data),
@@ -107,7 +108,8 @@ class TfliteBackend:
                 {"name": name, "version": version, "count": count}
                 for (name, version), count in sorted(counts.items())
             ],
-            "arena": _arena(model),
+            "arena_bytes": None if arena is None else arena["total"],
+            "arena": arena,
             "peak": peak_report(model),
         }
 

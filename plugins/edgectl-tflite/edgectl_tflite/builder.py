@@ -1,4 +1,4 @@
-"""Assembles a .tflite flatbuffer. Same calls, same bytes: nothing here depends on time or hashing."""
+"""Assembles a .tflite flatbuffer. Same calls, same bytes: no time and no hash order gets in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ModelBuilder:
         channel_axis: int = 0,
         data: np.ndarray | None = None,
     ) -> int:
-        """Adds a tensor, constant when ``data`` is given (contents stored once). Returns its index."""
+        """Adds a tensor; ``data`` makes it constant (stored once). Returns its index."""
         s = self._schema
         record = s.TensorT(
             name=name,
@@ -68,7 +68,7 @@ class ModelBuilder:
         options: str | None = None,
         **fields: Any,
     ) -> None:
-        """Adds an op. ``options`` names the schema's option table (``Conv2DOptions``), ``fields`` fill it."""
+        """Adds an op. ``fields`` fill the schema's option table named ``options``."""
         s = self._schema
         operator = s.OperatorT(
             opcodeIndex=self._code(name, version), inputs=list(inputs), outputs=[output]

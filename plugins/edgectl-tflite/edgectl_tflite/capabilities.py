@@ -1,4 +1,4 @@
-"""Which graph ops this backend writes, as data: the checker, the README's table and tests share it."""
+"""Which graph ops this backend writes, as data: the checker and the tests share it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgectl.quant.graph import Node, QuantGraph
-
 from edgectl_tflite.padding import explicit_border
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a node. ``broken`` is true where the device cannot run it; ``fix`` is the remedy."""
+    """A condition on a node: ``broken`` is true where the device cannot run it."""
 
     broken: Callable[[QuantGraph, Node], bool]
     problem: str
@@ -34,7 +33,7 @@ class Capability:
     rules: tuple[Rule, ...] = ()
 
 
-def _grouped(graph: QuantGraph, node: Node) -> bool:  # noqa: ARG001
+def _grouped(graph: QuantGraph, node: Node) -> bool:
     return node.attrs["groups"] > 1 and not node.depthwise
 
 

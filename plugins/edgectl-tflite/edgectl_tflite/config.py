@@ -11,6 +11,6 @@ class TfliteConfig(StrictModel):
     """How the file is laid out; none of it changes a computed number of the raw heads."""
 
     append_activation: bool = True
-    """Put the sigmoid or softmax of the heads into the file: firmware compares scores, not logits."""
+    """Put the heads' sigmoid or softmax into the file: firmware compares scores, not logits."""
     split: Literal["auto", "off"] = "auto"
-    """auto: compute wide expansions in channel groups where that lowers the peak memory (bit-exact)."""
+    """auto: compute wide expansions in channel groups where that lowers the peak memory."""

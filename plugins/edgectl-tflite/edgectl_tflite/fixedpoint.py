@@ -17,7 +17,7 @@ Int = np.ndarray
 
 
 def quantize_multiplier(factor: float) -> tuple[int, int]:
-    """(multiplier, shift): ``factor ~ multiplier * 2**(shift - 31)``, multiplier in [2**30, 2**31)."""
+    """(multiplier, shift) of ``multiplier * 2**(shift - 31)``, multiplier in [2**30, 2**31)."""
     mantissa, shift = math.frexp(factor)
     multiplier = math.floor(mantissa * (1 << 31) + 0.5)
     if multiplier == 1 << 31:

@@ -27,7 +27,7 @@ _LOGISTIC_BITS, _SOFTMAX_BITS = 4, 5
 
 def _shift_up(x: Int, bits: int) -> Int:
     """x * 2**bits, saturated to int32."""
-    return np.clip(x << bits, -(1 << 31), _ONE)
+    return np.asarray(np.clip(x << bits, -(1 << 31), _ONE))
 
 
 def _exp_near_zero(a: Int) -> Int:
@@ -39,7 +39,7 @@ def _exp_near_zero(a: Int) -> Int:
     third = 715827883
     tail = rounding_shift(high_product(rounding_shift(x4, 2) + x3, third) + x2, 1)
     at_minus_eighth = 1895147668
-    return at_minus_eighth + high_product(np.int64(at_minus_eighth), x + tail)
+    return at_minus_eighth + high_product(x + tail, at_minus_eighth)
 
 
 def exp_negative(a: Int, integer_bits: int) -> Int:

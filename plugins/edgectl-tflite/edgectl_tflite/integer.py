@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
-from edgectl.errors import UnsupportedOpError
 
+from edgectl.errors import UnsupportedOpError
 from edgectl_tflite.kernels import KERNELS, Context, Step
 from edgectl_tflite.modelfile import ModelFile, load_schema
 
 _CHUNK_ELEMENTS = 1 << 19
-"""Pictures run together while their largest tensor has no more elements: larger ones leave the cache."""
+"""Pictures run together while their largest tensor has no more elements, to stay in the cache."""
 
 
 class IntegerExecutor:

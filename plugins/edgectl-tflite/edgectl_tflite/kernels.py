@@ -19,6 +19,8 @@ from edgectl_tflite.padding import Border, same_border
 
 Step = Callable[[list[np.ndarray]], np.ndarray]
 Kernel = Callable[["Context"], Step]
+Finish = Callable[[Int], np.ndarray]
+"""int32 sums to int8 outputs."""
 
 _FLOAT32_EXACT = 1 << 24
 _LARGEST_PRODUCT = 255 * 128
@@ -78,7 +80,7 @@ class Context:
                 raise ValueError("input and output scales differ")
 
 
-def _finish(c: Context, factors: Sequence[float], bounds: tuple[int, int]) -> Callable[[Int], np.ndarray]:
+def _finish(c: Context, factors: Sequence[float], bounds: tuple[int, int]) -> Finish:
     """int32 sums to int8 outputs."""
     rescale = Rescale(factors)
     _, zero_point = c.qparams(c.output)
@@ -91,13 +93,13 @@ def _finish(c: Context, factors: Sequence[float], bounds: tuple[int, int]) -> Ca
     return finish
 
 
-def _weighted(c: Context, terms: int) -> tuple[np.ndarray, np.ndarray | int, Any]:
+def _weighted(c: Context, terms: int) -> tuple[np.ndarray, Int, Finish]:
     """(weights in the float type that sums ``terms`` products exactly, bias, finishing step)."""
     weight, bias_given = c.input(1), len(c.op.inputs) > 2 and c.op.inputs[2] >= 0
     if weight.dtype != "int8" or any(weight.zero_points):
         raise ValueError("weights are not symmetric int8")
     dtype = np.float32 if terms * _LARGEST_PRODUCT < _FLOAT32_EXACT else np.float64
-    bias = c.constant(2).astype(np.int64) if bias_given else 0
+    bias = c.constant(2).astype(np.int64) if bias_given else np.zeros(1, np.int64)
     in_scale, out_scale = c.qparams(c.input(0))[0], c.qparams(c.output)[0]
     finish = _finish(c, [in_scale * s / out_scale for s in weight.scales], c.bounds())
     return c.constant(1).astype(dtype), bias, finish
@@ -241,20 +243,19 @@ def _concat(c: Context) -> Step:
 
 def _logistic(c: Context) -> Step:
     table = logistic_table(*c.qparams(c.input(0)))
-    _require_probability(c, (-128,))
+    _require_probability(c)
     return lambda inputs: table[inputs[0].astype(np.int64) + 128]
 
 
 def _softmax(c: Context) -> Step:
     scale, _ = c.qparams(c.input(0))
-    _require_probability(c, (-128,))
+    _require_probability(c)
     beta = c.op.options.beta
     return lambda inputs: softmax(inputs[0], scale, beta)
 
 
-def _require_probability(c: Context, zero_points: Sequence[int]) -> None:
-    scale, zero_point = c.qparams(c.output)
-    if scale != 1.0 / 256.0 or zero_point not in zero_points:
+def _require_probability(c: Context) -> None:
+    if c.qparams(c.output) != (1.0 / 256.0, -128):
         raise ValueError("output parameters other than 1/256, -128")
 
 
@@ -271,7 +272,7 @@ def _mean(c: Context) -> Step:
     def step(inputs: list[np.ndarray]) -> np.ndarray:
         total = (inputs[0].astype(np.int64) - zero_in).sum(axis=(1, 2))
         y = np.clip(rescale(total) + zero_out, -128, 127)
-        return y.astype(np.int8).reshape(-1, *shape)
+        return np.asarray(y, np.int8).reshape(-1, *shape)
 
     return step
 
@@ -289,7 +290,7 @@ def _max_pool(c: Context) -> Step:
 
     def step(inputs: list[np.ndarray]) -> np.ndarray:
         views = _windows(inputs[0], borders, -128, kernel, stride)
-        return np.clip(np.maximum.reduce(views), *bounds)
+        return np.asarray(np.clip(np.maximum.reduce(views), *bounds))
 
     return step
 
@@ -305,7 +306,7 @@ def _average_pool(c: Context) -> Step:
         count = np.add.reduce(_windows(inside, borders, 0, kernel, stride))
         # Half away from zero: the kernel adds half the count and truncates.
         mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
-        return np.clip(mean, *bounds).astype(np.int8)
+        return np.asarray(np.clip(mean, *bounds), np.int8)
 
     return step
 

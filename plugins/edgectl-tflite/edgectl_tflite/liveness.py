@@ -1,6 +1,6 @@
 """Memory of the activations: which tensors are alive while each op runs.
 
-A lower bound of what any planner needs, from the file's op order alone; the interpreter's own figure
+A lower bound of what any planner needs, from the op order alone; the interpreter's own figure
 (:mod:`edgectl_tflite.tflm`) adds scratch buffers, bookkeeping and what its greedy placement loses.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgectl.quant.graph import QuantGraph
-
 from edgectl_tflite.modelfile import ModelFile
 from edgectl_tflite.padding import explicit_border
 
@@ -51,7 +50,7 @@ def moments(
 
 
 def live_bytes(graph: QuantGraph) -> dict[str, int]:
-    """Bytes alive while each node of an int8 graph is computed, the copies its PADs cost included."""
+    """Bytes alive while each node of an int8 graph is computed, its PAD's copy included."""
     index = {node.name: i for i, node in enumerate(graph)}
     nbytes = {i: math.prod(graph[name].shape) for name, i in index.items()}
     ops: list[tuple[tuple[int, ...], tuple[int, ...]]] = []

@@ -1,4 +1,4 @@
-"""Catches what native libraries print to the process's standard error."""
+"""Catches what native libraries print to the process's standard output and error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_STDERR = 2
+_STREAMS = (1, 2)
 
 
 @dataclass
@@ -21,20 +21,24 @@ class NativeLog:
 
 @contextmanager
 def native_log() -> Iterator[NativeLog]:
-    """Redirects file descriptor 2 into the log for the duration of the block.
+    """Redirects file descriptors 1 and 2 into the log for the duration of the block.
 
-    The interpreters report errors and memory figures there and nowhere else. The redirection holds
-    for the whole process: keep the block short, and free of Python output.
+    The interpreters report errors and memory figures there and nowhere else, and with ``--json``
+    standard output belongs to one document. The redirection holds for the whole process: keep the
+    block short, and free of Python output.
     """
     log = NativeLog()
+    sys.stdout.flush()
     sys.stderr.flush()
-    saved = os.dup(_STDERR)
+    saved = [(stream, os.dup(stream)) for stream in _STREAMS]
     with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), _STDERR)
+        for stream, _ in saved:
+            os.dup2(sink.fileno(), stream)
         try:
             yield log
         finally:
-            os.dup2(saved, _STDERR)
-            os.close(saved)
+            for stream, copy in saved:
+                os.dup2(copy, stream)
+                os.close(copy)
             sink.seek(0)
             log.text = sink.read().decode("utf-8", "replace")

@@ -31,6 +31,8 @@ def usage(manifest: Mapping[str, Any]) -> str:
             if spec["resize"] == "letterbox"
             else "."
         ),
+        "In grids, channel 0 is the background. A firmware that stretches the frame instead of "
+        "keeping its aspect ratio needs a model trained so: `--set preprocess.resize=stretch`.",
         "",
         "## Outputs",
         "",
@@ -49,8 +51,15 @@ def usage(manifest: Mapping[str, Any]) -> str:
             f"| {tensor.get('zero_point', '')} | {activation} |"
         )
     lines += ["", "`real = scale * (q - zero_point)`."] if integer else []
-    lines += ["", *_memory(manifest), "## Run it", "", *_run(manifest)]
+    lines += ["", *_threshold(manifest), *_memory(manifest), "## Run it", "", *_run(manifest)]
     return "\n".join(lines) + "\n"
+
+
+def _threshold(manifest: Mapping[str, Any]) -> list[str]:
+    point = manifest.get("operating_point")
+    if not point:
+        return []
+    return [f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}.", ""]
 
 
 def _memory(manifest: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ def choose_padding(
     dilation: Sequence[int],
     border: Sequence[int],
 ) -> Padding:
-    """The cheapest equivalent of ``border`` (top, bottom, left, right) for an input of ``sizes`` (h, w)."""
+    """The cheapest equivalent of ``border`` (top, bottom, left, right) around ``sizes`` (h, w)."""
     used: list[Border] = []
     same = valid = True
     for i in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 
@@ -46,21 +47,26 @@ class FloatNumbers:
     def __init__(self, graph: QuantGraph) -> None:
         self._graph = graph
 
-    def activation(self, name: str) -> Scales:  # noqa: ARG002
+    def activation(self, name: str) -> Scales:
+        """See :class:`Numbers`."""
         return [], []
 
     def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
         assert node.weight is not None
         return node.weight.detach().cpu().numpy(), []
 
     def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
         assert node.bias is not None
         return node.bias.detach().cpu().numpy(), []
 
-    def border(self, name: str, value: float | None) -> float:  # noqa: ARG002
+    def border(self, name: str, value: float | None) -> float:
+        """See :class:`Numbers`."""
         return float(np.finfo(np.float32).min) if value is None else value
 
-    def rescales_upwards(self, node: Node) -> bool:  # noqa: ARG002
+    def rescales_upwards(self, node: Node) -> bool:
+        """See :class:`Numbers`."""
         return False
 
 
@@ -73,18 +79,22 @@ class Int8Numbers:
         self._quantized = quantized
 
     def activation(self, name: str) -> Scales:
+        """See :class:`Numbers`."""
         q = self._quantized.activations[name]
         return [q.scale], [q.zero_point]
 
     def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
         scales = self._quantized.weight_scales[node.name]
         return self._quantized.integer_weight(node), scales.tolist()
 
     def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
         scales: list[float] = self._quantized.bias_scale(node).tolist()
         return self._quantized.integer_bias(node), scales
 
     def border(self, name: str, value: float | None) -> float:
+        """See :class:`Numbers`."""
         low, high = self._quantized.scheme.activation_range
         if value is None:
             return low
@@ -92,5 +102,6 @@ class Int8Numbers:
         return float(np.clip(round(value / q.scale) + q.zero_point, low, high))
 
     def rescales_upwards(self, node: Node) -> bool:
+        """See :class:`Numbers`."""
         a, b = (self._quantized.activations[i].scale for i in node.inputs)
         return a * b >= self._quantized.activations[node.name].scale

@@ -1,6 +1,6 @@
 """An exported file opened on one of its runtimes. See :class:`edgectl.protocols.Runner`.
 
-litert      LiteRT's default kernels (XNNPACK): fast; requantises in float, so single elements differ
+litert      LiteRT's default kernels (XNNPACK), which requantise in float: elements may differ
 litert-ref  LiteRT's reference kernels
 tflm        the TensorFlow Lite Micro interpreter, what a microcontroller runs
 integer     edgectl's exact executor; equal to tflm in every byte
@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.types import OutputSpec
-
 from edgectl_tflite.integer import IntegerExecutor
 from edgectl_tflite.modelfile import ModelFile, TensorRecord
 from edgectl_tflite.native_log import native_log
@@ -41,7 +41,7 @@ class FileRunner(ABC):
         self._order = _output_order(model, specs)
 
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """pictures: uint8 (N, H, W, C). Returns de-quantised float32 NCHW, or (N, ...) of other rank."""
+        """pictures: uint8 (N, H, W, C). Returns float32 NCHW, other ranks as they are."""
         outputs = []
         for i, y in zip(self._order, self.raw(pictures), strict=True):
             real = dequantize(y, self._model.tensors[self._model.outputs[i]])
@@ -91,6 +91,8 @@ class LiteRtRunner(FileRunner):
             ) from e
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        """See :meth:`FileRunner.execute`."""
+
         def one(picture: np.ndarray) -> list[np.ndarray]:
             self._interpreter.set_tensor(self._model.inputs[0], picture)
             self._interpreter.invoke()
@@ -108,6 +110,7 @@ class TflmRunner(FileRunner):
         self.arena_bytes = self._interpreter.arena().total
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        """See :meth:`FileRunner.execute`."""
         return _one_by_one(x, lambda picture: self._interpreter.run([picture]))
 
 
@@ -125,6 +128,7 @@ class IntegerRunner(FileRunner):
         self._executor = IntegerExecutor(model)
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
+        """See :meth:`FileRunner.execute`."""
         return self._executor.run(x)
 
 
@@ -137,7 +141,7 @@ RUNTIMES: dict[str, Callable[[ModelFile, Sequence[OutputSpec]], FileRunner]] = {
 
 
 def device_input(pictures: np.ndarray, tensor: TensorRecord, where: str) -> np.ndarray:
-    """uint8 pictures to what the firmware feeds: ``uint8 - 128`` into int8, pixel / 255 into float."""
+    """What the firmware feeds: ``uint8 - 128`` into int8, ``pixel / 255`` into float."""
     if pictures.dtype != np.uint8 or pictures.shape[1:] != tensor.shape[1:]:
         raise ArtifactError(
             f"pictures are {pictures.dtype} {pictures.shape[1:]}, "
@@ -162,9 +166,7 @@ def dequantize(values: np.ndarray, tensor: TensorRecord) -> np.ndarray:
     return np.asarray(centred * np.float32(tensor.scales[0]))
 
 
-def _one_by_one(
-    x: np.ndarray, run: Callable[[np.ndarray], list[np.ndarray]]
-) -> list[np.ndarray]:
+def _one_by_one(x: np.ndarray, run: Callable[[np.ndarray], list[np.ndarray]]) -> list[np.ndarray]:
     """For interpreters whose batch is one."""
     results = [run(x[i : i + 1]) for i in range(len(x))]
     return [np.concatenate(parts) for parts in zip(*results, strict=True)]

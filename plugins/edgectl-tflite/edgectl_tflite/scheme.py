@@ -1,4 +1,4 @@
-"""The arithmetic of TensorFlow Lite's int8 kernels (the published 8-bit quantisation specification).
+"""The arithmetic of TensorFlow Lite's int8 kernels, as its 8-bit specification has it.
 
 https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_spec
 """
@@ -6,6 +6,7 @@ https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantizatio
 from __future__ import annotations
 
 import numpy as np
+
 from edgectl.quant.scheme import QParams, QuantScheme
 
 PIXEL = QParams(float(np.float32(1.0 / 255.0)), -128)
@@ -23,8 +24,6 @@ SCHEME = QuantScheme(
     bias_bits=32,
     input=PIXEL,
     fixed_outputs={"sigmoid": PROBABILITY, "softmax": PROBABILITY, "unit": PIXEL},
-    shared_range_ops=frozenset(
-        {"concat", "max_pool", "avg_pool", "upsample", "pad", "reshape"}
-    ),
+    shared_range_ops=frozenset({"concat", "max_pool", "avg_pool", "upsample", "pad", "reshape"}),
     accumulator="int32, then a 31-bit multiplier and a shift, each rounded (gemmlowp)",
 )

@@ -6,18 +6,20 @@ Result:  x -> conv (16) -> depthwise -+
          x -> conv (16) -> depthwise -+
 
 A depthwise filter reads one channel, so the parts are independent and every byte stays the same:
-weights and their scales are sliced, activation parameters kept, and a concatenation does not rescale.
-The arithmetic is unchanged too; only the input is read once a part.
+weights and their scales are sliced, activation parameters kept, and a concatenation does not
+rescale. The arithmetic is unchanged too; only the input is read once a part. (Computing strips of
+the picture as well, MCUNetV2, arXiv:2110.15352, reaches further, at the price of computing borders
+twice.)
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-
 from edgectl_tflite.liveness import live_bytes
 
 _UNIT = 8
@@ -38,7 +40,7 @@ class Pair:
 
 
 def split_expansions(quantized: QuantizedGraph) -> QuantizedGraph:
-    """The same function in the least memory this rewrite can reach, in as few parts as that takes."""
+    """The same function in the least memory this rewrite reaches, in as few parts as that takes."""
     graph = quantized.graph
     parts = plan_parts(graph)
     if not parts:
@@ -77,8 +79,8 @@ def plan_parts(graph: QuantGraph) -> dict[Pair, int]:
     """Parts for each pair worth splitting.
 
     What is alive outside a pair does not depend on how the pair is computed, so the peak is the
-    largest of independent terms: each pair's own best and everything else. No pair needs to go below
-    that.
+    largest of independent terms: each pair's own best and everything else. No pair needs to go
+    below that.
     """
     pairs = find_pairs(graph)
     whole = live_bytes(graph)
@@ -145,8 +147,8 @@ def _peak_when_split(graph: QuantGraph, pair: Pair, count: int) -> int:
 def _slices(channels: int, count: int) -> Iterable[slice]:
     """``count`` runs of channels, in units of :data:`_UNIT`, as even as that allows."""
     units = -(-channels // _UNIT)
-    bounds = [min(units * i // count * _UNIT, channels) for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    bounds = [min(-(-units * i // count) * _UNIT, channels) for i in range(count + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(bounds)]
 
 
 def _slice(node: Node, index: int, channels: slice) -> Node:

@@ -1,6 +1,6 @@
 """The TensorFlow Lite Micro interpreter: the same C++ code a microcontroller runs.
 
-Its packages are development builds for a few platforms, so it is an extra: ``edgectl-tflite[tflm]``.
+Its packages are development builds for a few platforms: an extra, ``edgectl-tflite[tflm]``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from edgectl.errors import ArtifactError, BackendUnavailableError, UnsupportedOpError
 
+from edgectl.errors import ArtifactError, BackendUnavailableError, UnsupportedOpError
 from edgectl_tflite.modelfile import ModelFile
 from edgectl_tflite.native_log import NativeLog, native_log
 

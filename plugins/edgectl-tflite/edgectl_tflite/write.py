@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from edgectl.errors import ArtifactError
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-
 from edgectl_tflite.builder import ModelBuilder
 from edgectl_tflite.capabilities import check_graph
-from edgectl_tflite.precision import FloatNumbers, Int8Numbers, Numbers
 from edgectl_tflite.padding import node_padding
+from edgectl_tflite.precision import FloatNumbers, Int8Numbers, Numbers
 
 INPUT_NAME = "image"
 
@@ -105,13 +105,11 @@ class _Writer:
         self.builder.operation(name, version, inputs, output, options, **fields)
 
     def clamp(self, node: Node) -> int:
-        """The fused activation. ``unit`` needs none in int8: there it is the range of the output."""
+        """The fused activation. ``unit`` needs none in int8: it is the range of the output."""
         name = {None: "NONE", "relu": "RELU", "relu6": "RELU6", "unit": "NONE"}[node.activation]
         return self.builder.enum("ActivationFunctionType", name)
 
-    def clamped(
-        self, node: Node, label: str, emit: Callable[[int], None]
-    ) -> None:
+    def clamped(self, node: Node, label: str, emit: Callable[[int], None]) -> None:
         """Emits an op that may carry a clamp; ``emit`` receives the tensor to write to."""
         if node.activation != "unit" or self.numbers.dtype == "int8":
             emit(self.output(node, label))
@@ -125,8 +123,10 @@ class _Writer:
                 f"{label}_{name.lower()}", (1,), "float32", data=np.array([bound], np.float32)
             )
             last = name == "MINIMUM"
-            target = self.output(node, label) if last else self.activation(
-                f"{label}_raised", shape, node.name
+            target = (
+                self.output(node, label)
+                if last
+                else self.activation(f"{label}_raised", shape, node.name)
             )
             self.operation(name, [value, limit], target, "MaximumMinimumOptions")
             value = target
@@ -187,7 +187,7 @@ def device_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _weighted(w: _Writer, node: Node, label: str, order: Sequence[int]) -> list[int]:
-    """Weight and bias tensors. ``order`` permutes the graph's weight; its place of axis 0 has the scales."""
+    """Weight and bias tensors. ``order`` permutes the weight, whose axis 0 has the scales."""
     weight, weight_scales = w.numbers.weight(node)
     bias, bias_scales = w.numbers.bias(node)
     data = weight.transpose(order)
@@ -316,7 +316,7 @@ def _pad(w: _Writer, node: Node, label: str) -> None:
 
 
 def _reshape(w: _Writer, node: Node, label: str) -> None:
-    """The graph counts elements in NCHW order; where that differs from NHWC, a TRANSPOSE goes between."""
+    """The graph counts elements in NCHW order; where NHWC differs, a TRANSPOSE goes between."""
     source = node.inputs[0]
     before, after = w.graph[source].shape, node.shape
     tensor = w.index[source]
@@ -340,9 +340,7 @@ def _transpose(w: _Writer, source: int, target: int, order: Sequence[int], label
     w.operation("TRANSPOSE", [source, w.constant(label, order)], target, "TransposeOptions")
 
 
-def _emit_reshape(
-    w: _Writer, source: int, target: int, shape: Sequence[int], label: str
-) -> None:
+def _emit_reshape(w: _Writer, source: int, target: int, shape: Sequence[int], label: str) -> None:
     inputs = [source, w.constant(f"{label}_shape", shape)]
     w.operation("RESHAPE", inputs, target, "ReshapeOptions", newShape=list(shape))
 

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from edgectl.quant.graph import Node, QuantGraph, execute
-from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges import qparams, range_groups
-from edgectl.quant.weights import weight_scales
 from edgectl_tflite.integer import IntegerExecutor
 from edgectl_tflite.modelfile import ModelFile, parse_model
 from edgectl_tflite.scheme import SCHEME
 from edgectl_tflite.tflm import MicroInterpreter
 from edgectl_tflite.write import write_model
+
+from edgectl.quant.graph import Node, QuantGraph, execute
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges import qparams, range_groups
+from edgectl.quant.weights import weight_scales
 
 
 class Net:
@@ -87,9 +88,31 @@ class Net:
 
     def pictures(self, count: int = 3) -> np.ndarray:
         """uint8 (N, H, W, C), every byte value likely."""
-        n, c, h, w = self.nodes[0].shape
+        _, c, h, w = self.nodes[0].shape
         shape = (count, h, w, c)
         return torch.randint(0, 256, shape, generator=self.generator, dtype=torch.uint8).numpy()
+
+
+def fomo(size: int) -> QuantGraph:
+    """The layers of FOMO, MobileNetV2 0.35 at stride 8, with a sigmoid on its three channels."""
+    net = Net((size, size))
+    half = {"stride": (2, 2), "padding": (0, 1, 0, 1), "activation": "relu6"}
+    point = {"kernel": (1, 1), "padding": (0, 0, 0, 0)}
+    x = net.conv("input", 16, **half)
+    x = net.conv(net.depthwise(x, activation="relu6"), 8, **point)
+    for out, stride in ((8, 2), (8, 1), (16, 2), (16, 1), (16, 1)):
+        y = net.conv(x, 6 * net.values[x].shape[1], activation="relu6", **point)
+        y = net.depthwise(y, **half) if stride == 2 else net.depthwise(y, activation="relu6")
+        y = net.conv(y, out, **point)
+        x = net.op("add", x, y) if stride == 1 else y
+    x = net.conv(net.conv(x, 48, activation="relu", **point), 3, **point)
+    return net.graph(net.op("sigmoid", x))
+
+
+def pictures_for(graph: QuantGraph, count: int) -> np.ndarray:
+    """Random uint8 pictures of the graph's input size."""
+    _, c, h, w = graph.input.shape
+    return np.random.default_rng(0).integers(0, 256, (count, h, w, c), dtype=np.uint8)
 
 
 def lowered(pictures: np.ndarray) -> torch.Tensor:
@@ -132,6 +155,8 @@ def nets() -> SimpleNamespace:
     """The helpers of this file."""
     return SimpleNamespace(
         Net=Net,
+        fomo=fomo,
+        pictures_for=pictures_for,
         quantize=quantize,
         write=write,
         lowered=lowered,

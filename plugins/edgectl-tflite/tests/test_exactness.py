@@ -1,4 +1,4 @@
-"""Every op, in every form the writer gives it: integer executor == TensorFlow Lite Micro, each byte."""
+"""Every op in every form it is written in: integer executor == TensorFlow Lite Micro, each byte."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _pyramid(net: Any) -> str:
 
 CASES: dict[str, Build] = {
     "conv": lambda n: n.conv("input", 6),
-    "conv_1x1_relu6": lambda n: n.conv("input", 6, (1, 1), padding=(0, 0, 0, 0), activation="relu6"),
+    "conv_1x1_relu6": lambda n: n.conv(
+        "input", 6, (1, 1), padding=(0, 0, 0, 0), activation="relu6"
+    ),
     "conv_stride": lambda n: n.conv("input", 6, stride=(2, 3), activation="relu"),
     "conv_pad_bottom_right": lambda n: n.conv("input", 6, stride=(2, 2), padding=(0, 1, 0, 1)),
     "conv_pad_explicit": lambda n: n.conv("input", 6, padding=(2, 0, 1, 3)),

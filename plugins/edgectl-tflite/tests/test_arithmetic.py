@@ -1,0 +1,98 @@
+"""Fixed-point building blocks against exact fractions and against the real kernels."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from edgectl_tflite.builder import ModelBuilder
+from edgectl_tflite.fixedpoint import (
+    Rescale,
+    activation_bounds,
+    high_product,
+    quantize_multiplier,
+    rounding_shift,
+)
+from edgectl_tflite.integer import IntegerExecutor
+from edgectl_tflite.modelfile import ModelFile, parse_model
+from edgectl_tflite.tflm import MicroInterpreter
+
+RNG = np.random.default_rng(0)
+WORDS = np.concatenate(
+    [RNG.integers(-(1 << 31), 1 << 31, 200), [0, 1, -1, 2, -2, (1 << 31) - 1, -(1 << 31)]]
+).astype(np.int64)
+
+
+@pytest.mark.parametrize("bits", [0, 1, 5, 23, 31])
+def test_rounding_shift_takes_ties_away_from_zero(bits: int) -> None:
+    def expected(x: int) -> int:
+        magnitude = math.floor(Fraction(abs(x), 1 << bits) + Fraction(1, 2))
+        return magnitude if x >= 0 else -magnitude
+
+    assert rounding_shift(WORDS, bits).tolist() == [expected(int(x)) for x in WORDS]
+
+
+def test_high_product_is_the_rounded_upper_half() -> None:
+    other = np.int64(1_518_500_250)
+    exact = [math.floor(Fraction(int(x) * int(other), 1 << 31) + Fraction(1, 2)) for x in WORDS]
+    assert high_product(WORDS, other).tolist() == exact
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-12, 2.0**-32, 0.1, 0.5, 0.999999999999, 1.0, 3.7])
+def test_multiplier_represents_the_factor(factor: float) -> None:
+    multiplier, shift = quantize_multiplier(factor)
+    assert multiplier == 0 or 1 << 30 <= multiplier < 1 << 31
+    assert multiplier * 2.0 ** (shift - 31) == pytest.approx(factor, rel=2.0**-30, abs=2.0**-32)
+
+
+def test_two_roundings_differ_from_one() -> None:
+    """The reason the executor exists: 0.5 - 2**-33 rounds to 0 once, but to 1 in two steps."""
+    factor = 0.5 - 2.0**-33
+    assert round(factor) == 0
+    assert Rescale([factor])(np.array([1], np.int64)).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("NONE", (-128, 127)),
+        ("RELU", (-28, 127)),
+        ("RELU6", (-28, 32)),
+        ("RELU_N1_TO_1", (-38, -18)),
+    ],
+)
+def test_activation_bounds(name: str, expected: tuple[int, int]) -> None:
+    assert activation_bounds(name, 0.1, -28) == expected
+
+
+def _one_op(op: str, shape: tuple[int, ...], scale: float, zero: int, **options: Any) -> ModelFile:
+    builder = ModelBuilder("test")
+    x = builder.tensor("x", shape, "int8", scales=[scale], zero_points=[zero])
+    y = builder.tensor("y", shape, "int8", scales=[1 / 256], zero_points=[-128])
+    builder.operation(op, 2, [x], y, **options)
+    return parse_model(builder.finish({"x": x}, {"y": y}))
+
+
+def _same(model: ModelFile, x: np.ndarray) -> bool:
+    (ours,), (theirs,) = IntegerExecutor(model).run(x), MicroInterpreter(model).run([x])
+    return bool((ours == theirs).all())
+
+
+@pytest.mark.usefixtures("tflm")
+def test_logistic_over_scales() -> None:
+    every_byte = np.arange(-128, 128, dtype=np.int8)[None]
+    for _ in range(100):
+        scale, zero = float(np.float32(10 ** RNG.uniform(-6, 1.5))), int(RNG.integers(-128, 128))
+        assert _same(_one_op("LOGISTIC", (1, 256), scale, zero), every_byte), (scale, zero)
+
+
+@pytest.mark.usefixtures("tflm")
+def test_softmax_over_scales() -> None:
+    for _ in range(100):
+        scale, classes = float(np.float32(10 ** RNG.uniform(-6, 1.5))), int(RNG.integers(1, 40))
+        model = _one_op("SOFTMAX", (1, 20, classes), scale, 0, options="SoftmaxOptions", beta=1.0)
+        spread = RNG.normal(0, 10 ** RNG.uniform(0, 2.2), (1, 20, classes))
+        assert _same(model, np.clip(spread, -128, 127).astype(np.int8)), (scale, classes)
