@@ -79,7 +79,8 @@ class RunDirectory:
 def create_run(
     family: str, *, name: str | None = None, kind: str = "train", root: Path = RUNS
 ) -> RunDirectory:
-    """A fresh run directory, the next free number or ``name``; ``latest`` then points to it.
+    """A fresh run directory, the next free number or ``name``. A training run becomes ``latest``
+    at once, so that it can be resumed; others when they have something to show.
 
     Two processes never get the same one: ``mkdir`` is the lock.
 
@@ -99,7 +100,8 @@ def create_run(
             where=str(parent),
             fix="run from a directory you may write to",
         ) from e
-    set_latest(path, root=root)
+    if kind == "train":
+        set_latest(path, root=root)
     return RunDirectory(path)
 
 
