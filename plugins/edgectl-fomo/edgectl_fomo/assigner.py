@@ -1,4 +1,10 @@
-"""Cell targets: an object belongs to the cell its centre falls into, and to no other."""
+"""Cell targets: an object belongs to the cell its centre falls into, and to no other.
+
+The cells around are background, but the less surely the closer they are and the larger the object is:
+where the centre of a face ends and the rest begins is a matter of taste. Their weight falls with
+a Gaussian, as in CornerNet (Law and Deng, 2018, arXiv:1808.01244) and CenterNet (Zhou et al., 2019,
+arXiv:1904.07850).
+"""
 
 from __future__ import annotations
 
@@ -9,40 +15,58 @@ from torch import Tensor
 
 from edgectl.types import Size, Targets
 
+_NARROWEST = 0.6
+"""Standard deviation of the smallest objects, in cells: a centre may lie on a cell's border."""
+
 
 @dataclass(frozen=True)
 class CellTargets:
     """Attributes:
     cells: (N, rows, columns) int64, 0 background, else class + 1.
-    nearby: (N, rows, columns) bool, background cells that touch an object's cell.
+    closeness: (N, rows, columns) float in 0..1, of the nearest centre.
     """
 
     cells: Tensor
-    nearby: Tensor
+    closeness: Tensor
 
 
-def assign_cells(targets: Targets, grid: Size, stride: int, *, shift: bool = False) -> CellTargets:
+def assign_cells(
+    targets: Targets, grid: Size, stride: int, *, spread: float = 0.0, shift: bool = False
+) -> CellTargets:
     """Vectorised over the whole batch. Where two objects share a cell the smaller keeps it: the
     larger one's centre is the one a neighbouring cell can still report.
 
-    ``shift`` reproduces SSCMA's encoding, one cell up and left with wrap-around.
+    Args:
+        targets: boxes in network-input pixels.
+        grid: (rows, columns).
+        stride: pixels per cell.
+        spread: standard deviation of the closeness as a share of the object's size; 0 gives no
+            closeness at all.
+        shift: reproduce SSCMA's encoding, one cell up and left with wrap-around.
     """
     rows, columns = grid
-    counts = torch.tensor([len(b) for b in targets.boxes_xyxy])
-    boxes = torch.cat(targets.boxes_xyxy).float() if len(counts) else torch.zeros(0, 4)
-    labels = torch.cat(targets.labels) if len(counts) else torch.zeros(0, dtype=torch.int64)
-    picture = torch.repeat_interleave(torch.arange(len(counts)), counts).to(boxes.device)
-    extent = boxes[:, 2:] - boxes[:, :2]
-    # written in this order, so that the smallest comes last and stays
-    order = torch.argsort(extent.prod(dim=1), descending=True, stable=True)
-    centre = ((boxes[:, :2] + boxes[:, 2:]) / 2 / stride).long()
-    column = centre[:, 0].clamp(0, columns - 1)
-    row = centre[:, 1].clamp(0, rows - 1)
+    pictures = len(targets.boxes_xyxy)
+    device = targets.boxes_xyxy[0].device
+    counts = torch.tensor([len(b) for b in targets.boxes_xyxy], device=device)
+    boxes, labels = torch.cat(targets.boxes_xyxy).float(), torch.cat(targets.labels)
+    picture = torch.repeat_interleave(torch.arange(pictures, device=device), counts)
+    size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt() / stride
+    # smallest last; what is written last stays (torch promises no order for duplicate indices)
+    order = torch.argsort(size, descending=True, stable=True)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 / stride
+    column = centre[:, 0].long().clamp(0, columns - 1)
+    row = centre[:, 1].long().clamp(0, rows - 1)
     if shift:
         row, column = (row - 1) % rows, (column - 1) % columns
-    cells = torch.zeros(len(counts), rows, columns, dtype=torch.int64, device=boxes.device)
+    cells = torch.zeros(pictures, rows, columns, dtype=torch.int64, device=device)
     for i in order.tolist():
         cells[picture[i], row[i], column[i]] = labels[i] + 1
-    occupied = (cells > 0).float()
-    touched = torch.nn.functional.max_pool2d(occupied[:, None], 3, 1, 1)[:, 0]
-    return CellTargets(cells, (touched > 0) & (cells == 0))
+    closeness = torch.zeros(pictures, rows, columns, device=device)
+    if spread > 0 and len(boxes):
+        sigma = (spread * size).clamp_min(_NARROWEST)[:, None]
+        y = torch.arange(rows, device=device) + 0.5 - centre[:, 1:]
+        x = torch.arange(columns, device=device) + 0.5 - centre[:, :1]
+        falloff_y, falloff_x = (torch.exp(-(d**2) / (2 * sigma**2)) for d in (y, x))
+        bells = falloff_y[:, :, None] * falloff_x[:, None, :]
+        closeness.scatter_reduce_(0, picture[:, None, None].expand_as(bells), bells, "amax")
+    return CellTargets(cells, closeness)

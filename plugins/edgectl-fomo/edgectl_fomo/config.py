@@ -20,7 +20,8 @@ class FomoConfig(StrictModel):
     act_layer: Literal["relu6", "relu"] = "relu6"
     object_weight: Annotated[float, Field(gt=0.0)] = 5.0
     """Weight of a cell with an object against one without."""
-    neighbour_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
-    """Weight of background cells beside an object's cell; its centre may be almost theirs."""
+    spread: Annotated[float, Field(ge=0.0, le=1.0)] = 0.17
+    """How far an object's centre blurs, as a share of its size; 0 makes every cell beside it
+    background with full weight."""
     shift_targets: bool = False
     """Put targets one cell up and left, as SSCMA trains: only to compare with its weights."""

@@ -18,6 +18,8 @@ from edgectl_fomo.assigner import assign_cells
 
 # keeps gradients of a mean over mostly empty cells at the size optimizers expect
 _SCALE = 10.0
+# CornerNet's exponent: weight of a background cell at closeness c is (1 - c) ** 4
+_DOUBT = 4
 
 
 class FomoCriterion(nn.Module):
@@ -26,25 +28,28 @@ class FomoCriterion(nn.Module):
     Args:
         stride: input pixels per cell.
         object_weight: weight of the positive entries, and of the background entry of their cells.
-        neighbour_weight: weight of background cells touching an object's cell.
+        spread: how far an object's centre blurs, as a share of its size.
         shift: see :func:`edgectl_fomo.assigner.assign_cells`.
     """
 
     def __init__(
-        self, stride: int, *, object_weight: float, neighbour_weight: float, shift: bool
+        self, stride: int, *, object_weight: float, spread: float, shift: bool
     ) -> None:
         super().__init__()
         self.stride, self.shift = stride, shift
-        self.object_weight, self.neighbour_weight = object_weight, neighbour_weight
+        self.object_weight, self.spread = object_weight, spread
 
     def forward(self, outputs: Sequence[Tensor], targets: Targets) -> dict[str, Tensor]:
         """``{"loss": scalar}``."""
         (logits,) = outputs
         rows, columns = logits.shape[2:]
-        assigned = assign_cells(targets, (rows, columns), self.stride, shift=self.shift)
+        assigned = assign_cells(
+            targets, (rows, columns), self.stride, spread=self.spread, shift=self.shift
+        )
         onehot = F.one_hot(assigned.cells, logits.shape[1]).movedim(3, 1).to(logits.dtype)
-        weight = torch.where(assigned.nearby, self.neighbour_weight, 1.0)[:, None]
         occupied = (assigned.cells > 0)[:, None]
+        doubt = (1 - assigned.closeness[:, None]) ** _DOUBT
+        weight = torch.where(occupied, 1.0, doubt)
         emphasis = torch.where(onehot > 0, self.object_weight, 1.0)
         emphasis[:, :1] = torch.where(occupied, self.object_weight, 1.0)
         loss = F.binary_cross_entropy_with_logits(

@@ -88,7 +88,7 @@ class FomoFamily:
         return FomoCriterion(
             _STRIDES[config.stages],
             object_weight=config.object_weight,
-            neighbour_weight=config.neighbour_weight,
+            spread=config.spread,
             shift=config.shift_targets,
         )
 

@@ -87,7 +87,18 @@ def test_the_smaller_of_two_in_a_cell_keeps_it():
     boxes = torch.tensor([[10.0, 10, 14, 14], [0, 0, 24, 24]])
     assigned = assign_cells(targets((boxes, torch.tensor([0, 1]))), (4, 4), 8)
     assert assigned.cells[0, 1, 1] == 1
-    assert assigned.nearby[0].sum() == 8
+
+
+def test_closeness_falls_with_distance_and_grows_with_size():
+    small, large = (torch.tensor([[20.0 - h, 20 - h, 20 + h, 20 + h]]) for h in (3, 18))
+    label = torch.tensor([0])
+    truth = targets((small, label), (large, label), NOTHING)
+    closeness = assign_cells(truth, (6, 6), 8, spread=0.25).closeness
+    assert closeness[0, 2, 2] == 1.0
+    assert closeness[0, 2, 3] == pytest.approx(np.exp(-1 / (2 * 0.6**2)))
+    assert closeness[1, 2, 3] == pytest.approx(np.exp(-1 / (2 * (0.25 * 36 / 8) ** 2)))
+    assert closeness[2].max() == 0.0
+    assert assign_cells(truth, (6, 6), 8).closeness.max() == 0.0
 
 
 def test_loss_of_empty_pictures_is_finite_and_differentiable():
