@@ -57,6 +57,10 @@ class AugmentConfig(StrictModel):
     """Half range of the relative saturation change."""
     value: Probability = 0.3
     """Half range of the relative brightness change."""
+    grey: Probability = 0.0
+    """Share of samples without colour."""
+    blur: Probability = 0.0
+    """Share of samples softened, as a cheap camera's are."""
     scale: tuple[float, float] = (0.7, 1.4)
     """Zoom range of the affine transform."""
     translate: Probability = 0.1

@@ -61,9 +61,12 @@ def augment(
         window = Window(0, 0, columns, rows)
         parts = [place(pictures(index), window, spec, config, rng, out, zoom=1.0)]
     boxes, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    jitters = any((config.hue, config.saturation, config.value))
+    jitters = any((config.hue, config.saturation, config.value, config.grey))
     if jitters and rng.random() < _COLOUR_SHARE:
         out = jitter_colour(out, config, rng, rgb=spec.channel_order == "rgb")
+    # drawn only where asked for: other settings keep the samples their seed gave them
+    if config.blur and rng.random() < config.blur:
+        out = np.asarray(cv2.GaussianBlur(out, (3, 3), 0), np.uint8)
     return out, boxes, labels
 
 
@@ -169,6 +172,8 @@ def jitter_colour(
 ) -> np.ndarray:
     """Shifts hue, scales saturation and value by a table of 256 entries each."""
     hue, saturation, value = rng.uniform(-1, 1, 3) * (config.hue, config.saturation, config.value)
+    if config.grey and rng.random() < config.grey:
+        saturation = -1.0
     x = np.arange(256, dtype=np.float64)
     table = np.stack(
         [

@@ -64,8 +64,11 @@ class FomoFamily:
             "augment": {
                 "mosaic": 0.5,
                 "scale": [0.6, 1.5],
-                "saturation": 0.4,
-                "value": 0.4,
+                "hue": 10.0,
+                "saturation": 0.6,
+                "value": 0.6,
+                "grey": 0.1,
+                "blur": 0.1,
             },
             "qat": {"batch": 8},
         }
