@@ -17,22 +17,36 @@ def split_holdout(
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """(kept, held back), each in the original order; the same for the same seed.
 
-    Pictures are drawn at random, but the rarest class goes first, so that every class with two
-    pictures or more is on both sides. With too few pictures nothing is held back.
+    Pictures hold very different numbers of objects, so the draw is systematic over the pictures
+    sorted by that number: the part held back is crowded and sparse in the same proportion as the
+    whole. Every class with two pictures or more is on both sides. With too few pictures nothing is
+    held back.
     """
     count = round(fraction * len(samples))
     if count < _FEWEST:
         return tuple(samples), ()
-    order = np.random.default_rng((seed, 0x401D)).permutation(len(samples)).tolist()
-    held: list[int] = []
+    rng = np.random.default_rng((seed, 0x401D))
+    shuffled = rng.permutation(len(samples)).tolist()
+    by_objects = sorted(shuffled, key=lambda i: len(samples[i].labels))
+    start = rng.random()
+    held = [by_objects[int((k + start) * len(samples) / count)] for k in range(count)]
     for label in _rarest_first(samples):
-        holders = [i for i in order if label in samples[i].labels]
-        if len(holders) >= 2 and not any(label in samples[i].labels for i in held):
-            held.append(holders[0])
-    held += [i for i in order if i not in held]
-    chosen = set(held[:count])
+        holders = [i for i in by_objects if label in samples[i].labels]
+        if len(holders) >= 2 and not any(i in held for i in holders):
+            _swap_in(held, holders, samples)
+        elif len(holders) >= 2 and all(i in held for i in holders):
+            held.remove(holders[0])
+    chosen = set(held)
     kept = tuple(s for i, s in enumerate(samples) if i not in chosen)
     return kept, tuple(samples[i] for i in sorted(chosen))
+
+
+def _swap_in(held: list[int], holders: Sequence[int], samples: Sequence[Sample]) -> None:
+    """Replaces the held picture most like a holder in its number of objects."""
+    _, new, old = min(
+        (abs(len(samples[a].labels) - len(samples[b].labels)), a, b) for a in holders for b in held
+    )
+    held[held.index(old)] = new
 
 
 def _rarest_first(samples: Sequence[Sample]) -> list[int]:
