@@ -1,12 +1,14 @@
 """The score threshold a model ships with, chosen on pictures that are in neither train nor valid.
 
 With a dozen held-back pictures the metric is a ragged function of the threshold, and its highest
-spike is luck. The curve is smoothed and the middle of its plateau is taken: the point from which
-the threshold can be wrong in both directions at the least cost.
+spike is luck. So the threshold the model came with is kept as nearly as the pictures allow: of all
+thresholds that are not worse than the best by more than one standard error (Breiman et al.,
+Classification and Regression Trees, 1984, section 3.4.3), the one closest to it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,9 +22,6 @@ THRESHOLDS: tuple[float, ...] = tuple(i / 50 for i in range(1, 50))
 
 _SMOOTHING = 5
 """Thresholds averaged: a window of 0.1 in score."""
-
-_PLATEAU = 0.01
-"""Of the metric: differences below it mean nothing on a small set."""
 
 
 def choose_operating_point(
@@ -47,32 +46,39 @@ def sweep(
     *,
     source: str,
 ) -> OperatingPoint:
-    """Sweeps the threshold over recorded heads; ``postprocess.threshold`` is left at the choice.
+    """Sweeps the threshold over recorded heads, starting from ``postprocess.threshold``: the family's
+    default, or what was chosen before. It is left at the choice.
 
-    ``source`` says which pictures these are. Where every threshold scores alike (an untrained
-    network finds nothing at any) the middle of the range is returned.
+    ``source`` says which pictures these are.
     """
+    prior = postprocess.threshold
     figures = []
     for threshold in THRESHOLDS:
         postprocess.threshold = threshold
         figures.append(float(score(records, postprocess, specs, metrics)[metrics.main]))
-    chosen = plateau_centre(figures)
+    objects = sum(len(labels) for r in records for labels in r.targets.labels)
+    chosen = closest_equivalent(figures, prior, objects)
     postprocess.threshold = THRESHOLDS[chosen]
     return OperatingPoint(THRESHOLDS[chosen], source, figures[chosen])
 
 
-def plateau_centre(figures: Sequence[float]) -> int:
-    """Index of the middle of the plateau around the maximum of the smoothed curve.
+def closest_equivalent(figures: Sequence[float], prior: float, objects: int) -> int:
+    """Index of the threshold closest to ``prior`` among those within one standard error of the best.
 
-    figures: one value a threshold, in order, equally spaced; larger is better.
+    figures: the metric at each of :data:`THRESHOLDS`, larger is better; smoothed before use.
+    objects: how many the metric was estimated on.
     """
     half = _SMOOTHING // 2
     padded = np.pad(np.asarray(figures, np.float64), half, mode="edge")
     curve = np.convolve(padded, np.full(_SMOOTHING, 1.0 / _SMOOTHING), mode="valid")
-    first = last = int(np.argmax(curve))
-    floor = curve[first] - _PLATEAU
-    while first > 0 and curve[first - 1] >= floor:
-        first -= 1
-    while last < len(curve) - 1 and curve[last + 1] >= floor:
-        last += 1
-    return (first + last) // 2
+    best = float(curve.max())
+    allowed = np.flatnonzero(curve >= best - standard_error(best, objects))
+    distance = np.abs(np.asarray(THRESHOLDS)[allowed] - prior)
+    return int(allowed[int(distance.argmin())])
+
+
+def standard_error(score: float, objects: int) -> float:
+    """Of a rate in 0..1 estimated on ``objects`` trials, after Laplace's rule of succession
+    (so that a perfect score on three objects is not taken for certain)."""
+    rate = (score * objects + 1.0) / (objects + 2.0)
+    return math.sqrt(rate * (1.0 - rate) / (objects + 2.0))

@@ -8,16 +8,8 @@ are taken unless they are worse than the best seen by more than one standard err
 
 from __future__ import annotations
 
-import math
-
+from edgectl.metrics.operating_point import standard_error
 from edgectl.train.state import Progress
-
-
-def standard_error(score: float, objects: int) -> float:
-    """Of a rate in 0..1 estimated on ``objects`` trials, after Laplace's rule of succession
-    (so that a perfect score on three objects is not taken for certain)."""
-    rate = (score * objects + 1.0) / (objects + 2.0)
-    return math.sqrt(rate * (1.0 - rate) / (objects + 2.0))
 
 
 def consider(progress: Progress, score: float, objects: int, epoch: int) -> bool:

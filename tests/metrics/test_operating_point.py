@@ -8,24 +8,26 @@ import torch
 from torch import Tensor
 
 from edgectl.metrics.evaluator import Metrics, Record
-from edgectl.metrics.operating_point import THRESHOLDS, plateau_centre, sweep
+from edgectl.metrics.operating_point import THRESHOLDS, closest_equivalent, sweep
 from edgectl.types import Detections, OutputSpec, Targets
 
 
-def test_the_middle_of_the_plateau() -> None:
-    figures = [0.0] * 10 + [0.8] * 21 + [0.0] * 18
-    assert plateau_centre(figures) == 20
+def test_the_prior_stays_where_nothing_is_better() -> None:
+    figures = [0.8] * 49
+    assert THRESHOLDS[closest_equivalent(figures, 0.7, 100)] == 0.7
 
 
-def test_a_spike_does_not_win_over_a_plateau() -> None:
-    figures = [0.2] * 5 + [0.9] + [0.2] * 14 + [0.8] * 15 + [0.1] * 14
-    assert plateau_centre(figures) == 27
+def test_evidence_moves_it_to_the_border_of_what_is_as_good() -> None:
+    # good up to 0.4 (index 19), and bad by far more than an error of sqrt(0.9 * 0.1 / 1000)
+    figures = [0.9] * 20 + [0.5] * 29
+    assert THRESHOLDS[closest_equivalent(figures, 0.7, 1000)] == pytest.approx(0.36)
+    assert THRESHOLDS[closest_equivalent(figures, 0.1, 1000)] == 0.1
 
 
-def test_plateaus_at_the_ends_and_flat_curves() -> None:
-    assert plateau_centre([0.9] * 11 + [0.0] * 38) < 11
-    assert plateau_centre([0.0] * 38 + [0.9] * 11) > 37
-    assert plateau_centre([0.0] * 49) == 24
+def test_a_few_objects_are_little_evidence() -> None:
+    figures = [0.9] * 20 + [0.8] * 29
+    assert THRESHOLDS[closest_equivalent(figures, 0.7, 5)] == 0.7
+    assert THRESHOLDS[closest_equivalent(figures, 0.7, 5000)] < 0.4
 
 
 class Threshold:

@@ -14,7 +14,8 @@ from edgectl.train.ema import ModelEma
 from edgectl.train.losses import LossMeter
 from edgectl.train.optimizer import build_optimizer
 from edgectl.train.schedule import learning_rate_factor, warmup_steps
-from edgectl.train.selection import consider, standard_error
+from edgectl.metrics.operating_point import standard_error
+from edgectl.train.selection import consider
 from edgectl.train.state import Progress
 
 

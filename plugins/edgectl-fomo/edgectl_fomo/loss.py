@@ -32,9 +32,7 @@ class FomoCriterion(nn.Module):
         shift: see :func:`edgectl_fomo.assigner.assign_cells`.
     """
 
-    def __init__(
-        self, stride: int, *, object_weight: float, spread: float, shift: bool
-    ) -> None:
+    def __init__(self, stride: int, *, object_weight: float, spread: float, shift: bool) -> None:
         super().__init__()
         self.stride, self.shift = stride, shift
         self.object_weight, self.spread = object_weight, spread

@@ -101,7 +101,7 @@ class FomoFamily:
         *,
         num_classes: int,
     ) -> FomoPostprocess:
-        """Threshold 0.5 until the operating point is known."""
+        """With the default threshold until the operating point is known."""
         return FomoPostprocess(_STRIDES[config.stages])
 
     def load_weights(self, model: nn.Module, config: FomoConfig, path: Path) -> dict[str, Any]:

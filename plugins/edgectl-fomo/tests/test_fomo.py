@@ -168,8 +168,9 @@ def test_equal_scores_give_one_detection():
     assert len(detect({(r, c): (0, 1.0) for r in (1, 2) for c in (1, 2)}).scores) == 1
 
 
-def test_classes_do_not_suppress_each_other():
-    assert sorted(detect({(2, 2): (0, 3.0), (2, 3): (1, 1.0)}).labels.tolist()) == [0, 1]
+def test_one_place_is_one_object_whatever_its_cells_say():
+    found = detect({(2, 2): (0, 3.0), (2, 3): (1, 1.0), (5, 5): (1, 2.0)})
+    assert found.labels.tolist() == [0, 1]
 
 
 def test_an_applied_activation_is_not_applied_again():
