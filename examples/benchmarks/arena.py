@@ -1,0 +1,63 @@
+"""Tensor arena and time per picture of a run's int8 file, expansions computed whole and in slices.
+
+    python examples/benchmarks/arena.py runs/train/fomo-001
+
+The outputs of the two files are compared byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> None:
+    """Prints a table and whether the outputs are the same."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    run = parser.parse_args().run
+
+    from edgectl_tflite.backend import TfliteBackend
+
+    from edgectl.cli.app import run as edgectl
+
+    backend = TfliteBackend()
+    print("| slices | arena, bytes | largest live tensors, bytes | LiteRT ms | TFLM ms |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    outputs = []
+    with tempfile.TemporaryDirectory() as directory:
+        for split in ("off", "auto"):
+            out = Path(directory) / split
+            words = ["export", str(run), "--backend", "tflite", "--out", str(out)]
+            code = edgectl([*words, "--set", f"backend.tflite.split='{split}'"])
+            if code:
+                raise SystemExit(code)
+            manifest = json.loads((out / "manifest.json").read_text())
+            facts = manifest["tensors"]
+            size = manifest["preprocess"]["input_size"]
+            pictures = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
+            times = {}
+            for runtime in ("litert", "tflm"):
+                runner = backend.open(
+                    out / "model.tflite", runtime=runtime, specs=(), manifest=manifest
+                )
+                runner.raw(pictures[:2])
+                start = time.perf_counter()
+                codes = runner.raw(pictures)
+                times[runtime] = (time.perf_counter() - start) / len(pictures) * 1e3
+            outputs.append(codes)
+            print(
+                f"| {split} | {facts['arena_bytes']:,} | {facts['live_bytes']:,} "
+                f"| {times['litert']:.2f} | {times['tflm']:.1f} |"
+            )
+    same = all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))
+    print("\nthe outputs are " + ("the same, every byte" if same else "DIFFERENT"))
+
+
+if __name__ == "__main__":
+    main()
