@@ -43,11 +43,15 @@ class EdgectlError(Exception):
 
 
 class UsageError(EdgectlError):
+    """Wrong words on the command line."""
+
     exit_code = 2
     code = "E-USAGE"
 
 
 class ConfigError(UsageError):
+    """A configuration key or value."""
+
     code = "E-CONFIG"
 
 
@@ -81,34 +85,48 @@ class UnsupportedOpError(EdgectlError):
 
 
 class DependencyError(EdgectlError):
+    """A missing package, tool or device."""
+
     exit_code = 3
     code = "E-DEPENDENCY"
 
 
 class BackendUnavailableError(DependencyError):
+    """A backend or runtime whose tool is absent."""
+
     code = "E-BACKEND"
 
 
 class GateFailedError(EdgectlError):
+    """Accuracy, size or parity out of bounds."""
+
     exit_code = 4
     code = "E-GATE"
 
 
 class DataError(EdgectlError):
+    """Pictures or labels."""
+
     exit_code = 5
     code = "E-DATA"
 
 
 class ArtifactError(EdgectlError):
+    """Checkpoints, weights, exported files."""
+
     exit_code = 5
     code = "E-ARTIFACT"
 
 
 class PluginError(EdgectlError):
+    """A plugin that cannot be loaded or breaks its contract."""
+
     exit_code = 6
     code = "E-PLUGIN"
 
 
 class InterruptedRunError(EdgectlError):
+    """Ctrl-C or SIGTERM, with a checkpoint written."""
+
     exit_code = 130
     code = "E-INTERRUPTED"

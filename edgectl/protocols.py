@@ -55,13 +55,21 @@ class Family(Protocol):
         """The network; ``forward((N, 3, H, W)) -> tuple of raw head tensors``, training and export alike."""
         ...
 
-    def preprocess(self, config: Any, input_size: Size) -> PreprocessSpec: ...
+    def preprocess(self, config: Any, input_size: Size) -> PreprocessSpec:
+        """What the network wants to see at this size."""
+        ...
 
-    def outputs(self, config: Any, *, num_classes: int) -> tuple[OutputSpec, ...]: ...
+    def outputs(self, config: Any, *, num_classes: int) -> tuple[OutputSpec, ...]:
+        """The raw heads of :meth:`build`, in order."""
+        ...
 
-    def criterion(self, config: Any, *, num_classes: int) -> Criterion: ...
+    def criterion(self, config: Any, *, num_classes: int) -> Criterion:
+        """The loss QAT trains on as well."""
+        ...
 
-    def postprocess(self, config: Any, *, num_classes: int) -> Postprocess: ...
+    def postprocess(self, config: Any, *, num_classes: int) -> Postprocess:
+        """With the family's default threshold."""
+        ...
 
     def load_weights(self, model: nn.Module, config: Any, path: Path) -> dict[str, Any]:
         """Pretrained weights by key. Returns ``{"matched": n, "of": m, "missing": [...]}``;
@@ -116,7 +124,12 @@ class Backend(Protocol):
         ...
 
     def open(
-        self, model_file: Path, *, runtime: str, specs: Sequence[OutputSpec], manifest: Mapping[str, Any]
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
     ) -> Runner:
         """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
         ...

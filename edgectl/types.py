@@ -51,7 +51,10 @@ class PreprocessSpec:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> PreprocessSpec:
         """Inverse of :meth:`to_dict`. Raises TypeError on unknown keys."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
+        }
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,12 @@ class OutputSpec:
     applied: bool = False
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and checkpoints."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> OutputSpec:
+        """Inverse of :meth:`to_dict`."""
         return cls(**data)
 
 

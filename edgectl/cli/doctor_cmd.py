@@ -8,7 +8,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -61,9 +60,7 @@ def doctor(ctx: typer.Context) -> None:
 
 def _python() -> DoctorCheck:
     version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return DoctorCheck("python", "missing", version, "use Python 3.11 or later")
-    return DoctorCheck("python", "ok", f"{version} on {platform.platform(terse=True)}")
+    return DoctorCheck("python", "ok", f"{version} on {platform.system()} {platform.machine()}")
 
 
 def _package(name: str) -> DoctorCheck:

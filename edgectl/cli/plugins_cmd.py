@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 from rich.table import Table
 
@@ -24,7 +26,7 @@ def list_plugins(ctx: typer.Context) -> None:
     session.command = "plugins list"
     registry = build_registry()
     conflicts = _conflicts(registry)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for plugin in registry.plugins:
         provided = registry.provided_by(plugin)
         clash = [c for c in provided if c in conflicts]

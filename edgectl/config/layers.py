@@ -43,6 +43,7 @@ class Merged:
     origins: dict[str, str] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> None:
+        """Puts a layer on top. Raises ConfigError where a value meets a table."""
         self._merge(self.table, layer.table, layer.origin, "")
 
     def _merge(self, into: Table, table: Mapping[str, Any], origin: str, prefix: str) -> None:

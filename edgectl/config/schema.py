@@ -69,6 +69,8 @@ class AugmentConfig(StrictModel):
 
 
 class OptimizerConfig(StrictModel):
+    """How weights follow gradients."""
+
     name: Literal["sgd", "adamw"] = "adamw"
     lr: Annotated[float, Field(gt=0.0)] = 0.002
     momentum: Probability = 0.9
@@ -79,6 +81,8 @@ class OptimizerConfig(StrictModel):
 
 
 class ScheduleConfig(StrictModel):
+    """The learning rate over the run, as a function of the step."""
+
     name: Literal["cosine", "multistep", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 1000
     warmup_fraction: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
@@ -90,6 +94,8 @@ class ScheduleConfig(StrictModel):
 
 
 class TrainConfig(StrictModel):
+    """One training run."""
+
     epochs: Positive = 100
     batch: Positive = 16
     seed: Annotated[int, Field(ge=0)] = 0
@@ -126,6 +132,8 @@ class QuantConfig(StrictModel):
 
 
 class QatConfig(StrictModel):
+    """Quantisation-aware training, after post-training quantisation."""
+
     epochs: Positive = 5
     lr: Annotated[float, Field(gt=0.0)] = 0.0002
     range_lr: Annotated[float, Field(gt=0.0)] = 0.0002

@@ -33,18 +33,22 @@ class Artifact:
 
     @property
     def model_file(self) -> Path:
+        """The file a device loads."""
         return self.directory / str(self.manifest["model"])
 
     @property
     def backend(self) -> str:
+        """Name of the backend that wrote it."""
         return str(self.manifest["backend"])
 
     @property
     def preprocess(self) -> PreprocessSpec:
+        """How pictures are prepared for it."""
         return PreprocessSpec.from_dict(self.manifest["preprocess"])
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
+        """Its output tensors, in order."""
         return tuple(OutputSpec.from_dict(o) for o in self.manifest["outputs"])
 
     @property

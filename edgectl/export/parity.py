@@ -40,6 +40,7 @@ class GraphParity:
     sqnr_db: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
         return asdict(self)
 
 

@@ -138,7 +138,7 @@ def _train(
                     fix=f"lower the learning rate: --set qat.lr={qat.lr / 4:g}",
                 )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
             optimizer.step()
             losses.append(float(loss.detach()))

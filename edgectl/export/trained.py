@@ -35,17 +35,22 @@ class TrainedModel:
 
     @property
     def preprocess(self) -> PreprocessSpec:
+        """How pictures are prepared for it."""
         return PreprocessSpec.from_dict(self.checkpoint.preprocess)
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
+        """Its raw heads, in order."""
         return tuple(OutputSpec.from_dict(o) for o in self.checkpoint.outputs)
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """Names in label order."""
+
         return tuple(self.checkpoint.classes)
 
     def criterion(self) -> Criterion:
+        """The family's loss."""
         return self.family.criterion(self.model_config, num_classes=len(self.classes))
 
     def postprocess(self, threshold: float | None = None) -> Postprocess:
@@ -59,6 +64,7 @@ class TrainedModel:
         return post
 
     def predictor(self) -> Predictor:
+        """The float network as a predictor, on the CPU."""
         return torch_predictor(self.model, self.preprocess, torch.device("cpu"))
 
 

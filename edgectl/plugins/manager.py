@@ -15,17 +15,18 @@ from typing import Any
 
 import pluggy
 
+from edgectl import types
 from edgectl.errors import UnknownNameError
 from edgectl.plugins import hookspecs
 
 GROUP = "edgectl"
 HOOKS: dict[str, tuple[str, type]] = {
-    "edgectl_register_families": ("family", hookspecs.FamilyInfo),
-    "edgectl_register_backends": ("backend", hookspecs.BackendInfo),
-    "edgectl_register_datasets": ("dataset", hookspecs.DatasetInfo),
-    "edgectl_register_boards": ("board", hookspecs.BoardInfo),
-    "edgectl_register_commands": ("command", hookspecs.CommandInfo),
-    "edgectl_doctor_checks": ("doctor", hookspecs.DoctorCheck),
+    "edgectl_register_families": ("family", types.FamilyInfo),
+    "edgectl_register_backends": ("backend", types.BackendInfo),
+    "edgectl_register_datasets": ("dataset", types.DatasetInfo),
+    "edgectl_register_boards": ("board", types.BoardInfo),
+    "edgectl_register_commands": ("command", types.CommandInfo),
+    "edgectl_doctor_checks": ("doctor", types.DoctorCheck),
 }
 
 
@@ -45,6 +46,7 @@ class LoadedPlugin:
     trace: str = ""
 
     def fail(self, reason: str, error: BaseException | None = None) -> None:
+        """Marks the plugin broken and keeps the traceback."""
         self.state, self.reason = "broken", reason
         if error is not None:
             self.trace = "".join(traceback.format_exception(error))

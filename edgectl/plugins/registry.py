@@ -37,12 +37,15 @@ class Table(Generic[T]):
     broken: list[LoadedPlugin] = field(default_factory=list)
 
     def names(self) -> list[str]:
+        """Every name offered, sorted."""
         return sorted({_name(o.info) for o in self.offers})
 
     def infos(self) -> list[T]:
+        """Everything offered, in entry-point order."""
         return [o.info for o in self.offers]
 
     def claims(self, name: str) -> list[Offer[T]]:
+        """All offers of one name."""
         return [o for o in self.offers if _name(o.info) == name]
 
     def get(self, name: str) -> T:
@@ -80,6 +83,7 @@ class Registry:
     manager: PluginManager
 
     def doctor_checks(self) -> list[DoctorCheck]:
+        """Calls the plugins' own checks."""
         return [check for _, check in self.manager.collect("edgectl_doctor_checks")]
 
     def provided_by(self, plugin: LoadedPlugin) -> list[tuple[str, str]]:

@@ -105,7 +105,8 @@ def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
         + f"<td><code>{html.escape(digest[:12])}</code></td></tr>"
         for label, values, digest in rows
     )
-    return f"<h2>Every hop, measured</h2><table><tr><th>what was scored</th>{head}<th>sha256</th></tr>{body}</table>"
+    title = "<h2>Every hop, measured</h2>"
+    return f"{title}<table><tr><th>what was scored</th>{head}<th>sha256</th></tr>{body}</table>"
 
 
 def _artifact(manifest: dict[str, Any]) -> str:

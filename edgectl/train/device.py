@@ -23,10 +23,8 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 def usable_cores() -> int:
     """Cores this process may use: its affinity mask, and a container's CPU quota if it has one."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    cores: int = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
         quota, period = _CGROUP_QUOTA.read_text().split()
     except (OSError, ValueError):

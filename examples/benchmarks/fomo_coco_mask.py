@@ -25,8 +25,7 @@ def edgectl(*words: str) -> dict[str, Any]:
     """Runs one command with --json and returns its data."""
     result = subprocess.run(
         [sys.executable, "-m", "edgectl", *words, "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

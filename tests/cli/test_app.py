@@ -64,7 +64,9 @@ def test_unknown_option_as_json(capsys):
     assert parsed["error"]["exit"] == 2
 
 
-@pytest.mark.parametrize("command", [("models",), ("boards",), ("plugins", "list"), ("data", "list")])
+@pytest.mark.parametrize(
+    "command", [("models",), ("boards",), ("plugins", "list"), ("data", "list")]
+)
 def test_listings(capsys, command):
     code, parsed = document(capsys, *command)
     assert code == 0

@@ -10,11 +10,11 @@ from torch import nn
 
 from edgectl.config.schema import OptimizerConfig, ScheduleConfig
 from edgectl.errors import EdgectlError
+from edgectl.metrics.operating_point import standard_error
 from edgectl.train.ema import ModelEma
 from edgectl.train.losses import LossMeter
 from edgectl.train.optimizer import build_optimizer
 from edgectl.train.schedule import learning_rate_factor, warmup_steps
-from edgectl.metrics.operating_point import standard_error
 from edgectl.train.selection import consider
 from edgectl.train.state import Progress
 

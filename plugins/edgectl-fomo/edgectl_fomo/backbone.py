@@ -61,7 +61,9 @@ class ConvNormAct(nn.Sequential):
         """(N, C, H, W) to (N, C', H / stride, W / stride)."""
         if self._border:
             x = F.pad(x, (0, self._border, 0, self._border))
-        return super().forward(x)
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class InvertedResidual(nn.Module):
