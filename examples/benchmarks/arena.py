@@ -52,7 +52,7 @@ def main() -> None:
                 times[runtime] = (time.perf_counter() - start) / len(pictures) * 1e3
             outputs.append(codes)
             print(
-                f"| {split} | {facts['arena_bytes']:,} | {facts['live_bytes']:,} "
+                f"| {split} | {facts['arena_bytes']:,} | {facts['peak']['live_bytes']:,} "
                 f"| {times['litert']:.2f} | {times['tflm']:.1f} |"
             )
     same = all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))
