@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "edgectl").rglob("*.py"))
-DISTRIBUTIONS = sorted(p for p in (ROOT / "plugins").glob("*/edgectl_*") if p.is_dir())
+DISTRIBUTIONS = sorted(p.parent for p in (ROOT / "plugins").glob("*/edgectl_*/plugin.py"))
 PLUGIN_FILES = [f for d in DISTRIBUTIONS for f in sorted(d.rglob("*.py"))]
 
 # a package may import itself, its own level and what stands above it here

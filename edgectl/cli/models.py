@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
 from edgectl.config.schema import RunConfig
@@ -15,6 +17,7 @@ from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkp
 from edgectl.export.trained import TrainedModel, revive
 from edgectl.plugins.registry import Registry
 from edgectl.train.checkpoint import Checkpoint
+from edgectl.train.device import choose_threads
 from edgectl.train.locate import ModelLocation, resolve_model
 
 
@@ -39,6 +42,8 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     Raises:
         UsageError, ArtifactError, PluginError: see :func:`edgectl.train.locate.resolve_model`.
     """
+    # as in training: one core stays free, so that a busy machine does not stall every operator
+    torch.set_num_threads(choose_threads(0))
     location = resolve_model(model)
     if location.kind == "file":
         raise ArtifactError(

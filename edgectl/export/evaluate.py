@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgectl.data.formats.coco import split_name
 from edgectl.data.index import DatasetIndex
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
@@ -117,6 +118,7 @@ def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
     Raises:
         DataError: no such split, or other classes than the model was trained on.
     """
+    split = split_name(split)
     samples = index.splits.get(split)
     if not samples:
         raise DataError(
