@@ -87,7 +87,7 @@ def _device() -> DoctorCheck:
 
 
 def _cache() -> DoctorCheck:
-    from edgectl.train.weights import cache_directory
+    from edgectl.config.paths import cache_directory
 
     path = cache_directory()
     try:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgectl.config.paths import cache_directory
 from edgectl.data.download import fetch_archive
 from edgectl.data.formats import read_dataset
 from edgectl.data.index import DatasetIndex
@@ -18,11 +19,8 @@ DEMO_SEED = 0
 
 
 def cache_root() -> Path:
-    """``$EDGECTL_CACHE/datasets`` or the user's cache directory."""
-    named = os.environ.get("EDGECTL_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    root = Path(named) if named else Path(base).expanduser() / "edgectl"
-    return root / "datasets"
+    """Where generated and downloaded sets are kept."""
+    return cache_directory() / "datasets"
 
 
 def search_roots() -> list[Path]:

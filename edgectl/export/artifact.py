@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import ArtifactError, EdgectlError
+from edgectl.train.files import UMASK
 from edgectl.types import OutputSpec, PreprocessSpec
 
 SCHEMA = "edgectl-artifact/1"
@@ -139,7 +139,7 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         yield tmp
         # mkdtemp is private to the user; an artifact is an ordinary directory
-        tmp.chmod(0o777 & ~_umask())
+        tmp.chmod(0o777 & ~UMASK)
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
             target.replace(old / "x")
@@ -153,9 +153,3 @@ def replacing(target: Path) -> Iterator[Path]:
         ) from e
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

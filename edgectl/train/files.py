@@ -32,7 +32,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
             f.flush()
             os.fsync(f.fileno())
         # mkstemp's file is private to the user; results are ordinary files
-        tmp.chmod(0o666 & ~_UMASK)
+        tmp.chmod(0o666 & ~UMASK)
         tmp.replace(path)
     except OSError as e:
         raise EdgectlError(
@@ -63,4 +63,4 @@ def _umask() -> int:
 
 
 # Read once: setting and restoring it is not safe while other threads create files.
-_UMASK = _umask()
+UMASK = _umask()

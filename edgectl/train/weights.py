@@ -8,21 +8,13 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError
 from edgectl.train.files import replacing_file
 from edgectl.types import WeightsSource
 
 _TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
-
-
-def cache_directory() -> Path:
-    """``$EDGECTL_CACHE`` or the user's cache directory."""
-    named = os.environ.get("EDGECTL_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "edgectl"
 
 
 def find_weights(

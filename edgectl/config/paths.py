@@ -1,0 +1,15 @@
+"""Where edgectl keeps what it may fetch or draw again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_directory() -> Path:
+    """``$EDGECTL_CACHE``, or ``edgectl`` in the user's cache directory. It may not exist yet."""
+    named = os.environ.get("EDGECTL_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "edgectl"
