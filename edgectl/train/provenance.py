@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-_PACKAGES = ("edgectl", "torch", "torchvision", "accelerate", "numpy", "opencv-python-headless")
+_PACKAGES = ("edgectl", "torch", "accelerate", "numpy", "opencv-python-headless")
 
 
 def versions() -> dict[str, str]:

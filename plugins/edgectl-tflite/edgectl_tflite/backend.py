@@ -8,7 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgectl.errors import BackendUnavailableError, UnknownNameError, UnsupportedOpError
+from edgectl.errors import (
+    ArtifactError,
+    BackendUnavailableError,
+    UnknownNameError,
+    UnsupportedOpError,
+)
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
@@ -16,8 +21,9 @@ from edgectl.types import OutputSpec, PreprocessSpec
 from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
+from edgectl_tflite.limits import require_portable
 from edgectl_tflite.liveness import peak_report
-from edgectl_tflite.modelfile import ModelFile, TensorRecord, read_model
+from edgectl_tflite.modelfile import ModelFile, TensorRecord, parse_model, read_model
 from edgectl_tflite.runtime import RUNTIMES, FileRunner
 from edgectl_tflite.scheme import SCHEME
 from edgectl_tflite.split import split_expansions
@@ -66,12 +72,18 @@ class TfliteBackend:
         precision: str,
         config: TfliteConfig,
     ) -> list[Path]:
-        """``model.tflite`` and ``labels.txt`` (one class a line)."""
+        """``model.tflite`` and ``labels.txt`` (one class a line).
+
+        Raises:
+            ArtifactError: an op the device cannot run, or a scale its kernel does not survive.
+        """
         if isinstance(graph, QuantizedGraph) and config.split == "auto":
             graph = split_expansions(graph)
         model = directory / "model.tflite"
         names = [spec.name for spec in specs]
-        model.write_bytes(write_model(graph, names, f"edgectl {precision}"))
+        data = write_model(graph, names, f"edgectl {precision}")
+        require_portable(parse_model(data, model))
+        model.write_bytes(data)
         labels = directory / "labels.txt"
         labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
         return [model, labels]
@@ -129,9 +141,7 @@ def _tensor(model: ModelFile, tensor: TensorRecord) -> dict[str, Any]:
 
 
 def _arena(model: ModelFile) -> dict[str, int] | None:
-    if model.external_buffers:
-        return None
     try:
         return asdict(MicroInterpreter(model).arena())
-    except (BackendUnavailableError, UnsupportedOpError):
+    except (ArtifactError, BackendUnavailableError, UnsupportedOpError):
         return None

@@ -50,6 +50,11 @@ def rounding_shift(x: Int, bits: Int | int) -> Int:
     return y
 
 
+def wrap_int32(x: Int) -> Int:
+    """The low 32 bits as a signed number: the kernels' left shift overflows silently."""
+    return np.asarray(((x + (1 << 31)) & 0xFFFFFFFF) - (1 << 31))
+
+
 class Rescale:
     """Multiplies by the only factor given, or by one factor a channel (last dimension)."""
 
@@ -75,7 +80,7 @@ class Rescale:
     def __call__(self, x: Int) -> Int:
         """x: int64. Returns a new int64 array."""
         if self._left.any():
-            x = x << self._left
+            x = wrap_int32(x << self._left)
         return rounding_shift(high_product(x, self._multiplier), self._right)
 
 

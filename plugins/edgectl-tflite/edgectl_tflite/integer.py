@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgectl.errors import UnsupportedOpError
+from edgectl.errors import ArtifactError, UnsupportedOpError
 from edgectl_tflite.kernels import KERNELS, Context, Step
 from edgectl_tflite.modelfile import ModelFile, load_schema
 
@@ -24,6 +24,7 @@ class IntegerExecutor:
 
     Raises:
         UnsupportedOpError: an op, or a use of one, that has no exact kernel here, by name.
+        ArtifactError: a damaged op, here or when it is run.
     """
 
     def __init__(self, model: ModelFile) -> None:
@@ -37,6 +38,8 @@ class IntegerExecutor:
                 step = KERNELS[op.name](Context(model, op, enums))
             except ValueError as e:
                 raise _unsupported(model, op.name, str(e)) from e
+            except _INCONSISTENT as e:
+                raise _damaged(model, op.name, e) from e
             self._steps.append((op.inputs, op.outputs[0], step))
         uses = Counter(i for inputs, _, _ in self._steps for i in inputs)
         self._uses: Mapping[int, int] = uses + Counter(model.outputs)
@@ -59,7 +62,11 @@ class IntegerExecutor:
         values = {self._model.inputs[0]: x}
         uses = dict(self._uses)
         for inputs, output, step in self._steps:
-            values[output] = step([values.get(i, _NOTHING) for i in inputs])
+            try:
+                values[output] = step([values.get(i, _NOTHING) for i in inputs])
+            except (*_INCONSISTENT, ValueError, MemoryError) as e:
+                name = f"the op that writes '{self._model.label(output)}'"
+                raise _damaged(self._model, name, e) from e
             for i in inputs:
                 uses[i] -= 1
                 if not uses[i]:
@@ -69,6 +76,18 @@ class IntegerExecutor:
 
 _NOTHING = np.empty(0, np.int8)
 """In the place of constants, which the kernels hold already."""
+
+
+_INCONSISTENT = (LookupError, ArithmeticError, AttributeError, TypeError)
+"""What options, shapes and constants that do not belong together raise in the kernels."""
+
+
+def _damaged(model: ModelFile, op: str, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"{op} contradicts its tensors or options ({error})",
+        where=model.where,
+        fix="export the model again, or copy the file afresh",
+    )
 
 
 def _unsupported(model: ModelFile, op: str, problem: str) -> UnsupportedOpError:

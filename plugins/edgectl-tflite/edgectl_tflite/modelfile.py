@@ -149,10 +149,14 @@ def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFi
         inputs, outputs = _indices(op.inputs), _indices(op.outputs)
         if not all(-1 <= i < len(tensors) for i in inputs + outputs):
             raise ValueError(f"{name} refers to a tensor that does not exist")
+        if not inputs or not outputs or min(outputs) < 0:
+            raise ValueError(f"{name} lacks inputs or outputs")
         operations.append(Operation(name, code.version, inputs, outputs, op.builtinOptions))
     inputs, outputs = _indices(graph.inputs), _indices(graph.outputs)
     if not inputs or not outputs or not all(0 <= i < len(tensors) for i in inputs + outputs):
         raise ValueError("no usable inputs or outputs")
+    if not operations:
+        raise ValueError("no operations")
     aliases = {}
     for signature in (model.signatureDefs or [])[:1]:
         for entry in [*(signature.inputs or []), *(signature.outputs or [])]:
@@ -196,6 +200,8 @@ def _tensor(index: int, tensor: Any, contents: list[bytes | None]) -> TensorReco
     if quantization is not None and quantization.scale is not None:
         scales = tuple(float(s) for s in quantization.scale)
         zero_points = _indices(quantization.zeroPoint) or (0,) * len(scales)
+        if not all(0.0 < s < math.inf for s in scales):
+            raise ValueError("a scale is not a positive number")
     axis = quantization.quantizedDimension if quantization is not None else 0
     return TensorRecord(
         index, _text(tensor.name), shape, dtype, scales, zero_points, int(axis), values

@@ -16,6 +16,7 @@ import numpy as np
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.types import OutputSpec
 from edgectl_tflite.integer import IntegerExecutor
+from edgectl_tflite.limits import require_survivable
 from edgectl_tflite.modelfile import ModelFile, TensorRecord
 from edgectl_tflite.native_log import native_log
 from edgectl_tflite.tflm import MicroInterpreter
@@ -28,7 +29,8 @@ class FileRunner(ABC):
         specs: empty for a file without a manifest: outputs then come in the file's order.
 
     Raises:
-        ArtifactError: a file that does not take one picture, or lacks an output.
+        ArtifactError: a file that does not take one picture, lacks an output, or makes the device's
+            kernels abort.
     """
 
     arena_bytes: int | None = None
@@ -36,6 +38,7 @@ class FileRunner(ABC):
     def __init__(self, model: ModelFile, specs: Sequence[OutputSpec] = ()) -> None:
         if len(model.inputs) != 1:
             raise ArtifactError(f"{len(model.inputs)} inputs; one is expected", where=model.where)
+        require_survivable(model)
         self._model = model
         self._input = model.tensors[model.inputs[0]]
         self._order = _output_order(model, specs)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import ArtifactError, BackendUnavailableError, UnsupportedOpError
+from edgectl_tflite.limits import require_survivable
 from edgectl_tflite.modelfile import ModelFile
 from edgectl_tflite.native_log import NativeLog, native_log
 
@@ -53,7 +54,7 @@ class MicroInterpreter:
     Raises:
         BackendUnavailableError: the package is absent.
         ArtifactError: constants outside the flatbuffer, which it would read as garbage without a
-            word, or a file it rejects.
+            word, or a file it rejects or would not survive.
         UnsupportedOpError: an op the interpreter does not have.
     """
 
@@ -65,6 +66,7 @@ class MicroInterpreter:
                 where=model.where,
                 fix="write the file with its buffers inside, or use --runtime litert",
             )
+        require_survivable(model)
         self._model = model
         self._interpreter = _allocate(runtime, model)
 
