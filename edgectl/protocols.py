@@ -106,7 +106,7 @@ class Backend(Protocol):
         self, graph: QuantGraph, specs: Sequence[OutputSpec], config: Any
     ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
         """Device-specific rewrite before calibration (for example: append output activations).
-        The input graph already takes the lowered input (``PreprocessSpec`` folded)."""
+        The input graph already takes the lowered input (see ``BackendInfo.input``)."""
         ...
 
     def write(

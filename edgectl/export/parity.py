@@ -9,7 +9,7 @@ Three questions, answered on pictures the quantiser has not seen:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from edgectl.errors import BackendUnavailableError, GateFailedError
-from edgectl.export.trained import TrainedModel, lowered
+from edgectl.export.trained import TrainedModel, nchw
 from edgectl.protocols import Backend
 from edgectl.quant.analyse import sqnr_db
 from edgectl.quant.graph import QuantGraph
@@ -58,8 +58,12 @@ def graph_parity(
     quantized: QuantizedGraph | None,
     specs: Sequence[OutputSpec],
     batches: Iterable[np.ndarray],
+    lower: Callable[[Tensor], Tensor],
 ) -> GraphParity:
     """Compares network, float graph and quantised graph over uint8 (N, H, W, 3) batches.
+
+    Args:
+        lower: uint8 (N, 3, H, W) to the graph's input.
 
     Raises:
         GateFailedError: the float graph is not the network (a fault of edgectl, never of the user).
@@ -71,7 +75,7 @@ def graph_parity(
     test: dict[str, list[Tensor]] = {h: [] for h in heads}
     with torch.no_grad():
         for batch in batches:
-            x = lowered(batch)
+            x = lower(nchw(batch))
             reference = predict(batch)
             taps: dict[str, Tensor] = {}
             graph.run(x, taps)

@@ -98,14 +98,15 @@ WITH_WEIGHTS: dict[str, Layout] = {
     "MemoryData": _constant,
 }
 
-WITHOUT_WEIGHTS = frozenset(
-    """AbsVal ArgMax BNLL BinaryOp Cast Clip Concat Crop CumulativeSum DeepCopy DetectionOutput
+_PLAIN = """
+    AbsVal ArgMax BNLL BinaryOp Cast Clip Concat Crop CumulativeSum DeepCopy DetectionOutput
     Dequantize Dropout ELU Eltwise Exp ExpandDims Flatten Fold GELU GLU HardSigmoid HardSwish Input
     Interp LRN Log MVN MatMul Mish Noop Normalize Packing Padding Permute PixelShuffle Pooling
     Pooling1D Power PriorBox Proposal PSROIPooling Quantize ROIAlign ROIPooling ReLU Reduction Reorg
     Reshape SELU ShuffleChannel Sigmoid Slice Softmax Softplus Split Squeeze Swish TanH Threshold
-    Tile UnaryOp Unfold Yolov3DetectionOutput YoloDetectionOutput""".split()
-)
+    Tile UnaryOp Unfold Yolov3DetectionOutput YoloDetectionOutput
+"""
+WITHOUT_WEIGHTS = frozenset(_PLAIN.split())
 
 
 def slots(layer: Layer) -> list[Slot]:
