@@ -60,7 +60,9 @@ def _per_channel(*names: str) -> Layout:
 def _scale(layer: Layer) -> list[Slot]:
     if layer.integer(0) == -233:  # the factors come from a second input
         return []
-    return _per_channel("scale", "bias")(layer) if layer.integer(1) else _per_channel("scale")(layer)
+    return (
+        _per_channel("scale", "bias")(layer) if layer.integer(1) else _per_channel("scale")(layer)
+    )
 
 
 def _affine(count_key: int, switch_key: int) -> Layout:

@@ -11,7 +11,7 @@ https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,11 +44,11 @@ class Layer:
     line: int = field(default=0, compare=False)
 
     def integer(self, key: int, default: int = 0) -> int:
-        """Raises ArtifactError on text that is no integer."""
+        """Raises ArtifactError on other text."""
         return int(self._number(key, default, int))
 
     def number(self, key: int, default: float = 0.0) -> float:
-        """Raises ArtifactError on text that is no number."""
+        """Raises ArtifactError on other text."""
         return float(self._number(key, default, float))
 
     def array(self, index: int) -> list[float]:
@@ -69,14 +69,14 @@ class Layer:
         where = f"line {self.line}: " if self.line else ""
         return ArtifactError(f"{where}{self.type} '{self.name}': {problem}", fix=_AGAIN)
 
-    def _number(self, key: int, default: float, kind: type[int] | type[float]) -> float:
+    def _number(self, key: int, default: float, parse: Callable[[str], float]) -> float:
         text = self.params.get(key)
         if text is None:
             return default
         try:
-            return kind(text)
+            return parse(text)
         except ValueError as e:
-            raise self.damaged(f"{key}={text[:40]} is no {kind.__name__}") from e
+            raise self.damaged(f"{key}={text[:40]} is no number") from e
 
 
 def make_layer(

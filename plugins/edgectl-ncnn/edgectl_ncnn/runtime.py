@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.train.device import choose_threads
 from edgectl.types import OutputSpec, PreprocessSpec
-from edgectl_ncnn.modelfile import ModelFile
+from edgectl_ncnn.modelfile import read_model
 
 
 class NcnnRunner:
@@ -18,6 +19,8 @@ class NcnnRunner:
     device, and would blur comparisons.
 
     Args:
+        param: the weights lie beside it.
+        specs: outputs to read, by name; the file's own when empty.
         preprocess: its mean and std; None feeds ``pixel`` as it is.
         threads: 0 leaves a core free.
 
@@ -30,7 +33,7 @@ class NcnnRunner:
 
     def __init__(
         self,
-        model: ModelFile,
+        param: Path,
         specs: Sequence[OutputSpec] = (),
         preprocess: PreprocessSpec | None = None,
         *,
@@ -43,7 +46,7 @@ class NcnnRunner:
                 "ncnn is not installed", fix="pip install edgectl-ncnn"
             ) from e
         self._ncnn: Any = ncnn
-        self._model = model
+        model = self._model = read_model(param)
         if len(model.inputs) != 1:
             raise ArtifactError(f"{len(model.inputs)} inputs; one is expected", where=model.where)
         self._outputs = [s.name for s in specs] or list(model.outputs)
@@ -64,9 +67,8 @@ class NcnnRunner:
         options.use_vulkan_compute = False
         for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(options, f"use_{name}", False)
-        if self._net.load_param_mem(model.param_text()) or self._net.load_model_mem(
-            model.bin_bytes()
-        ):
+        weights = str(param.with_suffix(".bin"))
+        if self._net.load_param(str(param)) or self._net.load_model(weights):
             raise ArtifactError("ncnn does not load the file", where=model.where)
 
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
@@ -84,14 +86,16 @@ class NcnnRunner:
 
     def run(self, x: np.ndarray, outputs: Sequence[str] = ()) -> list[np.ndarray]:
         """x: float32 (C, H, W), normalised. ``outputs``: other blobs than the file's outputs."""
-        # ncnn.Mat does not own the array it wraps
-        held = np.ascontiguousarray(x)
+        # A Mat does not own the array it wraps, and layers that work in place write into it.
+        held = self._ncnn.Mat(np.ascontiguousarray(x)).clone()
         extractor = self._net.create_extractor()
-        extractor.input(self._model.inputs[0], self._ncnn.Mat(held))
+        extractor.input(self._model.inputs[0], held)
         results = []
         for name in outputs or self._outputs:
             code, value = extractor.extract(name)
             if code:
-                raise ArtifactError(f"ncnn fails at '{name}' (code {code})", where=self._model.where)
+                raise ArtifactError(
+                    f"ncnn fails at '{name}' (code {code})", where=self._model.where
+                )
             results.append(np.array(value))
         return results

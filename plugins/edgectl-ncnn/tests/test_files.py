@@ -84,7 +84,7 @@ def test_tagged_numbers(dtype: type) -> None:
         (TINY[:-40], "not a layer|announces"),
         (TINY.replace("1 1 x out0", "1 1 y out0"), "reads 'y'"),
         (TINY.replace("0=2", "0"), "not a layer"),
-        (TINY.replace("6=6", "6=x"), "no int"),
+        (TINY.replace("6=6", "6=x"), "no number"),
         (TINY.replace("6=6", "6=-6"), "negative"),
         (TINY.replace("ReLU ", "Wonder "), "layer type 'Wonder' of 'relu'"),
     ],
