@@ -136,7 +136,8 @@ class Backend(Protocol):
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
-        ops with versions, arena bytes, largest live tensors."""
+        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
+        loads, where they are more than the model file."""
         ...
 
     def usage(self, manifest: Mapping[str, Any]) -> str:

@@ -89,15 +89,16 @@ class NcnnBackend:
         """Facts of any ``.param`` with its ``.bin``.
 
         ``inputs``, ``outputs``: name, shape, dtype; ``ops``: layer type, count, and how many of them
-        compute with integers; ``parameters``; ``file_bytes`` of both files together.
+        compute with integers; ``parameters``; ``files`` and their ``file_bytes`` together.
         """
         model = read_model(model_file)
-        size = model_file.stat().st_size + model_file.with_suffix(".bin").stat().st_size
+        files = [model_file, model_file.with_suffix(".bin")]
         counts = Counter(layer.type for layer in model.layers)
         integer = Counter(layer.type for layer in model.layers if layer.integer(8))
         shapes = _shapes(model_file, model)
         return {
-            "file_bytes": size,
+            "files": [f.name for f in files],
+            "file_bytes": sum(f.stat().st_size for f in files),
             "parameters": model.parameters,
             "inputs": [_tensor(n, shapes) for n in model.inputs],
             "outputs": [_tensor(n, shapes) for n in model.outputs],

@@ -51,7 +51,9 @@ def _outputs(manifest: Mapping[str, Any]) -> list[str]:
     for o in manifest["outputs"]:
         cells = (o["name"], o["kind"], o["stride"], o["channels"], o["activation"])
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
-    lines += ["", "In grids, channel 0 is the background.", ""]
+    lines.append("")
+    if any(o["kind"] == "cell_logits" for o in manifest["outputs"]):
+        lines += ["Channel 0 of the grid is the background.", ""]
     point = manifest.get("operating_point")
     if point:
         lines += [f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}.", ""]
