@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,6 +142,37 @@ class Backend(Protocol):
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """Markdown: how to run this artifact on the device."""
+        ...
+
+
+@runtime_checkable
+class Remarker(Protocol):
+    """A backend that has something to say about a network it can convert."""
+
+    def remarks(self, graph: QuantGraph) -> list[str]:
+        """Lines to show before the conversion: ops that run, but not where one would wish."""
+        ...
+
+
+@runtime_checkable
+class Packager(Protocol):
+    """A backend whose int8 artifact holds more than its model, made from calibration pictures."""
+
+    def package(
+        self,
+        directory: Path,
+        *,
+        graph: QuantGraph,
+        pictures: Iterable[np.ndarray],
+        preprocess: PreprocessSpec,
+        config: Any,
+    ) -> list[Path]:
+        """Adds files to ``directory``, after ``write``.
+
+        Args:
+            graph: the float graph that was quantised.
+            pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        """
         ...
 
 

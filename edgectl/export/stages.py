@@ -30,7 +30,7 @@ from edgectl.export.evaluate import scorable_artifact, scorable_checkpoint, scor
 from edgectl.export.parity import graph_parity, raw_heads, runtime_parity
 from edgectl.export.trained import TrainedModel, nchw
 from edgectl.metrics.tasks import MAIN_METRIC
-from edgectl.protocols import Backend, Progress
+from edgectl.protocols import Backend, Packager, Progress, Remarker
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.lowering import fold_preprocess
@@ -152,6 +152,9 @@ def export_model(
         )
     progress("tracing the network")
     prepared = prepare(trained, request.backend, info, request.backend_config)
+    remarks = _remarks(request.backend, prepared.graph)
+    for remark in remarks:
+        progress(remark)
     integer = request.precision == "int8"
     if integer and quantized is None:
         progress("calibrating")
@@ -167,7 +170,16 @@ def export_model(
             precision=request.precision,
             config=request.backend_config,
         )
+        if isinstance(request.backend, Packager) and request.calibration is not None:
+            request.backend.package(
+                directory,
+                graph=prepared.graph,
+                pictures=request.calibration.pictures(trained.preprocess, _BATCH),
+                preprocess=trained.preprocess,
+                config=request.backend_config,
+            )
         manifest = _manifest(request, prepared, files[0], directory)
+        manifest["remarks"] = remarks
         progress("checking parity")
         manifest["parity"] = _parity(
             request, prepared, quantized if integer else None, files[0], manifest
@@ -189,6 +201,10 @@ def export_model(
             fix=f"edgectl qat --backend {info.name}, or more calibration pictures",
         )
     return artifact
+
+
+def _remarks(backend: Backend, graph: QuantGraph) -> list[str]:
+    return backend.remarks(graph) if isinstance(backend, Remarker) else []
 
 
 def _manifest(

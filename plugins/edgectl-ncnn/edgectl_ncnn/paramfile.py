@@ -88,7 +88,8 @@ def make_layer(
 ) -> Layer:
     """A layer from numbers; a sequence becomes an array key.
 
-    Floats are written with a point or exponent: ncnn reads ``6`` as an integer's bits.
+    Floats are written with a point or exponent: ncnn reads ``6`` as an integer's bits. Nine
+    digits hold a float32, and with sign and exponent the 15 characters that ncnn's parser takes.
     """
     text = {}
     for key, value in (params or {}).items():
@@ -100,7 +101,7 @@ def make_layer(
 
 
 def _text(value: int | float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.9e}"
+    return str(value) if isinstance(value, int) else f"{value:.8e}"
 
 
 def parse_param(text: str, where: str = "model.param") -> list[Layer]:

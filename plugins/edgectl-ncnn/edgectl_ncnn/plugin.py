@@ -22,6 +22,15 @@ def edgectl_register_backends() -> list[BackendInfo]:
             qat=True,
             input="normalised",
         ),
+        BackendInfo(
+            name="awnn",
+            summary="int8 for the Allwinner V831 (experimental), and the MaixHub package for it",
+            entry="edgectl_ncnn.awnn.backend:AwnnBackend",
+            precisions=("int8",),
+            runtimes=("simulator",),
+            qat=True,
+            input="normalised",
+        ),
     ]
 
 
