@@ -16,6 +16,7 @@ from edgectl.quant.scheme import QuantScheme
 from edgectl.types import OutputSpec, PreprocessSpec
 from edgectl_ncnn.awnn import capabilities, fields, package
 from edgectl_ncnn.awnn.config import AwnnConfig
+from edgectl_ncnn.awnn.grid import on_grid
 from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.maixhub import write_package
 from edgectl_ncnn.awnn.rewrite import symmetric_borders
@@ -68,7 +69,7 @@ class AwnnBackend:
         """
         if not isinstance(graph, QuantizedGraph):
             raise UsageError("awnn files are int8", where="--precision", fix="--precision int8")
-        model = build_model(graph, grid=config.grid)
+        model = build_model(on_grid(graph) if config.grid else graph)
         files = write_model(model, directory / "model_int8.param")
         shapes = [_whc(graph.graph[o].shape[1:]) for o in graph.graph.outputs]
         mud = directory / "model_int8.mud"

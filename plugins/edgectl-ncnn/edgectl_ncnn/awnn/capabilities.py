@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl_ncnn.awnn.fields import CPU, NPU
+from edgectl_ncnn.awnn.rewrite import expressible
 
 _RELU = "train with act_layer=relu"
 
@@ -34,8 +35,7 @@ def _flatten(graph: QuantGraph, node: Node) -> Placement:
 
 def _conv(graph: QuantGraph, node: Node) -> Placement:
     if node.attrs["groups"] == 1:
-        top, bottom, left, right = node.attrs["padding"]
-        if top == bottom and left == right:
+        if expressible(node):
             return Placement(NPU)
         return Placement(None, "unequal padding of a dilated convolution", "pad all sides alike")
     kind = "depthwise" if node.depthwise else "grouped"

@@ -15,11 +15,16 @@ def symmetric_borders(graph: QuantGraph) -> QuantGraph:
     One key holds the border of all sides. A missing row of border on one side equals a border there
     under a row of zeros in the kernel. Depthwise ones run on the CPU, which has all four keys.
     """
-    return QuantGraph([_balanced(n) if _unequal(n) else n for n in graph], graph.outputs)
+    return QuantGraph([_balanced(n) if _dense_and_unequal(n) else n for n in graph], graph.outputs)
 
 
-def _unequal(node: Node) -> bool:
-    if node.op != "conv" or node.attrs["groups"] != 1 or node.attrs["dilation"] != (1, 1):
+def expressible(node: Node) -> bool:
+    """Whether a convolution's border can be written, if need be after the rewrite."""
+    return not _dense_and_unequal(node) or node.attrs["dilation"] == (1, 1)
+
+
+def _dense_and_unequal(node: Node) -> bool:
+    if node.op != "conv" or node.attrs["groups"] != 1:
         return False
     top, bottom, left, right = node.attrs["padding"]
     return bool(top != bottom or left != right)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from edgectl.errors import ArtifactError
 from edgectl.quant.graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.capabilities import place
 from edgectl_ncnn.awnn.fields import CPU, NPU, placement, requantisation
-from edgectl_ncnn.awnn.grid import WeightGrid, exact_grid, plain_grid
+from edgectl_ncnn.awnn.grid import file_scale, weight_fields
 from edgectl_ncnn.awnn.order import to_npu
 from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
 from edgectl_ncnn.binfile import Block
@@ -39,14 +37,14 @@ def output_names(count: int) -> list[str]:
     return [f"output{i}" for i in range(count)]
 
 
-def build_model(quantized: QuantizedGraph, *, grid: bool = True) -> ModelFile:
-    """The int8 file. ``grid``: see :mod:`edgectl_ncnn.awnn.grid`.
+def build_model(quantized: QuantizedGraph) -> ModelFile:
+    """The int8 file.
 
     Raises:
         ArtifactError: an op without a kernel, or a ratio of scales no multiplier stands for.
     """
     graph = quantized.graph
-    writer = _Writer(quantized, grid)
+    writer = _Writer(quantized)
     for node in graph:
         try:
             writer.emit(node)
@@ -65,10 +63,9 @@ def build_model(quantized: QuantizedGraph, *, grid: bool = True) -> ModelFile:
 class _Writer:
     """``blobs``: graph tensor -> blob; ``scales``: blob -> 127 / threshold, as float32."""
 
-    def __init__(self, quantized: QuantizedGraph, grid: bool) -> None:
+    def __init__(self, quantized: QuantizedGraph) -> None:
         self.quantized = quantized
         self.graph = quantized.graph
-        self.exact = grid
         self.layers: list[Layer] = []
         self.blocks: dict[str, tuple[Block, ...]] = {}
         self.blobs: dict[str, str] = {}
@@ -85,7 +82,7 @@ class _Writer:
 
     def scale(self, tensor: str) -> float:
         """Of a graph tensor."""
-        return float(np.float32(1.0 / self.quantized.activations[tensor].scale))
+        return file_scale(self.quantized, tensor)
 
     def add(
         self,
@@ -166,7 +163,7 @@ def _conv(w: _Writer, node: Node) -> None:
         params[7] = node.attrs["groups"]
         w.add("ConvolutionDepthWise", node, params, device=CPU)
     else:
-        _integers(w, node, "Convolution", params, node.weight.detach().cpu().numpy())
+        _integers(w, node, "Convolution", params, node.weight.shape)
 
 
 def _linear(w: _Writer, node: Node) -> None:
@@ -175,29 +172,15 @@ def _linear(w: _Writer, node: Node) -> None:
     if source.op == "reshape":
         source = w.graph[source.inputs[0]]
     window = source.shape[1:] if len(source.shape) == 4 else (source.shape[1], 1, 1)
-    weight = node.weight.detach().cpu().numpy().reshape(-1, *window)
-    params: Params = {0: weight.shape[0], 1: 1, 2: weight.size}
-    _integers(w, node, "InnerProduct", params, weight)
+    out = node.weight.shape[0]
+    params: Params = {0: out, 1: 1, 2: node.weight.numel()}
+    _integers(w, node, "InnerProduct", params, (out, *window))
 
 
-def weight_grid(quantized: QuantizedGraph, node: Node, *, exact: bool) -> WeightGrid:
-    """How a layer's weights and multiplier are rounded, from the float32 scales of the file."""
+def _integers(w: _Writer, node: Node, type_: str, params: Params, shape: Sequence[int]) -> None:
     assert node.bias is not None
-    step_in, step_out = (
-        1.0 / float(np.float32(1.0 / quantized.activations[t].scale))
-        for t in (node.inputs[0], node.name)
-    )
-    steps = quantized.weight_scales[node.name].double().cpu().numpy()
-    if exact:
-        return exact_grid(steps, node.bias.double().cpu().numpy(), step_in, step_out)
-    return plain_grid(steps, step_in, step_out)
-
-
-def _integers(w: _Writer, node: Node, type_: str, params: Params, weight: np.ndarray) -> None:
-    assert node.bias is not None
-    g = weight_grid(w.quantized, node, exact=w.exact)
-    per_channel = g.steps.reshape(-1, 1, 1, 1)
-    integers = np.clip(np.rint(weight / per_channel), -_QMAX, _QMAX).astype(np.int8)
+    g = weight_fields(w.quantized, node)
+    integers = w.quantized.integer_weight(node).reshape(shape)
     accumulator = node.bias.double().cpu().numpy() * w.scale(node.inputs[0]) / g.steps
     bias = bias_fields(accumulator)
     params = {**params, **requantisation(g.output, fields.PLAIN), 24: 2, 25: 1}
