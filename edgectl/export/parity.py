@@ -112,12 +112,17 @@ def runtime_parity(
     specs: Sequence[OutputSpec],
     manifest: dict[str, Any],
     pictures: np.ndarray,
+    heads: Sequence[Tensor],
 ) -> dict[str, Any]:
     """Runs the file on every runtime there is and compares each with the first exact one.
 
+    Args:
+        heads: the trained network's raw outputs for the pictures.
+
     Returns:
         ``{"reference": name, "pictures": n, "runtimes": {name: {"differing": elements, "of": m,
-        "max_abs": largest difference, "exact": bool}}, "absent": {name: reason}}``.
+        "max_abs": largest difference, "exact": bool, "sqnr_db": {head: against the network, where
+        the file holds the raw head}}}, "absent": {name: reason}}``.
 
     Raises:
         GateFailedError: runtimes declared exact differ in a single element.
@@ -143,6 +148,11 @@ def runtime_parity(
             "of": int(sum(a.size for a, _ in pairs)),
             "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
             "exact": name in info.exact,
+            "sqnr_db": {
+                s.name: round(sqnr_db(head, y), 2)
+                for s, head, y in zip(specs, heads, outputs, strict=True)
+                if not s.applied
+            },
         }
     wrong = [n for n, r in report["runtimes"].items() if r["exact"] and r["differing"]]
     if wrong:

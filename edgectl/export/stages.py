@@ -291,6 +291,10 @@ def _parity(
         prepared.outputs,
         manifest,
         np.concatenate(batches),
+        [
+            torch.cat(parts)
+            for parts in zip(*map(request.trained.predictor(), batches), strict=True)
+        ],
     )
     return {"graph": graph.to_dict(), **runtimes}
 

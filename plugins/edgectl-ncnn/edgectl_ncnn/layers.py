@@ -6,7 +6,7 @@ neither table therefore stops the reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgectl.errors import ArtifactError
@@ -22,13 +22,13 @@ class Slot:
     tagged: bool = False
 
 
-Layout = Callable[[Layer], list[Slot]]
+SlotsOf = Callable[[Layer], list[Slot]]
 
 
-def _weighted(count_key: int, bias_key: int) -> Layout:
+def _weighted(count_key: int, bias_key: int) -> SlotsOf:
     """Convolutions and fully connected layers; key 8 announces int8 scales after the bias."""
 
-    def layout(layer: Layer) -> list[Slot]:
+    def slots_of(layer: Layer) -> list[Slot]:
         out = layer.integer(0)
         slots = [Slot("weight", layer.integer(count_key), tagged=True)]
         if layer.integer(bias_key):
@@ -43,7 +43,7 @@ def _weighted(count_key: int, bias_key: int) -> Layout:
                 slots.append(Slot("top_scale", 1))
         return slots
 
-    return layout
+    return slots_of
 
 
 def _no_scales(layer: Layer) -> list[Slot]:
@@ -53,7 +53,7 @@ def _no_scales(layer: Layer) -> list[Slot]:
     return [*slots, Slot("bias", out)] if layer.integer(5) else slots
 
 
-def _per_channel(*names: str) -> Layout:
+def _per_channel(*names: str) -> SlotsOf:
     return lambda layer: [Slot(name, layer.integer(0)) for name in names]
 
 
@@ -65,15 +65,15 @@ def _scale(layer: Layer) -> list[Slot]:
     )
 
 
-def _affine(count_key: int, switch_key: int) -> Layout:
+def _affine(count_key: int, switch_key: int) -> SlotsOf:
     """Normalisation layers."""
 
-    def layout(layer: Layer) -> list[Slot]:
+    def slots_of(layer: Layer) -> list[Slot]:
         if not layer.integer(switch_key, 1):
             return []
         return [Slot(n, layer.integer(count_key)) for n in ("gamma", "beta")]
 
-    return layout
+    return slots_of
 
 
 def _constant(layer: Layer) -> list[Slot]:
@@ -83,7 +83,7 @@ def _constant(layer: Layer) -> list[Slot]:
     return [Slot("data", count, tagged=layer.integer(21, 1) == 0)]
 
 
-WITH_WEIGHTS: dict[str, Layout] = {
+WITH_WEIGHTS: dict[str, SlotsOf] = {
     "Convolution": _weighted(6, 5),
     "ConvolutionDepthWise": _weighted(6, 5),
     "Convolution1D": _weighted(6, 5),
@@ -111,18 +111,23 @@ _PLAIN = """
 WITHOUT_WEIGHTS = frozenset(_PLAIN.split())
 
 
+def layout(layers: Sequence[Layer]) -> list[list[Slot]]:
+    """:func:`slots` of every layer. Raises ArtifactError."""
+    return [slots(layer) for layer in layers]
+
+
 def slots(layer: Layer) -> list[Slot]:
     """What ``layer`` keeps in the file, in order. Raises ArtifactError on an unknown type."""
     if layer.type in WITHOUT_WEIGHTS:
         return []
-    layout = WITH_WEIGHTS.get(layer.type)
-    if layout is None:
+    slots_of = WITH_WEIGHTS.get(layer.type)
+    if slots_of is None:
         where = f"line {layer.line}: " if layer.line else ""
         raise ArtifactError(
             f"{where}layer type '{layer.type}' of '{layer.name}' is unknown here",
             fix="known: " + ", ".join(sorted(WITH_WEIGHTS)) + " and layers without weights",
         )
-    found = layout(layer)
+    found = slots_of(layer)
     if any(s.count < 0 for s in found):
         raise layer.damaged("negative size")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from edgectl_ncnn.binfile import BinReader, Block, pack
 from edgectl_ncnn.layers import Slot
 from edgectl_ncnn.paramfile import Layer, format_param, read_param
 
-Slots = Callable[[Layer], list[Slot]]
+Layout = Callable[[Sequence[Layer]], list[list[Slot]]]
+"""What each of a file's layers keeps in the ``.bin``."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ModelFile:
 
 
 def read_model(
-    param: Path, bin_: Path | None = None, slots: Slots = ncnn_layers.slots
+    param: Path, bin_: Path | None = None, layout: Layout = ncnn_layers.layout
 ) -> ModelFile:
     """Both files; the weights lie beside the ``.param`` unless ``bin_`` says where.
 
@@ -77,13 +78,14 @@ def read_model(
         raise ArtifactError(
             f"cannot be read: {e.strerror}", where=str(bin_), fix="keep .param and .bin together"
         ) from e
-    blocks = []
-    for layer in layers:
-        try:
-            wanted = slots(layer)
-        except ArtifactError as e:
-            raise ArtifactError(e.message, where=str(param), fix=e.fix) from e
-        blocks.append(tuple(reader.take(s, f"{layer.type} '{layer.name}'") for s in wanted))
+    try:
+        wanted = layout(layers)
+    except ArtifactError as e:
+        raise ArtifactError(e.message, where=str(param), fix=e.fix) from e
+    blocks = [
+        tuple(reader.take(slot, f"{layer.type} '{layer.name}'") for slot in slots)
+        for layer, slots in zip(layers, wanted, strict=True)
+    ]
     reader.finish()
     return ModelFile(tuple(layers), tuple(blocks), str(param))
 

@@ -55,10 +55,12 @@ def test_maixhub_param_round_trip(golden: Golden) -> None:
 
 def test_numbers() -> None:
     layer = make_layer("Clip", "c", ["a"], ["b"], {0: 0.0, 1: 6.0, 2: 7, 10: [0.5, 2.0]})
-    assert layer.params[1] == "6.000000000e+00"  # "6" would be read as an integer's bits
+    assert layer.params[1] == "6.00000000e+00"  # "6" would be read as an integer's bits
     (again,) = parse_param(format_param([make_layer("Input", "i", [], ["a"]), layer]))[1:]
     assert again == layer
     assert (again.number(1), again.integer(2), again.array(10)) == (6.0, 7, [0.5, 2.0])
+    smallest = make_layer("Clip", "c", [], [], {0: -1.23456789e-38}).params[0]
+    assert len(smallest) == 15  # what ncnn's parser reads of a number
     assert again.array(3) == [] and again.integer(9, 4) == 4
 
 

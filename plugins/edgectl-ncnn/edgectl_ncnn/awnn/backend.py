@@ -113,7 +113,7 @@ class AwnnBackend:
         channels; ``ops``: layer type, count, and how many of them run on the CPU; ``parameters``;
         ``files`` and their ``file_bytes`` together.
         """
-        model = read_model(model_file, slots=fields.slots)
+        model = read_model(model_file, layout=fields.layout)
         files = [model_file, model_file.with_suffix(".bin")]
         layers = [layer for layer in model.layers if layer.type not in ("Input", "Split")]
         counts = Counter(layer.type for layer in layers)

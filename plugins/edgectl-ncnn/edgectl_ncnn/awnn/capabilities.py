@@ -74,7 +74,7 @@ PLACEMENTS: dict[str, Callable[[QuantGraph, Node], Placement]] = {
     "mul": _product,
     "concat": _always(NPU),
     "sigmoid": _silu,
-    "softmax": _always(CPU, "softmax", "return logits: the host applies the softmax"),
+    "softmax": _always(CPU, "softmax", "to return logits and apply it in the script"),
     "mean": _always(NPU),
     "max_pool": _always(NPU),
     "avg_pool": _average,
@@ -91,17 +91,21 @@ def place(graph: QuantGraph, node: Node) -> Placement:
 
 def check_graph(graph: QuantGraph) -> list[str]:
     """One line for each op without a known kernel: module path, what, and the replacement."""
-    return [_line(n, p) for n, p in _placed(graph) if p.device is None]
+    return [
+        f"{n.origin or n.name}: no kernel for {p.what}; {p.fix}"
+        for n, p in _placed(graph)
+        if p.device is None
+    ]
 
 
 def remarks(graph: QuantGraph) -> list[str]:
     """One line for each op that falls to the CPU."""
-    return [f"{_line(n, p)} (runs on the CPU)" for n, p in _placed(graph) if p.device == CPU]
+    return [
+        f"{n.origin or n.name}: {p.what} runs on the CPU; faster is {p.fix}"
+        for n, p in _placed(graph)
+        if p.device == CPU
+    ]
 
 
 def _placed(graph: QuantGraph) -> list[tuple[Node, Placement]]:
     return [(n, place(graph, n)) for n in graph]
-
-
-def _line(node: Node, p: Placement) -> str:
-    return f"{node.origin or node.name}: {p.what}; {p.fix}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgectl_ncnn import layers as ncnn_layers
@@ -56,20 +58,32 @@ def read_multiplier(layer: Layer, mult: int, shift: int) -> Multiplier:
     return m
 
 
-def slots(layer: Layer) -> list[Slot]:
-    """As :func:`edgectl_ncnn.layers.slots`, for the awnn dialect."""
-    if not on_npu(layer):
-        return ncnn_layers.slots(layer)
+def layout(layers: Sequence[Layer]) -> list[list[Slot]]:
+    """As :func:`edgectl_ncnn.layers.layout`, for the awnn dialect. Raises ArtifactError."""
+    channels: dict[str, int] = {}
+    found = []
+    for layer in layers:
+        # what has no number of outputs of its own hands on that of its input
+        known = channels.get(layer.inputs[0], 0) if layer.inputs else 0
+        if layer.type in ("Convolution", "InnerProduct", "ConvolutionDepthWise"):
+            known = layer.integer(0)
+        elif layer.type == "Concat":
+            known = sum(channels.get(i, 0) for i in layer.inputs)
+        channels.update(dict.fromkeys(layer.outputs, known))
+        found.append(_slots(layer, known) if on_npu(layer) else ncnn_layers.slots(layer))
+    return found
+
+
+def _slots(layer: Layer, channels: int) -> list[Slot]:
     if layer.type in ("Convolution", "InnerProduct"):
-        out = layer.integer(0)
         count = layer.integer(6 if layer.type == "Convolution" else 2)
-        if out < 1 or count < 1:
+        if channels < 1 or count < 1:
             raise layer.damaged("negative size")
         return [
             Slot("weight", count, tagged=True),
-            Slot("bias", out, tagged=True),
-            Slot("factor", out, tagged=True),
+            Slot("bias", channels, tagged=True),
+            Slot("factor", channels, tagged=True),
         ]
-    if layer.type == "PReLU":
-        return [Slot("slope", layer.integer(0), tagged=True)]
+    if layer.type == "PReLU":  # the makers leave the number of slopes out
+        return [Slot("slope", layer.integer(0) or channels, tagged=True)]
     return ncnn_layers.slots(layer)

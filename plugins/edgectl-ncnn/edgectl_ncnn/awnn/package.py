@@ -8,6 +8,12 @@ from typing import Any
 
 from edgectl.types import PreprocessSpec
 
+_LETTERBOX = [
+    "`resize` stretches the frame, this model was trained on frames that keep their aspect ratio: "
+    "crop a square first, or train with `--set preprocess.resize=stretch`.",
+    "",
+]
+
 
 def mud(param: str, preprocess: PreprocessSpec, shapes: Sequence[tuple[int, int, int]]) -> str:
     """The INI file ``maix.nn.load`` takes. ``shapes``: (width, height, channels) of each output."""
@@ -81,13 +87,13 @@ def usage(manifest: Mapping[str, Any]) -> str:
             '    "first_layer_conv_no_pad": False,',
             "}",
             "m = nn.load(model, opt=options)",
-            f"image = camera.capture().resize({width}, {height})  # {spec['channel_order']}, "
-            f"{spec['resize']} in training",
+            f"image = camera.capture().resize({width}, {height})  # {spec['channel_order']}",
             "y = m.forward(image.tobytes(), quantize=True)",
             "```",
             "",
             "`y` holds logits: apply softmax or sigmoid before reading it as a probability.",
             "",
+            *(_LETTERBOX if spec["resize"] == "letterbox" else []),
             *_outputs(manifest),
             "On this machine: `edgectl eval .` runs the files on the simulator.",
             "",

@@ -31,7 +31,7 @@ class SimulatorRunner:
     def __init__(
         self, param: Path, specs: Sequence[OutputSpec], preprocess: PreprocessSpec | None
     ) -> None:
-        model = read_model(param, slots=fields.slots)
+        model = read_model(param, layout=fields.layout)
         self._simulator = Simulator(model)
         self._where = str(param)
         self._outputs = sorted(model.outputs, key=lambda n: (len(n), n))
