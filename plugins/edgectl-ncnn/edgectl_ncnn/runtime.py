@@ -86,8 +86,9 @@ class NcnnRunner:
 
     def run(self, x: np.ndarray, outputs: Sequence[str] = ()) -> list[np.ndarray]:
         """x: float32 (C, H, W), normalised. ``outputs``: other blobs than the file's outputs."""
-        # A Mat does not own the array it wraps, and layers that work in place write into it.
-        held = self._ncnn.Mat(np.ascontiguousarray(x)).clone()
+        # A Mat neither owns the array it wraps nor keeps it alive: bound to a name until it is cloned.
+        wrapped = np.ascontiguousarray(x, np.float32)
+        held = self._ncnn.Mat(wrapped).clone()
         extractor = self._net.create_extractor()
         extractor.input(self._model.inputs[0], held)
         results = []

@@ -143,3 +143,16 @@ def test_a_missing_output_is_named(nets: SimpleNamespace, tmp_path: Path) -> Non
     path, _ = write_model(build_model(graph, ["y"]), tmp_path / "m.param")
     with pytest.raises(ArtifactError, match="outputs y; z is expected"):
         NcnnRunner(path, [OutputSpec("z", "x", 1, 3)])
+
+
+def test_the_input_outlives_its_array(nets: SimpleNamespace, tmp_path: Path) -> None:
+    """A view that is not contiguous is copied; large enough, its memory returns to the system."""
+    identity = Node(
+        "y", "max_pool", ("x",), (1, 3, 512, 512),
+        {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0, 0, 0)},
+    )  # fmt: skip
+    graph = QuantGraph([Node("x", "input", (), (1, 3, 512, 512)), identity], ["y"])
+    path, _ = write_model(build_model(graph, ["y"]), tmp_path / "m.param")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 512, 512, 3), np.uint8)
+    (got,) = NcnnRunner(path)(pictures)
+    assert (got == pictures.transpose(0, 3, 1, 2)).all()
