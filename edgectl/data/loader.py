@@ -21,7 +21,7 @@ from edgectl.config.schema import AugmentConfig
 from edgectl.data.augment import augment
 from edgectl.data.cache import PictureCache, read_sample
 from edgectl.data.index import Sample
-from edgectl.data.preprocess import resize_picture
+from edgectl.data.preprocess import SourcePicture, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
 
@@ -48,7 +48,7 @@ class Batch:
 class PictureBatch:
     """Attributes:
     pictures: uint8 (B, H, W, 3), exactly as ``resize_picture`` makes them.
-    targets: boxes in network-input pixels, crowd left out.
+    targets: boxes in network-input pixels, crowd left out; with ``sources``, crowd included.
     samples: what they were read from.
     """
 
@@ -168,11 +168,12 @@ class EvalLoader:
         self._kept = made
 
     def _read(self, samples: tuple[Sample, ...]) -> PictureBatch:
-        pictures, boxes, labels = [], [], []
+        pictures, boxes, labels, sources = [], [], [], []
         for sample in samples:
             picture, geometry = resize_picture(read_sample(sample), self._spec)
             wanted = ~sample.crowd
             pictures.append(picture)
             boxes.append(torch.from_numpy(geometry.to_input(sample.boxes_xyxy[wanted])))
             labels.append(torch.from_numpy(sample.labels[wanted]))
-        return PictureBatch(np.stack(pictures), Targets(boxes, labels), samples)
+            sources.append(SourcePicture(sample, geometry))
+        return PictureBatch(np.stack(pictures), Targets(boxes, labels, sources), samples)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgectl.data.index import Sample
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Size
 
@@ -42,6 +43,20 @@ class Geometry:
 
     def _offset(self) -> np.ndarray:
         return np.array([self.pad_left, self.pad_top] * 2, np.float64)
+
+
+@dataclass(frozen=True)
+class SourcePicture:
+    """Where a picture of an evaluation batch came from, and how it got into the network's input."""
+
+    sample: Sample
+    geometry: Geometry
+
+    def to_original(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """(N, 4) network-input pixels to original pixels, clipped to the picture; float32."""
+        boxes = self.geometry.to_original(boxes_xyxy)
+        limit = np.array([self.sample.width, self.sample.height] * 2, np.float32)
+        return np.asarray(np.clip(boxes, np.float32(0), limit), np.float32)
 
 
 def decode(path: Path) -> np.ndarray:

@@ -24,6 +24,7 @@ from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, lowered
+from edgectl.metrics.evaluator import Metrics
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
@@ -31,7 +32,7 @@ from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.train.schedule import learning_rate_factor
-from edgectl.types import OperatingPoint, OutputSpec, Task
+from edgectl.types import OperatingPoint, OutputSpec
 
 _BATCH = 16
 
@@ -91,9 +92,12 @@ def run_qat(
     epochs = _train(net, trained, kept, on_epoch)
     quantized = net.export()
     point = trained.checkpoint.operating_point
-    if held:
+    metrics = task_metrics(
+        request.task, trained.classes, prepared.outputs, trained.preprocess.input_size
+    )
+    if held and metrics.tuned:
         progress("choosing the operating point")
-        point = _operating_point(request.task, trained, quantized, prepared.outputs, held)
+        point = _operating_point(metrics, trained, quantized, prepared.outputs, held)
     artifact = export_model(
         replace(request, stage="qat", operating_point=point), quantized=quantized, progress=progress
     )
@@ -152,7 +156,7 @@ def _train(
 
 
 def _operating_point(
-    task: Task,
+    metrics: Metrics,
     trained: TrainedModel,
     quantized: QuantizedGraph,
     specs: tuple[OutputSpec, ...],
@@ -163,13 +167,12 @@ def _operating_point(
     def predict(pictures: np.ndarray) -> list[Tensor]:
         return simulate(quantized, lowered(pictures))
 
-    spec = trained.preprocess
     return choose_operating_point(
         predict,
-        EvalLoader(held, spec, _BATCH),
+        EvalLoader(held, trained.preprocess, _BATCH),
         trained.postprocess(),
         specs,
-        task_metrics(task, trained.classes, specs, spec.input_size),
+        metrics,
         source=f"train-holdout ({len(held)} pictures)",
     )
 
