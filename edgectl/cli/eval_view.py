@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from edgectl.metrics.bootstrap import Comparison
 
 
+_CLASSES_SHOWN = 12
+"""More are for ``--json``."""
+
+
 @contextmanager
 def picture_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr while pictures are scored, on terminals only; call it with pictures done."""
@@ -30,8 +34,10 @@ def picture_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
-    """One row a figure; the reference's column first."""
+    """One row a figure, then the main figure of each class; the reference's column first."""
     from rich.table import Table
+
+    from edgectl.metrics.tasks import MAIN_METRIC
 
     dataset = report["dataset"]
     table = Table(
@@ -41,11 +47,25 @@ def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
     )
     columns = [report] if reference is None else [reference, report]
     table.add_column("")
-    for column in columns:
-        table.add_column(label(column["model"]), justify="right")
+    for heading in _headings(columns):
+        table.add_column(heading, justify="right", overflow="fold")
+    figures = [c["metrics"] for c in columns]
     for name in scalars(report["metrics"]):
-        table.add_row(name, *(_number(c["metrics"].get(name)) for c in columns))
+        table.add_row(name, *(_number(f.get(name)) for f in figures))
+    main = MAIN_METRIC[report["task"]]
+    per_class = [f.get("per_class", {}) for f in figures]
+    names = [n for n, own in per_class[-1].items() if main in own]
+    if 1 < len(names) <= _CLASSES_SHOWN:
+        for name in names:
+            cells = (_number(p.get(name, {}).get(main)) for p in per_class)
+            table.add_row(f"{main} {name}", *cells)
     return table
+
+
+def _headings(columns: list[dict[str, Any]]) -> list[str]:
+    """What each model is called; its path where that is the same for both."""
+    names = [label(c["model"]) for c in columns]
+    return names if len(set(names)) == len(names) else [c["model"]["path"] for c in columns]
 
 
 def comparison_line(comparison: Comparison) -> str:

@@ -18,10 +18,10 @@ from edgectl.metrics.coco_library import AREAS, MAX_DETECTIONS
 from edgectl.types import PreprocessSpec
 
 FEW_EXAMPLES = 20
-"""Training objects of a class under which its figure is mostly luck."""
+"""Training objects of a class, or of a size, under which its figure is mostly luck."""
 TINY_SIDE = 8.0
 """Network-input pixels: the stride of the finest grid most detectors predict on."""
-TINY_SHARE = 0.2
+TINY_SHARE = 0.1
 LOOSE = 0.5
 """AP75 under this share of AP50."""
 LOW_THRESHOLD = 0.05
@@ -184,11 +184,11 @@ def _size_ranges(e: Evidence) -> Iterator[Finding]:
                 f"The set has no {words}: AP_{size} and AR_{size} are -1, not measured.",
                 {f"AP_{size}": e.figures.get(f"AP_{size}", -1.0), "scored": scored},
             )
-        elif scored[size] and train is not None and not train[size]:
+        elif scored[size] and train is not None and train[size] < FEW_EXAMPLES:
             yield Finding(
-                f"no_{size}_objects_in_train",
-                f"{scored[size]} {words} are scored, and none was trained on: AP_{size} "
-                f"{e.figures.get(f'AP_{size}', -1.0):.3f}.",
+                f"few_{size}_objects_in_train",
+                f"{scored[size]} {words} are scored, but {train[size] or 'none'} trained on: "
+                f"AP_{size} {e.figures.get(f'AP_{size}', -1.0):.3f}.",
                 {"train": train, "scored": scored},
             )
 
