@@ -60,8 +60,8 @@ def evaluate(
     other = _reference(registry, opened, against, index, split, session)
     gates = [*opened.config.gates, *gate]
     reference = None if other is None else other.report
-    results = apply_gates(gates, scored.report, reference)
     comparison = None if other is None else compare_scored(scored, other)
+    results = apply_gates(gates, scored.report, reference)
     findings = _findings(opened, candidate, scored, index, split)
     session.data = {
         **scored.report,

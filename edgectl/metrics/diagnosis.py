@@ -126,7 +126,7 @@ def _still_rising(e: Evidence) -> Iterator[Finding]:
     ]
     early = [v for epoch, v in curve if epoch <= 0.75 * last]
     late = [v for epoch, v in curve if epoch > 0.75 * last]
-    if early and late and max(late) - max(early) > STILL_RISING * max(late):
+    if early and late and max(late) > 0 and max(late) - max(early) > STILL_RISING * max(late):
         yield Finding(
             "not_converged",
             f"{e.main} was still rising when training ended: {max(early):.3f} after three quarters "

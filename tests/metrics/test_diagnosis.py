@@ -118,6 +118,8 @@ def events(values, epochs=None):
         ([None, None, 0.3, None, None, 0.5, None, 0.51], None),
         ([0.1, 0.2, 0.3, 0.4, 0.3, 0.2], None),
         ([0.5], None),
+        ([-1.0] * 8, None),
+        ([0.0] * 8, None),
         ([], None),
     ],
 )
