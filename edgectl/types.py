@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from edgectl.data.preprocess import SourcePicture
+
 Task = Literal["centroid", "detection", "classification"]
 Size = tuple[int, int]
 """(height, width), everywhere."""
@@ -113,10 +115,13 @@ class Targets:
     Attributes:
         boxes_xyxy: one (N_i, 4) float tensor a picture; N_i may be 0.
         labels: one (N_i,) int64 tensor a picture, 0-based.
+        sources: one a picture, for metrics in original pixels; None in training batches, whose
+            pictures are augmented.
     """
 
     boxes_xyxy: list[Tensor]
     labels: list[Tensor]
+    sources: list[SourcePicture] | None = None
 
 
 @dataclass(frozen=True)

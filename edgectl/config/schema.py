@@ -126,6 +126,9 @@ class QuantConfig(StrictModel):
     """auto: mse for every tensor, then downstream error where it helps."""
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
     equalize: bool = True
+    split_silu: Annotated[float, Field(ge=0.0)] = 0.2
+    """Extra multiplications allowed, as a share of the network's, for SiLUs computed from two
+    convolutions so that their channels can be balanced; 0 leaves the network as it is."""
     bias_correction: bool = True
     max_drop: Annotated[float, Field(ge=0.0)] = 0.02
     """Largest drop of the main metric from float to file; more is exit code 4."""

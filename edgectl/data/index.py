@@ -19,6 +19,8 @@ class Sample:
         boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
         labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
         crowd: (N,) bool: regions that are neither target nor background.
+        areas: (N,) float32, pixels of the object as annotated (COCO counts its mask, not its box);
+            None where the format has no such thing, and the box's area stands in.
     """
 
     path: Path
@@ -27,6 +29,15 @@ class Sample:
     boxes_xyxy: np.ndarray
     labels: np.ndarray
     crowd: np.ndarray
+    areas: np.ndarray | None = None
+
+    def object_areas(self) -> np.ndarray:
+        """(N,) float64: ``areas``, or those of the boxes."""
+        if self.areas is not None:
+            return np.asarray(self.areas, np.float64)
+        boxes = np.asarray(self.boxes_xyxy, np.float64)
+        area: np.ndarray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        return area
 
 
 @dataclass(frozen=True)

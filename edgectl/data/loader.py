@@ -19,9 +19,10 @@ from torch import Tensor
 
 from edgectl.config.schema import AugmentConfig
 from edgectl.data.augment import augment
-from edgectl.data.cache import PictureCache, read_sample
+from edgectl.data.cache import PictureCache
 from edgectl.data.index import Sample
-from edgectl.data.preprocess import resize_picture
+from edgectl.data.orientation import read_labelled
+from edgectl.data.preprocess import SourcePicture, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
 
@@ -48,7 +49,7 @@ class Batch:
 class PictureBatch:
     """Attributes:
     pictures: uint8 (B, H, W, 3), exactly as ``resize_picture`` makes them.
-    targets: boxes in network-input pixels, crowd left out.
+    targets: boxes in network-input pixels, crowd left out; with ``sources``, crowd included.
     samples: what they were read from.
     """
 
@@ -168,11 +169,13 @@ class EvalLoader:
         self._kept = made
 
     def _read(self, samples: tuple[Sample, ...]) -> PictureBatch:
-        pictures, boxes, labels = [], [], []
+        pictures, boxes, labels, sources = [], [], [], []
         for sample in samples:
-            picture, geometry = resize_picture(read_sample(sample), self._spec)
-            wanted = ~sample.crowd
+            pixels, upright = read_labelled(sample)
+            picture, geometry = resize_picture(pixels, self._spec)
+            wanted = ~upright.crowd
             pictures.append(picture)
-            boxes.append(torch.from_numpy(geometry.to_input(sample.boxes_xyxy[wanted])))
-            labels.append(torch.from_numpy(sample.labels[wanted]))
-        return PictureBatch(np.stack(pictures), Targets(boxes, labels), samples)
+            boxes.append(torch.from_numpy(geometry.to_input(upright.boxes_xyxy[wanted])))
+            labels.append(torch.from_numpy(upright.labels[wanted]))
+            sources.append(SourcePicture(upright, geometry))
+        return PictureBatch(np.stack(pictures), Targets(boxes, labels, sources), samples)

@@ -18,6 +18,13 @@ def edgectl_register_datasets() -> list[DatasetInfo]:
             url="https://files.seeedstudio.com/sscma/datasets/coco_mask.zip",
         ),
         DatasetInfo(
+            name="coco128",
+            summary="COCO 2017, 128 training and 128 validation pictures, 80 classes",
+            licence="annotations CC BY 4.0, pictures Flickr terms",
+            directories=("coco128",),
+            format="coco-2017",
+        ),
+        DatasetInfo(
             name="demo_mask",
             summary="drawn faces with and without masks, 360 pictures",
             licence="Apache-2.0",

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgectl.data.index import Sample
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Size
 
@@ -44,8 +45,24 @@ class Geometry:
         return np.array([self.pad_left, self.pad_top] * 2, np.float64)
 
 
-def decode(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, bgr. Grey and alpha become three channels; EXIF rotation is applied.
+@dataclass(frozen=True)
+class SourcePicture:
+    """Where a picture of an evaluation batch came from, and how it got into the network's input."""
+
+    sample: Sample
+    geometry: Geometry
+
+    def to_original(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """(N, 4) network-input pixels to original pixels, clipped to the picture; float32."""
+        boxes = self.geometry.to_original(boxes_xyxy)
+        limit = np.array([self.sample.width, self.sample.height] * 2, np.float32)
+        return np.asarray(np.clip(boxes, np.float32(0), limit), np.float32)
+
+
+def decode(path: Path, *, stored: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8, bgr. Grey, palette, alpha and CMYK become three channels.
+
+    EXIF rotation is applied; ``stored`` gives the pixels as they lie in the file.
 
     Raises:
         DataError: absent, not a picture, or cut short. OpenCV fills what is missing of a JPEG or
@@ -59,7 +76,8 @@ def decode(path: Path) -> np.ndarray:
         raise DataError("truncated: the end of the picture is missing", where=str(path), fix=_FIX)
     picture = None
     if data:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if stored else 0)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if picture is None:
         raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
     return np.asarray(picture, np.uint8)

@@ -24,6 +24,7 @@ from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, Prepared, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, nchw
+from edgectl.metrics.evaluator import Metrics
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
@@ -31,7 +32,7 @@ from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.train.schedule import learning_rate_factor
-from edgectl.types import OperatingPoint, Task
+from edgectl.types import OperatingPoint
 
 _BATCH = 16
 
@@ -91,9 +92,12 @@ def run_qat(
     epochs = _train(net, trained, prepared, kept, on_epoch)
     quantized = net.export()
     point = trained.checkpoint.operating_point
-    if held:
+    metrics = task_metrics(
+        request.task, trained.classes, prepared.outputs, trained.preprocess.input_size
+    )
+    if held and metrics.tuned:
         progress("choosing the operating point")
-        point = _operating_point(request.task, trained, quantized, prepared, held)
+        point = _operating_point(metrics, trained, quantized, prepared, held)
     artifact = export_model(
         replace(request, stage="qat", operating_point=point), quantized=quantized, progress=progress
     )
@@ -153,7 +157,7 @@ def _train(
 
 
 def _operating_point(
-    task: Task,
+    metrics: Metrics,
     trained: TrainedModel,
     quantized: QuantizedGraph,
     prepared: Prepared,
@@ -164,13 +168,12 @@ def _operating_point(
     def predict(pictures: np.ndarray) -> list[Tensor]:
         return simulate(quantized, prepared.lower(nchw(pictures)))
 
-    spec, outputs = trained.preprocess, prepared.outputs
     return choose_operating_point(
         predict,
-        EvalLoader(held, spec, _BATCH),
+        EvalLoader(held, trained.preprocess, _BATCH),
         trained.postprocess(),
-        outputs,
-        task_metrics(task, trained.classes, outputs, spec.input_size),
+        prepared.outputs,
+        metrics,
         source=f"train-holdout ({len(held)} pictures)",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgectl.errors import UsageError
 from edgectl.metrics.centroid import CentroidMetric
+from edgectl.metrics.detection import DetectionMetric, PrecisionMetric
 from edgectl.metrics.evaluator import Metrics
 from edgectl.types import OutputSpec, Size, Task
 
@@ -19,6 +20,14 @@ def task_metrics(
 
     Raises UsageError for a task whose metric is not built yet.
     """
+    if task == "detection":
+        # AP weighs every score threshold, so there is none to choose
+        return Metrics(
+            main=MAIN_METRIC[task],
+            build=lambda: PrecisionMetric(classes),
+            tuned=False,
+            report=lambda: DetectionMetric(classes),
+        )
     if task != "centroid":
         raise UsageError(f"scoring of {task} models is planned, not built")
     stride = outputs[0].stride

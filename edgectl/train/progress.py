@@ -18,6 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_SHOWN = 3
+"""Figures in an epoch's line: tasks report their main ones first. The events have them all."""
+
 
 @dataclass(frozen=True)
 class RunStart:
@@ -45,7 +48,8 @@ class EpochReport:
 
     def __str__(self) -> str:
         losses = "  ".join(f"{k} {v:.4f}" for k, v in self.losses.items())
-        metrics = "".join(f"  {k} {v:.3f}" for k, v in self.metrics.items())
+        shown = list(self.metrics.items())[:_SHOWN]
+        metrics = "".join(f"  {k} {v:.3f}" for k, v in shown)
         return (
             f"epoch {self.epoch}/{self.epochs}  {losses}{metrics}  "
             f"lr {self.lr:.2e}  {self.images_per_second:.0f} img/s"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgectl.metrics.evaluator import evaluate, torch_predictor
+from edgectl.metrics.evaluator import evaluate, record, score, torch_predictor
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.train.setup import TrainSetup
 from edgectl.types import OperatingPoint
@@ -55,10 +55,9 @@ class Validator:
                 )
                 held_back = point.metric
             else:
-                held_back = float(
-                    evaluate(predict, pictures, postprocess, specs, metrics)[metrics.main]
-                )
-        figures: dict[str, Any] = {}
+                figures = score(record(predict, pictures), postprocess, specs, metrics)
+                held_back = float(figures[metrics.main])
+        reported: dict[str, Any] = {}
         if setup.valid is not None:
-            figures = evaluate(predict, setup.valid, postprocess, specs, metrics)
-        return Verdict(held_back, point, figures)
+            reported = evaluate(predict, setup.valid, postprocess, specs, metrics)
+        return Verdict(held_back, point, reported)

@@ -161,10 +161,8 @@ def _samples(
         if not picture.is_file():
             absent.append(file)
             continue
-        boxes, labels, crowd = _boxes(
-            rows.pop(number, []), file, (width, height), label_of, path, repairs
-        )
-        samples.append(Sample(picture, width, height, boxes, labels, crowd))
+        objects = _objects(rows.pop(number, []), file, (width, height), label_of, path, repairs)
+        samples.append(Sample(picture, width, height, *objects))
     if absent:
         raise DataError(
             f"{len(absent)} pictures named in the annotations are absent, the first: {absent[0]}",
@@ -180,17 +178,17 @@ def _samples(
     return tuple(samples)
 
 
-def _boxes(
+def _objects(
     annotations: list[dict[str, Any]],
     file: str,
     size: tuple[int, int],
     label_of: dict[Any, int],
     path: Path,
     repairs: list[Repair],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, 4) corners clipped to the picture, (N,) labels, (N,) crowd."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 4) corners clipped to the picture, (N,) labels, (N,) crowd, (N,) areas."""
     width, height = size
-    boxes, labels, crowd = [], [], []
+    boxes, labels, crowd, areas = [], [], [], []
     for annotation in annotations:
         box = _numbers(annotation.get("bbox"), file, path)
         category = _key(annotation.get("category_id"))
@@ -216,11 +214,20 @@ def _boxes(
         boxes.append(corners)
         labels.append(label_of[category])
         crowd.append(bool(annotation.get("iscrowd", 0)))
+        areas.append(_area(annotation.get("area"), w * h))
     return (
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array(labels, np.int64),
         np.array(crowd, bool),
+        np.array(areas, np.float32),
     )
+
+
+def _area(noted: Any, of_box: float) -> float:
+    """The area the file gives, usually a mask's; many tools write none, or 0."""
+    if isinstance(noted, int | float) and math.isfinite(noted) and noted > 0:
+        return float(noted)
+    return of_box
 
 
 def _key(value: Any) -> int | float | str:

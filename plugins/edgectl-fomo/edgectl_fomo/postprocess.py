@@ -1,5 +1,10 @@
 """Cells to objects, by the rule of the device: a class fires where it beats every other channel,
-the background included, with a score over the threshold; of adjacent cells the strongest reports."""
+the background included, with a score over the threshold; of cells that share an edge the strongest
+reports.
+
+Cells that touch at a corner only may both report: crowds are that dense. Suppressing all eight neighbours
+loses a fifth of coco_mask's objects even on perfect cells, four neighbours an eighth.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgectl.types import Detections, OutputSpec
+
+_PLUS = torch.tensor([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
+"""Row and column of a cell and of the four that share an edge with it, relative to the cell."""
 
 
 class FomoPostprocess:
@@ -45,21 +53,21 @@ class FomoPostprocess:
     def _centroids(
         self, firing: Tensor, cells: Tensor, row: Tensor, column: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Score-weighted mean of the 3x3 cells of the same class around each peak, in pixels."""
+        """Score-weighted mean of each peak and the four cells it suppresses, those of its class, in
+        pixels."""
         padded, classes = F.pad(firing, (1, 1, 1, 1)), F.pad(cells, (1, 1, 1, 1))
-        step = torch.arange(3, device=row.device)
-        rows = row[:, None, None] + step[None, :, None]
-        columns = column[:, None, None] + step[None, None, :]
-        same = classes[rows, columns] == cells[row, column][:, None, None]
+        rows = row[:, None] + 1 + _PLUS[:, 0].to(row.device)
+        columns = column[:, None] + 1 + _PLUS[:, 1].to(row.device)
+        same = classes[rows, columns] == cells[row, column][:, None]
         weight = padded[rows, columns] * same
-        total = weight.sum(dim=(1, 2))
-        y = (weight * (rows - 0.5)).sum(dim=(1, 2)) / total
-        x = (weight * (columns - 0.5)).sum(dim=(1, 2)) / total
+        total = weight.sum(dim=1)
+        y = (weight * (rows - 0.5)).sum(dim=1) / total
+        x = (weight * (columns - 0.5)).sum(dim=1) / total
         return x * self.stride, y * self.stride
 
 
 def _peaks(firing: Tensor) -> Tensor:
-    """(N, rows, columns) bool: cells stronger than all others within one cell around, of any class:
+    """(N, rows, columns) bool: cells stronger than the four they share an edge with, of any class:
     a face of which two cells see two classes is still one face.
 
     On a plateau, which int8 scores make likely, the first in reading order is taken.
@@ -72,5 +80,7 @@ def _peaks(firing: Tensor) -> Tensor:
 
 
 def _around(x: Tensor) -> Tensor:
-    """Maximum over 3x3; x: (N, rows, columns)."""
-    return F.max_pool2d(x[:, None], 3, 1, 1)[:, 0]
+    """Maximum over each cell and its four neighbours; x: (N, rows, columns)."""
+    column = F.max_pool2d(x[:, None], (3, 1), 1, (1, 0))
+    row = F.max_pool2d(x[:, None], (1, 3), 1, (0, 1))
+    return torch.maximum(column, row)[:, 0]

@@ -164,8 +164,13 @@ def test_neighbours_merge_into_a_weighted_centre():
     assert found.boxes_xyxy[0].tolist() == pytest.approx([20, 16, 28, 24], abs=1e-4)
 
 
-def test_equal_scores_give_one_detection():
-    assert len(detect({(r, c): (0, 1.0) for r in (1, 2) for c in (1, 2)}).scores) == 1
+def test_equal_scores_along_an_edge_give_one_detection():
+    assert len(detect({(1, c): (0, 1.0) for c in (1, 2, 3)}).scores) == 1
+
+
+def test_cells_that_touch_at_a_corner_are_two_objects():
+    found = detect({(2, 2): (0, 3.0), (3, 3): (0, 2.0)})
+    assert found.boxes_xyxy.tolist() == [[16, 16, 24, 24], [24, 24, 32, 32]]
 
 
 def test_one_place_is_one_object_whatever_its_cells_say():

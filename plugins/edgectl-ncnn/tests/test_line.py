@@ -52,13 +52,13 @@ def document(
 
 
 def _manifest(project: Path, name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((project / RUN / "export" / name / "manifest.json").read_text())
+    loaded: dict[str, Any] = json.loads(
+        (project / RUN / "export" / name / "manifest.json").read_text()
+    )
     return loaded
 
 
-@pytest.mark.parametrize(
-    ("name", "runtime"), [("ncnn-int8", "ncnn"), ("awnn-int8", "simulator")]
-)
+@pytest.mark.parametrize(("name", "runtime"), [("ncnn-int8", "ncnn"), ("awnn-int8", "simulator")])
 def test_parity_is_recorded(project: Path, name: str, runtime: str) -> None:
     manifest = _manifest(project, name)
     assert manifest["parity"]["graph"]["float_max_abs"] < 1e-3

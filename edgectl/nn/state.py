@@ -1,0 +1,90 @@
+"""Pretrained tensors from a file, by key, with an account of what fitted."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgectl.errors import ArtifactError
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A file's tensors by name; a ``state_dict`` entry inside is unwrapped.
+
+    Raises ArtifactError for anything that is not a plain dictionary of tensors.
+    """
+    fix = "use a state dict of tensors (.pth), or --weights none"
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as e:
+        raise ArtifactError(
+            "holds code or objects, not only tensors", where=str(path), fix=fix
+        ) from e
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as e:
+        raise ArtifactError(f"not a PyTorch weights file ({e})", where=str(path), fix=fix) from e
+    if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
+        document = document["state_dict"]
+    if not isinstance(document, dict):
+        raise ArtifactError("not a dictionary of tensors", where=str(path), fix=fix)
+    return {k: v for k, v in document.items() if isinstance(v, Tensor)}
+
+
+def load_by_key(
+    model: nn.Module,
+    state: dict[str, Tensor],
+    *,
+    where: Path,
+    fix: str,
+    rename: Callable[[str], str] = str,
+) -> dict[str, Any]:
+    """Copies every tensor of ``state`` whose name and shape fit into ``model``.
+
+    Args:
+        rename: the model's key to the file's.
+        where, fix: for the error.
+
+    Returns:
+        ``{"matched": n, "of": m, "missing": [keys of the model that found nothing]}``.
+
+    Raises:
+        ArtifactError: not one tensor fits.
+    """
+    own = model.state_dict()
+    found = {k: state[rename(k)] for k in own if rename(k) in state}
+    fitting = {k: v.to(own[k].dtype) for k, v in found.items() if v.shape == own[k].shape}
+    if not fitting:
+        raise ArtifactError(
+            f"0 of {len(own)} tensors match in name and shape", where=str(where), fix=fix
+        )
+    model.load_state_dict({**own, **fitting})
+    return {
+        "matched": len(fitting),
+        "of": len(own),
+        "missing": [k for k in own if k not in fitting],
+    }
+
+
+def fold_normalisation(
+    conv: nn.Conv2d,
+    norm: nn.BatchNorm2d,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> None:
+    """Rewrites a first convolution trained on (pixel - mean) / std for pixel / 255.
+
+    W (x - m) / s == (W 255 / s) (x / 255) - sum(W m / s); the constant goes into the norm's mean. At
+    the picture's border the padding then means black instead of the mean, which training mends.
+    """
+    weight = conv.weight.detach().double()
+    m = torch.tensor(mean, dtype=torch.float64)[None, :, None, None]
+    s = torch.tensor(std, dtype=torch.float64)[None, :, None, None]
+    assert norm.running_mean is not None
+    offset = (weight * m / s).sum(dim=(1, 2, 3))
+    norm.running_mean.copy_((norm.running_mean.double() + offset).float())
+    with torch.no_grad():
+        conv.weight.copy_((weight * 255.0 / s).float())

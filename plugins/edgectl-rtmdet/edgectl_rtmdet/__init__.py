@@ -1,0 +1,1 @@
+"""RTMDet for edgectl."""
