@@ -29,6 +29,8 @@ class DataConfig(StrictModel):
 
     name: str = ""
     format: str = "auto"
+    classes: tuple[str, ...] = ()
+    """Only these, in this order; empty takes all."""
     train_split: str = "train"
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
@@ -96,7 +98,8 @@ class ScheduleConfig(StrictModel):
 class TrainConfig(StrictModel):
     """One training run."""
 
-    epochs: Positive = 100
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """0 takes the pretrained weights as they are: scored, and ready to export."""
     batch: Positive = 16
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"

@@ -38,5 +38,5 @@ class RtmdetConfig(StrictModel):
     box_weight: Annotated[float, Field(ge=0.0)] = 2.0
     score_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
     nms_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.65
-    pre_nms: Positive = 30000
+    pre_nms: Positive = 3000
     max_detections: Positive = 300
