@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +59,7 @@ def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | No
             "backend": None,
             "precision": "fp32",
             "sha256": sha256_of(trained.path),
+            "bytes": trained.path.stat().st_size,
         },
     )
 
@@ -107,6 +107,7 @@ def scorable_artifact(
             "backend": artifact.backend,
             "precision": artifact.manifest["precision"],
             "sha256": artifact.sha256,
+            "bytes": artifact.model_bytes,
             "runtime": runtime,
         },
         arena_bytes=runner.arena_bytes,
@@ -208,14 +209,14 @@ def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
 def apply_gates(
     expressions: Sequence[str], report: dict[str, Any], reference: dict[str, Any] | None
 ) -> list[GateResult]:
-    """Gates see the metrics, ``bytes`` of the model file and ``arena_bytes`` where known."""
+    """Gates see the metrics, ``bytes`` of what a device loads and ``arena_bytes`` where known."""
     return check_gates(
         expressions, _figures(report), None if reference is None else _figures(reference)
     )
 
 
 def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    figures = {**report["metrics"], "bytes": Path(report["model"]["path"]).stat().st_size}
+    figures = {**report["metrics"], "bytes": report["model"]["bytes"]}
     if "arena_bytes" in report:
         figures["arena_bytes"] = report["arena_bytes"]
     return figures

@@ -66,7 +66,8 @@ def calibrate(
 
     if config.equalize and equalizable(graph):
         consider("equalised", equalize(graph, channel_peaks(graph, pictures), scheme))
-    if config.split_silu and splittable(graph):
+    # where only convolutions round, nothing between them is helped by a second one
+    if config.split_silu and scheme.rounds == "outputs" and splittable(graph):
         divided = choose_splits(best.quantized, sample, heads, budget=config.split_silu)
         added = len(divided) - len(graph)
         if added:

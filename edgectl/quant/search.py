@@ -18,7 +18,7 @@ from edgectl.quant.observers import Range
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges import RangeGroup, bounds, qparams
 from edgectl.quant.scheme import QParams
-from edgectl.quant.simulate import Simulator, fake_quantize
+from edgectl.quant.simulate import Simulator, fake_quantize, rounds_input
 from edgectl.quant.sqnr import relative_error
 
 _STEPS = (0.5, 0.7, 0.85, 0.93, 1.08, 1.25, 1.6)
@@ -85,11 +85,14 @@ class DownstreamSearch:
         """Relative error at the readers when only this group is rounded, all else in float."""
         inside, frontier = self._region(group)
         known = {k: v for k, v in self.float_taps.items() if k not in inside}
-        for name in group.members:
-            # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
-            known[name] = fake_quantize(self.float_taps[name], candidate, self._scheme)
+        if self._scheme.rounds == "outputs":
+            for name in group.members:
+                # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
+                known[name] = fake_quantize(self.float_taps[name], candidate, self._scheme)
 
         def step(node: Node, inputs: list[Tensor]) -> Tensor:
+            if rounds_input(node, self._scheme) and node.inputs[0] in group.members:
+                inputs = [fake_quantize(inputs[0], candidate, self._scheme)]
             return execute(node, inputs, node.weight, node.bias)
 
         with torch.no_grad():
