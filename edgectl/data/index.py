@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+"""Files taken for pictures where no annotation names them; compared in lower case."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -15,12 +18,15 @@ class Sample:
 
     Attributes:
         path: the picture file.
-        width, height: pixels, as the annotation says (verified on decode).
+        width, height: pixels, as the annotation says (verified on decode); 0 where the format
+            does not say.
         boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
         labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
         crowd: (N,) bool: regions that are neither target nor background.
         areas: (N,) float32, pixels of the object as annotated (COCO counts its mask, not its box);
             None where the format has no such thing, and the box's area stands in.
+        image_label: class of the whole picture, 0-based; such a sample has no boxes. None in sets of
+            objects.
     """
 
     path: Path
@@ -30,6 +36,13 @@ class Sample:
     labels: np.ndarray
     crowd: np.ndarray
     areas: np.ndarray | None = None
+    image_label: int | None = None
+
+    def class_labels(self) -> np.ndarray:
+        """(N,) int64: the classes in the picture, of objects or of the whole."""
+        if self.image_label is not None:
+            return np.array([self.image_label], np.int64)
+        return self.labels
 
     def object_areas(self) -> np.ndarray:
         """(N,) float64: ``areas``, or those of the boxes."""
@@ -61,6 +74,7 @@ class DatasetIndex:
     classes: names, in label order; dummy categories dropped.
     splits: split name -> samples.
     repairs: what the reader had to change.
+    made_splits: split name -> how it was made, where the set came without it.
     """
 
     name: str
@@ -69,6 +83,7 @@ class DatasetIndex:
     classes: tuple[str, ...]
     splits: dict[str, tuple[Sample, ...]]
     repairs: list[Repair] = field(default_factory=list)
+    made_splits: dict[str, str] = field(default_factory=dict)
 
     def fingerprint(self, split: str) -> str:
         """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
@@ -76,5 +91,5 @@ class DatasetIndex:
         for s in sorted(self.splits[split], key=lambda s: s.path.name):
             h.update(f"{s.path.name}\0{s.path.stat().st_size}\0".encode())
             h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
-            h.update(np.ascontiguousarray(s.labels, np.int64).tobytes())
+            h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
         return h.hexdigest()[:16]
