@@ -19,7 +19,8 @@ def split_holdout(
 
     Pictures hold very different numbers of objects, so the draw is systematic over the pictures
     sorted by that number: the part held back is crowded and sparse in the same proportion as the
-    whole. Pictures of one class each are sorted by class instead. Every class with two pictures or more is on both sides. With too few pictures nothing is
+    whole. Pictures of one class each are sorted by class instead.
+    Every class with two pictures or more is on both sides. With too few pictures nothing is
     held back.
     """
     count = round(fraction * len(samples))
@@ -54,6 +55,8 @@ def _swap_in(held: list[int], holders: Sequence[int], samples: Sequence[Sample])
 
 
 def _rarest_first(samples: Sequence[Sample]) -> list[int]:
-    labels = np.concatenate([s.class_labels() for s in samples]) if samples else np.zeros(0, np.int64)
+    labels = (
+        np.concatenate([s.class_labels() for s in samples]) if samples else np.zeros(0, np.int64)
+    )
     names, counts = np.unique(labels, return_counts=True)
     return [int(n) for n in names[np.argsort(counts, kind="stable")]]

@@ -60,7 +60,9 @@ def read_folder(root: Path) -> DatasetIndex:
     named = sorted({name for classes in found.values() for name in classes})
     classes = tuple(n for n in named if any(c.get(n) for c in found.values()))
     repairs = [
-        Repair("empty_class", name, "no pictures: left out") for name in named if name not in classes
+        Repair("empty_class", name, "no pictures: left out")
+        for name in named
+        if name not in classes
     ]
     made = {}
     if "train" in found and "valid" not in found:
@@ -97,7 +99,13 @@ def _rank(picture: Path) -> str:
 def _sample(picture: Path, label: int) -> Sample:
     nothing = np.zeros(0, np.int64)
     return Sample(
-        picture, 0, 0, np.zeros((0, 4), np.float32), nothing, nothing.astype(bool), image_label=label
+        picture,
+        0,
+        0,
+        np.zeros((0, 4), np.float32),
+        nothing,
+        nothing.astype(bool),
+        image_label=label,
     )
 
 
