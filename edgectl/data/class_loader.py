@@ -114,7 +114,8 @@ def _random_crop(
     """After Szegedy et al., 2015 (arXiv:1409.4842, section 6), relative to the picture's own shape."""
     height, width = pixels.shape[:2]
     area = rng.uniform(*config.crop_area)
-    ratio = math.exp(rng.uniform(*map(math.log, config.crop_ratio)))
+    low, high = map(math.log, config.crop_ratio)
+    ratio = math.exp(rng.uniform(low, high))
     rows = min(height, max(1, round(height * math.sqrt(area / ratio))))
     columns = min(width, max(1, round(width * math.sqrt(area * ratio))))
     top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
@@ -122,7 +123,7 @@ def _random_crop(
 
 
 def _fit(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
-    (rows, columns), geometry = letterbox_geometry(*pixels.shape[:2], spec)
+    (rows, columns), geometry = letterbox_geometry(pixels.shape[0], pixels.shape[1], spec)
     out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
     top, left = geometry.pad_top, geometry.pad_left
     out[top : top + rows, left : left + columns] = resize_to(pixels, (rows, columns))

@@ -55,6 +55,6 @@ def _load() -> None:
 def _declare_native() -> None:
     global _library
     if _library is None:
-        _library = torch.library.Library("torchvision", "DEF")
+        _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
-            _library.define(f"{name}{_NATIVE}")
+            _library.define(f"{name}{_NATIVE}")  # type: ignore[no-untyped-call]
