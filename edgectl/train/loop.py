@@ -19,7 +19,7 @@ from edgectl.train.events import EventLog, read_events
 from edgectl.train.interrupt import Interrupt, watch_interrupts
 from edgectl.train.losses import LossMeter, non_finite
 from edgectl.train.optimizer import build_optimizer
-from edgectl.train.plots import plot_curves
+from edgectl.train.plots import plot_confusion, plot_curves
 from edgectl.train.progress import EpochReport, Reporter, RunStart
 from edgectl.train.provenance import provenance, versions
 from edgectl.train.result import FitResult, finish
@@ -75,6 +75,7 @@ class Trainer:
                 sitting.accelerator.end_training()
             result = finish(run, self.setup, sitting.progress)
             plot_curves(read_events(run.events), run.plots)
+            plot_confusion(result.metrics, run.plots)
         return result
 
 
@@ -315,7 +316,13 @@ class _Sitting:
 def _targets_to(targets: Targets, device: torch.device) -> Targets:
     if device.type == "cpu":
         return targets
+
+    def move(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(device, non_blocking=True)
+
     return Targets(
         [b.to(device, non_blocking=True) for b in targets.boxes_xyxy],
         [v.to(device, non_blocking=True) for v in targets.labels],
+        image_labels=move(targets.image_labels),
+        image_weights=move(targets.image_weights),
     )
