@@ -100,6 +100,9 @@ class Detections:
         labels: (K,) int64, 0-based class index (background is not a class).
         cells: (rows, columns) int64, the winning channel of every cell with background 0 and no
             threshold; only families that predict on one grid give it.
+
+    A classification family ranks the whole picture: every class once in ``labels``, best first, equal
+    scores in class order, and ``boxes_xyxy`` empty, (0, 4).
     """
 
     boxes_xyxy: Tensor
@@ -117,11 +120,17 @@ class Targets:
         labels: one (N_i,) int64 tensor a picture, 0-based.
         sources: one a picture, for metrics in original pixels; None in training batches, whose
             pictures are augmented.
+        image_labels: classification: the class of each picture, (N,) int64; or, where pictures are
+            mixed, the share of each class in it, (N, C) float. ``boxes_xyxy`` and ``labels`` then
+            hold nothing.
+        image_weights: (N,) float, how much each picture counts in the loss; None: all alike.
     """
 
     boxes_xyxy: list[Tensor]
     labels: list[Tensor]
     sources: list[SourcePicture] | None = None
+    image_labels: Tensor | None = None
+    image_weights: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def doctor(ctx: typer.Context) -> None:
     checks = [
         _python(),
         *(_package(name) for name in _REQUIRED),
+        _torchvision(),
         _device(),
         _cache(),
         _disk(),
@@ -68,6 +69,26 @@ def _package(name: str) -> DoctorCheck:
         return DoctorCheck(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return DoctorCheck(name, "missing", "not installed", f"pip install {name}")
+
+
+def _torchvision() -> DoctorCheck:
+    """Its wheel on the package index wants CUDA's libraries; edgectl gets along without its operators."""
+    if any(importlib.util.find_spec(n) is None for n in ("torch", "torchvision")):
+        return DoctorCheck("torchvision", "missing", "not installed", "pip install torchvision")
+    from edgectl.nn.vision import has_native_ops, vision
+
+    try:
+        version, native = vision().__version__, has_native_ops()
+    except DependencyError as e:
+        return DoctorCheck("torchvision", "missing", e.message, e.fix or "")
+    if native:
+        return DoctorCheck("torchvision", "ok", version)
+    return DoctorCheck(
+        "torchvision",
+        "warning",
+        f"{version} without its native operators; edgectl does not need them",
+        "install torch and torchvision of one build, both CPU or both CUDA",
+    )
 
 
 def _device() -> DoctorCheck:

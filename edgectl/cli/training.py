@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily
 from edgectl.config.layers import validate
 from edgectl.config.schema import RunConfig
-from edgectl.data.cache import PictureCache
+from edgectl.data.batches import train_batches
 from edgectl.data.holdout import split_holdout
-from edgectl.data.index import DatasetIndex
-from edgectl.data.loader import EvalLoader, TrainLoader
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError
 from edgectl.metrics.tasks import task_metrics
 from edgectl.train.setup import HeldBack, TrainSetup
 from edgectl.train.weights import find_weights
+from edgectl.types import FamilyInfo
 
 _EVAL_BATCH = 16
+
+
+def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sample]) -> None:
+    """Raises DataError where the labels are not of the family's kind, or tell nothing apart."""
+    whole = info.task == "classification"
+    if any((s.image_label is not None) != whole for s in samples):
+        has, wants = ("boxes", "a class a picture") if whole else ("a class a picture", "boxes")
+        raise DataError(
+            f"'{index.name}' ({index.format}) is labelled with {has}; {info.name} learns {wants}",
+            where=str(index.root),
+            fix="'edgectl models' shows the task of each family",
+        )
+    if whole and len({s.image_label for s in samples}) < 2:
+        raise DataError(
+            f"pictures of one class only ({index.classes[samples[0].image_label or 0]}): "
+            "nothing to tell apart",
+            where=str(index.root),
+            fix="add a folder with pictures of everything else",
+        )
 
 
 def make_setup(
@@ -34,7 +56,7 @@ def make_setup(
     spec = type(spec)(**{**vars(spec), **config.preprocess.model_dump()})
     outputs = family.family.outputs(model_config, num_classes=len(index.classes))
     samples = index.splits.get(config.data.train_split)
-    if not samples or not any(len(s.boxes_xyxy) for s in samples):
+    if not samples or not any(len(s.class_labels()) for s in samples):
         raise DataError(
             f"no labelled pictures in the split '{config.data.train_split}'",
             where=str(index.root),
@@ -42,6 +64,7 @@ def make_setup(
             + ", ".join(sorted(index.splits))
             + "; choose with --set data.train_split=",
         )
+    _check_labels(family.info, index, samples)
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
     valid = index.splits.get(config.data.valid_split)
     if not valid:
@@ -52,6 +75,8 @@ def make_setup(
         offline=session.offline,
         warn=session.warn,
     )
+    for split, how in index.made_splits.items():
+        session.warn(f"'{index.name}' has no split '{split}': made of {how}")
     names = [config.data.train_split, *([config.data.valid_split] if valid else [])]
     return TrainSetup(
         family_name=family.info.name,
@@ -66,15 +91,16 @@ def make_setup(
             "fingerprint": {n: index.fingerprint(n) for n in names},
             "images": {n: len(index.splits[n]) for n in names},
         },
-        train=TrainLoader(
-            PictureCache(kept, spec, enabled=config.data.cache == "ram"),
+        train=train_batches(
+            family.info.task,
+            kept,
             spec,
-            config.augment,
+            config,
+            num_classes=len(index.classes),
             batch=config.train.batch,
-            seed=config.train.seed,
         ),
         holdout=HeldBack(
-            EvalLoader(held, spec, _EVAL_BATCH), len(held), sum(len(s.labels) for s in held)
+            EvalLoader(held, spec, _EVAL_BATCH), len(held), sum(len(s.class_labels()) for s in held)
         )
         if held
         else None,

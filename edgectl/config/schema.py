@@ -29,6 +29,8 @@ class DataConfig(StrictModel):
 
     name: str = ""
     format: str = "auto"
+    classes: tuple[str, ...] = ()
+    """Only these, in this order; empty takes all."""
     train_split: str = "train"
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
@@ -68,6 +70,29 @@ class AugmentConfig(StrictModel):
     """Half range, degrees."""
 
 
+class ClassifyConfig(StrictModel):
+    """Training pictures of families that classify whole pictures; ``[augment]`` is for those that find
+    objects in them."""
+
+    crop_area: tuple[float, float] = (0.5, 1.0)
+    """Share of the picture a random crop keeps."""
+    crop_ratio: tuple[float, float] = (0.8, 1.25)
+    """Its width to height, relative to the picture's."""
+    flip: Probability = 0.5
+    randaugment: Annotated[int, Field(ge=0)] = 1
+    """Random operations a picture goes through."""
+    magnitude: Probability = 0.3
+    """Their strength."""
+    mixup: Annotated[float, Field(ge=0.0)] = 0.0
+    """alpha of the Beta distribution two pictures are blended with; 0 never blends."""
+    cutmix: Annotated[float, Field(ge=0.0)] = 0.0
+    """alpha of the share a patch of another picture covers; 0 never pastes."""
+    mix_share: Probability = 1.0
+    """Share of batches mixed, where ``mixup`` or ``cutmix`` is on; with both, half each."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: pictures of a rare class count more in the loss, classes alike in all."""
+
+
 class OptimizerConfig(StrictModel):
     """How weights follow gradients."""
 
@@ -96,7 +121,8 @@ class ScheduleConfig(StrictModel):
 class TrainConfig(StrictModel):
     """One training run."""
 
-    epochs: Positive = 100
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """0 takes the pretrained weights as they are: scored, and ready to export."""
     batch: Positive = 16
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
@@ -155,6 +181,7 @@ class RunConfig(StrictModel):
     data: DataConfig = DataConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     augment: AugmentConfig = AugmentConfig()
+    classify: ClassifyConfig = ClassifyConfig()
     model: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig = TrainConfig()
     quant: QuantConfig = QuantConfig()

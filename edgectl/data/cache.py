@@ -31,11 +31,13 @@ class Picture:
     pixels: (H, W, 3) uint8 in the spec's channel order.
     boxes_xyxy: (N, 4) float32 in ``pixels`` coordinates, crowd left out.
     labels: (N,) int64.
+    image_label: class of the whole picture, where the set has such.
     """
 
     pixels: np.ndarray
     boxes_xyxy: np.ndarray
     labels: np.ndarray
+    image_label: int | None = None
 
 
 class PictureCache:
@@ -87,4 +89,5 @@ class PictureCache:
             np.ascontiguousarray(in_order(pixels, self._spec)),
             sample.boxes_xyxy[wanted] * factor,
             sample.labels[wanted],
+            sample.image_label,
         )

@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.index import Sample
+from edgectl.data.index import PICTURE_SUFFIXES, Sample
 from edgectl.data.preprocess import decode, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec
-
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -62,20 +60,20 @@ def calibration_list(samples: Sequence[Sample], count: int, seed: int) -> Calibr
     if not samples:
         raise DataError("no pictures to calibrate on", fix="add --calib DATA or --calib DIR")
     order = np.random.default_rng((seed, 0xCA11)).permutation(len(samples)).tolist()
-    classes = sorted({int(c) for s in samples for c in s.labels})
-    first = [next(i for i in order if c in samples[i].labels) for c in classes]
+    classes = sorted({int(c) for s in samples for c in s.class_labels()})
+    first = [next(i for i in order if c in samples[i].class_labels()) for c in classes]
     chosen = list(dict.fromkeys([*first, *order]))[:count]
     return _hashed([samples[i].path for i in chosen], seed, "train")
 
 
 def calibration_from_directory(directory: Path, count: int, seed: int) -> CalibrationSet:
     """Pictures of a plain directory. Raises DataError when there are none."""
-    files = sorted(p for p in directory.iterdir() if p.suffix.lower() in _SUFFIXES)
+    files = sorted(p for p in directory.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
     if not files:
         raise DataError(
             "no pictures to calibrate on",
             where=str(directory),
-            fix="a directory with " + ", ".join(sorted(_SUFFIXES)),
+            fix="a directory with " + ", ".join(sorted(PICTURE_SUFFIXES)),
         )
     order = np.random.default_rng((seed, 0xCA11)).permutation(len(files)).tolist()
     return _hashed([files[i] for i in order[:count]], seed, directory.resolve().name)

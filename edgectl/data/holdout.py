@@ -19,7 +19,8 @@ def split_holdout(
 
     Pictures hold very different numbers of objects, so the draw is systematic over the pictures
     sorted by that number: the part held back is crowded and sparse in the same proportion as the
-    whole. Every class with two pictures or more is on both sides. With too few pictures nothing is
+    whole. Pictures of one class each are sorted by class instead.
+    Every class with two pictures or more is on both sides. With too few pictures nothing is
     held back.
     """
     count = round(fraction * len(samples))
@@ -27,14 +28,18 @@ def split_holdout(
         return tuple(samples), ()
     rng = np.random.default_rng((seed, 0x401D))
     shuffled = rng.permutation(len(samples)).tolist()
-    by_objects = sorted(shuffled, key=lambda i: len(samples[i].labels))
+    by_objects = sorted(
+        shuffled, key=lambda i: (len(samples[i].labels), samples[i].image_label or 0)
+    )
     start = rng.random()
     held = [by_objects[int((k + start) * len(samples) / count)] for k in range(count)]
     for label in _rarest_first(samples):
-        holders = [i for i in by_objects if label in samples[i].labels]
+        holders = [i for i in by_objects if label in samples[i].class_labels()]
+        # a picture with its only class is worth more in training; one with many objects is not
+        whole = samples[holders[0]].image_label is not None
         if len(holders) >= 2 and not any(i in held for i in holders):
             _swap_in(held, holders, samples)
-        elif len(holders) >= 2 and all(i in held for i in holders):
+        elif (whole or len(holders) >= 2) and all(i in held for i in holders):
             held.remove(holders[0])
     chosen = set(held)
     kept = tuple(s for i, s in enumerate(samples) if i not in chosen)
@@ -50,6 +55,8 @@ def _swap_in(held: list[int], holders: Sequence[int], samples: Sequence[Sample])
 
 
 def _rarest_first(samples: Sequence[Sample]) -> list[int]:
-    labels = np.concatenate([s.labels for s in samples]) if samples else np.zeros(0, np.int64)
+    labels = (
+        np.concatenate([s.class_labels() for s in samples]) if samples else np.zeros(0, np.int64)
+    )
     names, counts = np.unique(labels, return_counts=True)
     return [int(n) for n in names[np.argsort(counts, kind="stable")]]

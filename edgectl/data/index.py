@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+
+from edgectl.errors import UnknownNameError
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+"""Files taken for pictures where no annotation names them; compared in lower case."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +21,15 @@ class Sample:
 
     Attributes:
         path: the picture file.
-        width, height: pixels, as the annotation says (verified on decode).
+        width, height: pixels, as the annotation says (verified on decode); 0 where the format
+            does not say.
         boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
         labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
         crowd: (N,) bool: regions that are neither target nor background.
         areas: (N,) float32, pixels of the object as annotated (COCO counts its mask, not its box);
             None where the format has no such thing, and the box's area stands in.
+        image_label: class of the whole picture, 0-based; such a sample has no boxes. None in sets of
+            objects.
     """
 
     path: Path
@@ -30,6 +39,13 @@ class Sample:
     labels: np.ndarray
     crowd: np.ndarray
     areas: np.ndarray | None = None
+    image_label: int | None = None
+
+    def class_labels(self) -> np.ndarray:
+        """(N,) int64: the classes in the picture, of objects or of the whole."""
+        if self.image_label is not None:
+            return np.array([self.image_label], np.int64)
+        return self.labels
 
     def object_areas(self) -> np.ndarray:
         """(N,) float64: ``areas``, or those of the boxes."""
@@ -61,6 +77,7 @@ class DatasetIndex:
     classes: names, in label order; dummy categories dropped.
     splits: split name -> samples.
     repairs: what the reader had to change.
+    made_splits: split name -> how it was made, where the set came without it.
     """
 
     name: str
@@ -69,6 +86,7 @@ class DatasetIndex:
     classes: tuple[str, ...]
     splits: dict[str, tuple[Sample, ...]]
     repairs: list[Repair] = field(default_factory=list)
+    made_splits: dict[str, str] = field(default_factory=dict)
 
     def fingerprint(self, split: str) -> str:
         """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
@@ -76,5 +94,41 @@ class DatasetIndex:
         for s in sorted(self.splits[split], key=lambda s: s.path.name):
             h.update(f"{s.path.name}\0{s.path.stat().st_size}\0".encode())
             h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
-            h.update(np.ascontiguousarray(s.labels, np.int64).tobytes())
+            h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
         return h.hexdigest()[:16]
+
+    def restricted(self, classes: Sequence[str]) -> DatasetIndex:
+        """Only these classes, labelled in this order. Pictures that lose all their objects stay; those
+        with another class of their own go.
+
+        Raises:
+            UnknownNameError: a class the set does not have.
+        """
+        for name in classes:
+            if name not in self.classes:
+                raise UnknownNameError(f"class of '{self.name}'", name, list(self.classes))
+        new_label = np.full(len(self.classes), -1, np.int64)
+        new_label[[self.classes.index(c) for c in classes]] = np.arange(len(classes))
+        splits = {
+            split: tuple(
+                _relabelled(s, new_label)
+                for s in samples
+                if s.image_label is None or new_label[s.image_label] >= 0
+            )
+            for split, samples in self.splits.items()
+        }
+        return replace(self, classes=tuple(classes), splits=splits)
+
+
+def _relabelled(sample: Sample, new_label: np.ndarray) -> Sample:
+    """``new_label[old]`` is the new label, -1 drops the object."""
+    labels = new_label[sample.labels]
+    kept = labels >= 0
+    return replace(
+        sample,
+        boxes_xyxy=sample.boxes_xyxy[kept],
+        labels=labels[kept],
+        crowd=sample.crowd[kept],
+        areas=None if sample.areas is None else sample.areas[kept],
+        image_label=None if sample.image_label is None else int(new_label[sample.image_label]),
+    )

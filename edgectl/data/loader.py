@@ -1,15 +1,11 @@
 """Batches for training and for evaluation.
 
 A training batch is a pure function of (seed, epoch, position): no state to save, so a resumed run
-sees the very pixels it would have seen. One background thread prepares the next batches while torch
-computes; OpenCV releases the interpreter lock.
+sees the very pixels it would have seen.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +14,7 @@ import torch
 from torch import Tensor
 
 from edgectl.config.schema import AugmentConfig
+from edgectl.data.ahead import ahead, shuffled
 from edgectl.data.augment import augment
 from edgectl.data.cache import PictureCache
 from edgectl.data.index import Sample
@@ -26,10 +23,7 @@ from edgectl.data.preprocess import SourcePicture, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
 
-_AHEAD = 4
-"""Batches prepared in advance."""
 _EVAL_CACHE_BYTES = 512 << 20
-_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,45 +79,15 @@ class TrainLoader:
     def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
         """``epoch`` counts from 0. Closing the iterator stops the thread behind it."""
         plain_from = total_epochs - round(self._config.mosaic_off_fraction * total_epochs)
-        order = self._order(epoch)
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
-        stop = threading.Event()
-
-        def put(item: Batch | BaseException) -> None:
-            while not stop.is_set():
-                with contextlib.suppress(queue.Full):
-                    ready.put(item, timeout=_POLL_S)
-                    return
-
-        def produce() -> None:
-            try:
-                for step in range(self.steps_per_epoch):
-                    if stop.is_set():
-                        return
-                    first = step * self._batch
-                    chosen = order[first : first + self._batch]
-                    put(self._make(chosen, first, epoch, mosaic=epoch < plain_from))
-            except BaseException as e:  # noqa: BLE001 - handed to the consumer, who raises it
-                put(e)
-
-        worker = threading.Thread(target=produce, name="edgectl-loader", daemon=True)
-        worker.start()
-        try:
-            for _ in range(self.steps_per_epoch):
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stop.set()
-            worker.join()
-
-    def _order(self, epoch: int) -> list[int]:
         need = self.steps_per_epoch * self._batch
-        rng = np.random.default_rng((self._seed, epoch))
-        rounds = -(-need // len(self._cache))
-        order = np.concatenate([rng.permutation(len(self._cache)) for _ in range(rounds)])
-        return [int(i) for i in order[:need]]
+        order = shuffled(len(self._cache), need, (self._seed, epoch))
+
+        def make(step: int) -> Batch:
+            first = step * self._batch
+            chosen = order[first : first + self._batch]
+            return self._make(chosen, first, epoch, mosaic=epoch < plain_from)
+
+        yield from ahead(self.steps_per_epoch, make)
 
     def _make(self, chosen: Sequence[int], first: int, epoch: int, *, mosaic: bool) -> Batch:
         pictures, boxes, labels = [], [], []
@@ -178,4 +142,11 @@ class EvalLoader:
             boxes.append(torch.from_numpy(geometry.to_input(upright.boxes_xyxy[wanted])))
             labels.append(torch.from_numpy(upright.labels[wanted]))
             sources.append(SourcePicture(upright, geometry))
-        return PictureBatch(np.stack(pictures), Targets(boxes, labels, sources), samples)
+        targets = Targets(boxes, labels, sources, _image_labels(samples))
+        return PictureBatch(np.stack(pictures), targets, samples)
+
+
+def _image_labels(samples: Sequence[Sample]) -> Tensor | None:
+    """(N,) int64 where every picture has a class of its own."""
+    known = [s.image_label for s in samples if s.image_label is not None]
+    return torch.tensor(known) if len(known) == len(samples) else None

@@ -24,7 +24,7 @@ _MIRRORS = ((True, False), (False, True), (False, False), (True, True))
 def read_labelled(sample: Sample) -> tuple[np.ndarray, Sample]:
     """Decodes a picture; returns its upright pixels and its labels in them.
 
-    (H, W, 3) uint8 bgr, and a sample of exactly that size.
+    (H, W, 3) uint8 bgr, and a sample of exactly that size. (Formats that state no size leave 0.)
 
     Raises:
         DataError: not decodable, or of another size than the annotation states, on which every
@@ -32,6 +32,8 @@ def read_labelled(sample: Sample) -> tuple[np.ndarray, Sample]:
     """
     pixels = decode(sample.path)
     height, width = pixels.shape[:2]
+    if not sample.width:
+        return pixels, replace(sample, width=width, height=height)
     if (width, height) == (sample.width, sample.height):
         return pixels, sample
     if (height, width) == (sample.width, sample.height):

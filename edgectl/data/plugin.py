@@ -25,6 +25,13 @@ def edgectl_register_datasets() -> list[DatasetInfo]:
             format="coco-2017",
         ),
         DatasetInfo(
+            name="digits01",
+            summary="cards with the digits 0 and 1, 600 pictures, a class each",
+            licence="Apache-2.0",
+            directories=("digits01",),
+            format="folder",
+        ),
+        DatasetInfo(
             name="demo_mask",
             summary="drawn faces with and without masks, 360 pictures",
             licence="Apache-2.0",

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.data.cache import PictureCache
+from edgectl.data.batches import train_batches
 from edgectl.data.holdout import split_holdout
 from edgectl.data.index import Sample
-from edgectl.data.loader import EvalLoader, TrainLoader
+from edgectl.data.loader import EvalLoader
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
@@ -32,7 +32,7 @@ from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.train.schedule import learning_rate_factor
-from edgectl.types import OperatingPoint
+from edgectl.types import OperatingPoint, Task
 
 _BATCH = 16
 
@@ -89,7 +89,7 @@ def run_qat(
     )
     heads = raw_heads(prepared.graph, prepared.outputs)
     net = FakeQuantNet(quantized, outputs=heads)
-    epochs = _train(net, trained, prepared, kept, on_epoch)
+    epochs = _train(request.task, net, trained, prepared, kept, on_epoch)
     quantized = net.export()
     point = trained.checkpoint.operating_point
     metrics = task_metrics(
@@ -105,6 +105,7 @@ def run_qat(
 
 
 def _train(
+    task: Task,
     net: FakeQuantNet,
     trained: TrainedModel,
     prepared: Prepared,
@@ -115,13 +116,21 @@ def _train(
     qat = config.qat
     torch.manual_seed(config.train.seed)
     # the last polish wants pictures like those the device will see
-    augment = config.augment.model_copy(update={"mosaic": qat.mosaic})
-    loader = TrainLoader(
-        PictureCache(tuple(samples), trained.preprocess),
+    calm = config.model_copy(
+        update={
+            "augment": config.augment.model_copy(update={"mosaic": qat.mosaic}),
+            "classify": config.classify.model_copy(
+                update={"randaugment": 0, "mixup": 0.0, "cutmix": 0.0}
+            ),
+        }
+    )
+    loader = train_batches(
+        task,
+        tuple(samples),
         trained.preprocess,
-        augment,
+        calm,
+        num_classes=len(trained.classes),
         batch=qat.batch,
-        seed=config.train.seed,
     )
     criterion = trained.criterion()
     optimizer = torch.optim.Adam(net.parameter_groups(lr=qat.lr, range_lr=qat.range_lr))

@@ -258,7 +258,9 @@ def _parity_batches(request: ExportRequest) -> list[np.ndarray]:
     source: Iterable[np.ndarray]
     if request.index is not None:
         split = request.trained.config.data.valid_split
-        samples = request.index.splits[split][:_PARITY_PICTURES]
+        samples = request.index.splits[split]
+        # sets that come class by class would otherwise show the first class only
+        samples = samples[:: max(1, len(samples) // _PARITY_PICTURES)][:_PARITY_PICTURES]
         source = (batch.pictures for batch in EvalLoader(samples, spec, _BATCH))
     elif request.calibration is not None:
         source = request.calibration.pictures(spec, _BATCH)

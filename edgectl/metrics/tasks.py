@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgectl.errors import UsageError
 from edgectl.metrics.centroid import CentroidMetric
+from edgectl.metrics.classification import ClassificationMetric
 from edgectl.metrics.detection import DetectionMetric, PrecisionMetric
 from edgectl.metrics.evaluator import Metrics
 from edgectl.types import OutputSpec, Size, Task
@@ -16,10 +16,7 @@ MAIN_METRIC: dict[str, str] = {"centroid": "f1", "detection": "AP", "classificat
 def task_metrics(
     task: Task, classes: Sequence[str], outputs: Sequence[OutputSpec], input_size: Size
 ) -> Metrics:
-    """The accumulators of a task for a model with these outputs.
-
-    Raises UsageError for a task whose metric is not built yet.
-    """
+    """The accumulators of a task for a model with these outputs."""
     if task == "detection":
         # AP weighs every score threshold, so there is none to choose
         return Metrics(
@@ -28,8 +25,11 @@ def task_metrics(
             tuned=False,
             report=lambda: DetectionMetric(classes),
         )
-    if task != "centroid":
-        raise UsageError(f"scoring of {task} models is planned, not built")
+    if task == "classification":
+        # the best class wins whatever its score
+        return Metrics(
+            main=MAIN_METRIC[task], build=lambda: ClassificationMetric(classes), tuned=False
+        )
     stride = outputs[0].stride
     grid = (input_size[0] // stride, input_size[1] // stride)
     return Metrics(

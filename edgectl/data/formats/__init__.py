@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgectl.data.formats import coco
+from edgectl.data.formats import coco, folder
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 
@@ -52,6 +52,13 @@ FORMATS: tuple[Format, ...] = (
         "one COCO annotation file, pictures beside it",
         lambda p: p.is_file() and p.suffix == ".json",
         _read_coco_file,
+    ),
+    # last: folders of pictures are what remains when nothing says what is in them
+    Format(
+        "folder",
+        "<class>/ or <split>/<class>/ with pictures",
+        lambda p: p.is_dir() and bool(folder.split_folders(p)),
+        folder.read_folder,
     ),
 )
 

@@ -6,6 +6,7 @@ Its packages are development builds for a few platforms: an extra, ``edgectl-tfl
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from edgectl_tflite.native_log import NativeLog, native_log
 
 _SMALLEST_ARENA = 1 << 16
 _LARGEST_ARENA = 1 << 28
+_BOOKKEEPING = 1 << 11
+"""Bytes an op and its tensors take beside the activations, generously."""
 _TOTAL = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 _NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
@@ -49,7 +52,7 @@ def load_tflm() -> Any:
 
 
 class MicroInterpreter:
-    """One file in the interpreter, in the smallest power-of-two arena that holds it.
+    """One file in the interpreter, in an arena that holds it; what it takes is reported exactly.
 
     Raises:
         BackendUnavailableError: the package is absent.
@@ -96,8 +99,16 @@ class MicroInterpreter:
         return ArenaUse(found["total"], found["head"], found["tail"])
 
 
+def _first_arena(model: ModelFile) -> int:
+    """Room for every activation at once. In an arena far too small the interpreter does not fail, it
+    crashes: its error path reads the tensor it could not place."""
+    activations = sum(math.prod(t.shape) for t in model.tensors if t.data is None)
+    need = 4 * activations + _BOOKKEEPING * len(model.operations)
+    return min(_LARGEST_ARENA, max(_SMALLEST_ARENA, 1 << need.bit_length()))
+
+
 def _allocate(runtime: Any, model: ModelFile) -> Any:
-    size = _SMALLEST_ARENA
+    size = _first_arena(model)
     while True:
         try:
             with native_log() as log:

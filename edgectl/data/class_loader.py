@@ -1,0 +1,137 @@
+"""Training batches of whole-picture classes: random crop, flip, RandAugment, mixing, class weights.
+
+As :mod:`edgectl.data.loader`: a batch is a pure function of (seed, epoch, position).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from edgectl.config.schema import ClassifyConfig
+from edgectl.data.ahead import ahead, shuffled
+from edgectl.data.cache import PictureCache
+from edgectl.data.loader import Batch
+from edgectl.data.mixing import mix, mixes
+from edgectl.data.preprocess import letterbox_geometry, resize_to
+from edgectl.data.randaugment import randaugment
+from edgectl.errors import DataError
+from edgectl.types import PreprocessSpec, Targets
+
+_MIXING = 0x317
+"""Keeps the draws of a batch apart from those of its pictures."""
+
+
+class ClassTrainLoader:
+    """Shuffled, augmented batches; every epoch has the same number of full ones.
+
+    Args:
+        labels: (N,) int64, the class of each picture of ``cache``.
+        num_classes: width of mixed labels.
+
+    Raises:
+        DataError: the cache is empty.
+    """
+
+    def __init__(
+        self,
+        cache: PictureCache,
+        labels: np.ndarray,
+        spec: PreprocessSpec,
+        config: ClassifyConfig,
+        *,
+        num_classes: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        if not len(cache):
+            raise DataError("no pictures to train on", fix="check the training split")
+        self._cache, self._spec, self._config = cache, spec, config
+        self._labels, self._num_classes = torch.from_numpy(labels), num_classes
+        self._weights = _balanced(labels, num_classes) if config.class_weights != "none" else None
+        self._batch, self._seed = batch, seed
+        self.steps_per_epoch = max(1, len(cache) // batch)
+
+    def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
+        """``epoch`` counts from 0. Closing the iterator stops the thread behind it."""
+        need = self.steps_per_epoch * self._batch
+        order = shuffled(len(self._cache), need, (self._seed, epoch))
+
+        def make(step: int) -> Batch:
+            first = step * self._batch
+            return self._make(order[first : first + self._batch], first, epoch)
+
+        yield from ahead(self.steps_per_epoch, make)
+
+    def _make(self, chosen: Sequence[int], first: int, epoch: int) -> Batch:
+        pictures = [
+            augment_whole(
+                self._cache[index].pixels,
+                self._spec,
+                self._config,
+                np.random.default_rng((self._seed, epoch, position, index)),
+            )
+            for position, index in enumerate(chosen, start=first)
+        ]
+        # (B, H, W, C) seen as NCHW is channels_last
+        stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        labels: Tensor = self._labels[list(chosen)]
+        shares = F.one_hot(labels, self._num_classes).float()
+        if mixes(self._config):
+            rng = np.random.default_rng((self._seed, epoch, first, _MIXING))
+            stacked, shares = mix(stacked, shares, self._config, rng)
+            labels = shares
+        empty = [torch.zeros(0, 4)] * len(chosen), [torch.zeros(0, dtype=torch.int64)] * len(chosen)
+        weights = None if self._weights is None else shares @ self._weights
+        targets = Targets(*empty, image_labels=labels, image_weights=weights)
+        return Batch(stacked, targets, tuple(chosen))
+
+
+def augment_whole(
+    pixels: np.ndarray, spec: PreprocessSpec, config: ClassifyConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """One training sample: (H, W, 3) uint8 to (rows, columns, 3) uint8, channel order kept.
+
+    The crop is brought into the network's input as evaluation does it with whole pictures, letterboxed
+    or stretched.
+    """
+    out = _fit(_random_crop(pixels, config, rng), spec)
+    if rng.random() < config.flip:
+        out = out[:, ::-1]
+    if config.randaugment:
+        out = randaugment(out, spec, rng, operations=config.randaugment, magnitude=config.magnitude)
+    return out
+
+
+def _random_crop(
+    pixels: np.ndarray, config: ClassifyConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """After Szegedy et al., 2015 (arXiv:1409.4842, section 6), relative to the picture's own shape."""
+    height, width = pixels.shape[:2]
+    area = rng.uniform(*config.crop_area)
+    low, high = map(math.log, config.crop_ratio)
+    ratio = math.exp(rng.uniform(low, high))
+    rows = min(height, max(1, round(height * math.sqrt(area / ratio))))
+    columns = min(width, max(1, round(width * math.sqrt(area * ratio))))
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    return pixels[top : top + rows, left : left + columns]
+
+
+def _fit(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
+    (rows, columns), geometry = letterbox_geometry(pixels.shape[0], pixels.shape[1], spec)
+    out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
+    top, left = geometry.pad_top, geometry.pad_left
+    out[top : top + rows, left : left + columns] = resize_to(pixels, (rows, columns))
+    return out
+
+
+def _balanced(labels: np.ndarray, num_classes: int) -> Tensor:
+    """(C,) weights inverse to the number of pictures, 1 on average over the pictures."""
+    counts = np.bincount(labels, minlength=num_classes)
+    present = np.count_nonzero(counts)
+    return torch.from_numpy(len(labels) / (present * np.maximum(counts, 1))).float()

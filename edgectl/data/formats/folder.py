@@ -1,0 +1,128 @@
+"""A folder a class: ``<class>/*.jpg``, or ``<split>/<class>/*.jpg``.
+
+The layout of torchvision's ``ImageFolder`` (https://docs.pytorch.org/vision/stable/generated/
+torchvision.datasets.ImageFolder.html): classes are the folder names in plain string order, pictures
+may lie deeper. Where there is no validation split one is made, the same one every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair, Sample
+from edgectl.errors import DataError
+
+VALID_SHARE = 0.2
+SPLIT_SEED = 0
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+_OF_OTHER_FORMATS = frozenset({"images", "labels", "annotations", "jpegimages", "imagesets"})
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Split -> the folder its class folders lie in; empty where this is not the layout.
+
+    Folders are splits when all of them are called like one: a class may be called ``train`` too.
+    """
+    names = {f.name.lower() for f in _subfolders(root)}
+    if not names or names & _OF_OTHER_FORMATS:
+        return {}
+    if not names <= _SPLITS.keys():
+        return {"train": root} if _holds_classes(root) else {}
+    return {_SPLITS[f.name.lower()]: f for f in _subfolders(root) if _holds_classes(f)}
+
+
+def read_folder(root: Path) -> DatasetIndex:
+    """Reads names only; a picture is first opened when it is used.
+
+    An empty class folder is left out with a word. Without a validation split a share of
+    :data:`VALID_SHARE` of every class is taken from *train*; a class of one picture keeps it.
+
+    Raises:
+        DataError: two folders for the same split.
+    """
+    splits = split_folders(root)
+    if root not in splits.values() and len(splits) < sum(map(_holds_classes, _subfolders(root))):
+        raise DataError("two folders for one split", where=str(root), fix="keep one of them")
+    found = {split: _by_class(folder) for split, folder in splits.items()}
+    named = sorted({name for classes in found.values() for name in classes})
+    classes = tuple(n for n in named if any(c.get(n) for c in found.values()))
+    repairs = [
+        Repair("empty_class", name, "no pictures: left out")
+        for name in named
+        if name not in classes
+    ]
+    made = {}
+    if "train" in found and "valid" not in found:
+        found["valid"] = _make_valid(found["train"])
+        made["valid"] = f"{VALID_SHARE:.0%} of every class of train, seed {SPLIT_SEED}"
+    for name in classes if "train" in found else ():
+        count = len(found["train"].get(name, ()))
+        if count < 2:
+            repairs.append(Repair("few_pictures", name, f"{count} pictures in train"))
+    samples = {
+        split: tuple(_sample(p, i) for i, n in enumerate(classes) for p in pictures.get(n, ()))
+        for split, pictures in found.items()
+    }
+    return DatasetIndex(root.resolve().name, root, "folder", classes, samples, repairs, made)
+
+
+def _make_valid(train: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Moves pictures out of ``train``, chosen by a hash of their names: adding or removing some
+    leaves nearly all others where they were."""
+    valid: dict[str, list[Path]] = {}
+    for name, pictures in train.items():
+        count = min(max(1, round(VALID_SHARE * len(pictures))), len(pictures) - 1)
+        chosen = set(sorted(pictures, key=_rank)[: max(count, 0)])
+        valid[name] = [p for p in pictures if p in chosen]
+        train[name] = [p for p in pictures if p not in chosen]
+    return valid
+
+
+def _rank(picture: Path) -> str:
+    key = f"{SPLIT_SEED}/{picture.parent.name}/{picture.name}"
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _sample(picture: Path, label: int) -> Sample:
+    nothing = np.zeros(0, np.int64)
+    return Sample(
+        picture,
+        0,
+        0,
+        np.zeros((0, 4), np.float32),
+        nothing,
+        nothing.astype(bool),
+        image_label=label,
+    )
+
+
+def _by_class(folder: Path) -> dict[str, list[Path]]:
+    return {f.name: sorted(_pictures(f)) for f in _subfolders(folder)}
+
+
+def _holds_classes(folder: Path) -> bool:
+    return any(next(_pictures(f), None) is not None for f in _subfolders(folder))
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file():
+            yield path
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))

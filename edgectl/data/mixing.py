@@ -1,0 +1,57 @@
+"""Two pictures in one, with a label for each: mixup (Zhang et al., 2018, arXiv:1710.09412) and cutmix
+(Yun et al., 2019, arXiv:1905.04899)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.config.schema import ClassifyConfig
+
+
+def mixes(config: ClassifyConfig) -> bool:
+    """Whether some batches are mixed."""
+    return config.mix_share > 0 and (config.mixup > 0 or config.cutmix > 0)
+
+
+def mix(
+    pictures: Tensor, shares: Tensor, config: ClassifyConfig, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Each picture of a batch with its neighbour.
+
+    Args:
+        pictures: uint8 (B, 3, H, W).
+        shares: (B, C) float, how much of each class a picture shows.
+
+    Returns:
+        Pictures and shares of the same shapes; unchanged where the draw says so.
+    """
+    if rng.random() >= config.mix_share:
+        return pictures, shares
+    blend = config.mixup > 0 and (config.cutmix == 0 or rng.random() < 0.5)
+    alpha = config.mixup if blend else config.cutmix
+    kept = float(rng.beta(alpha, alpha))
+    other = pictures.roll(1, dims=0)
+    if blend:
+        mixed = torch.lerp(other.float(), pictures.float(), kept).round_().to(torch.uint8)
+    else:
+        mixed, kept = _paste(pictures, other, kept, rng)
+    return mixed, kept * shares + (1.0 - kept) * shares.roll(1, dims=0)
+
+
+def _paste(
+    pictures: Tensor, other: Tensor, kept: float, rng: np.random.Generator
+) -> tuple[Tensor, float]:
+    """A patch of about ``1 - kept`` of the area; returns the share really kept, edges cut off."""
+    height, width = pictures.shape[-2:]
+    side = math.sqrt(1.0 - kept)
+    y, x = int(rng.integers(height)), int(rng.integers(width))
+    half_h, half_w = round(side * height / 2), round(side * width / 2)
+    top, bottom = max(0, y - half_h), min(height, y + half_h)
+    left, right = max(0, x - half_w), min(width, x + half_w)
+    mixed = pictures.clone()
+    mixed[..., top:bottom, left:right] = other[..., top:bottom, left:right]
+    return mixed, 1.0 - (bottom - top) * (right - left) / (height * width)

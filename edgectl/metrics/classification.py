@@ -1,0 +1,61 @@
+"""Top-1, top-5, figures of each class and the confusion matrix of whole-picture classification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from edgectl.types import Detections, Targets
+
+_LARGEST_MATRIX = 250
+"""Classes up to which the matrix is reported: more fit neither a page nor a checkpoint."""
+
+
+class ClassificationMetric:
+    """Accumulates over batches.
+
+    Args:
+        classes: names, in label order.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = tuple(classes)
+        self._confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+        self._in_five = 0
+
+    def update(self, detections: list[Detections], targets: Targets) -> None:
+        """``detections[i].labels`` ranks every class; needs ``targets.image_labels`` (N,) int64."""
+        truth = targets.image_labels
+        if truth is None or truth.ndim != 1:
+            raise ValueError("classification figures need one class a picture")
+        ranking = torch.stack([d.labels for d in detections])
+        n = len(self._classes)
+        pairs = torch.bincount(truth * n + ranking[:, 0], minlength=n * n)
+        self._confusion += pairs.view(n, n)
+        self._in_five += int((ranking[:, :5] == truth[:, None]).sum())
+
+    def compute(self) -> dict[str, Any]:
+        """``top1 top5``, ``per_class`` (precision, recall, f1, images), and ``confusion``: counts,
+        a row a true class, a column a predicted one. Figures without a denominator are 0."""
+        total = max(1, int(self._confusion.sum()))
+        right = self._confusion.diagonal()
+        figures: dict[str, Any] = {
+            "top1": int(right.sum()) / total,
+            "top5": self._in_five / total,
+            "per_class": {name: self._of_class(i) for i, name in enumerate(self._classes)},
+        }
+        if len(self._classes) <= _LARGEST_MATRIX:
+            figures["confusion"] = self._confusion.tolist()
+        return figures
+
+    def _of_class(self, i: int) -> dict[str, float | int]:
+        right = int(self._confusion[i, i])
+        fired, present = int(self._confusion[:, i].sum()), int(self._confusion[i].sum())
+        return {
+            "precision": right / fired if fired else 0.0,
+            "recall": right / present if present else 0.0,
+            "f1": 2 * right / (fired + present) if fired + present else 0.0,
+            "images": present,
+        }
