@@ -31,7 +31,7 @@ def usage(manifest: Mapping[str, Any]) -> str:
             if spec["resize"] == "letterbox"
             else "."
         ),
-        "In grids, channel 0 is the background. A firmware that stretches the frame instead of "
+        "In grids of cells, channel 0 is the background. A firmware that stretches the frame instead of "
         "keeping its aspect ratio needs a model trained so: `--set preprocess.resize=stretch`.",
         "",
         "## Outputs",
