@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ class Backend(Protocol):
         self, graph: QuantGraph, specs: Sequence[OutputSpec], config: Any
     ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
         """Device-specific rewrite before calibration (for example: append output activations).
-        The input graph already takes the lowered input (``PreprocessSpec`` folded)."""
+        The input graph already takes the lowered input (see ``BackendInfo.input``)."""
         ...
 
     def write(
@@ -138,11 +138,43 @@ class Backend(Protocol):
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
-        ops with versions, arena bytes, largest live tensors."""
+        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
+        loads, where they are more than the model file."""
         ...
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """Markdown: how to run this artifact on the device."""
+        ...
+
+
+@runtime_checkable
+class Remarker(Protocol):
+    """A backend that has something to say about a network it can convert."""
+
+    def remarks(self, graph: QuantGraph) -> list[str]:
+        """Lines to show before the conversion: ops that run, but not where one would wish."""
+        ...
+
+
+@runtime_checkable
+class Packager(Protocol):
+    """A backend whose int8 artifact holds more than its model, made from calibration pictures."""
+
+    def package(
+        self,
+        directory: Path,
+        *,
+        graph: QuantGraph,
+        pictures: Iterable[np.ndarray],
+        preprocess: PreprocessSpec,
+        config: Any,
+    ) -> list[Path]:
+        """Adds files to ``directory``, after ``write``.
+
+        Args:
+            graph: the float graph that was quantised.
+            pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        """
         ...
 
 

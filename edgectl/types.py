@@ -198,6 +198,8 @@ class BackendInfo:
 
     ``runtimes``: what ``eval --runtime`` accepts, the default first. ``exact``: those among them that
     must agree bit for bit on an int8 file; export proves it.
+    ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
+    the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
     """
 
     name: str
@@ -207,6 +209,7 @@ class BackendInfo:
     runtimes: tuple[str, ...]
     exact: tuple[str, ...] = ()
     qat: bool = False
+    input: Literal["unit", "normalised"] = "unit"
     api: tuple[int, int] = (1, 1)
 
 

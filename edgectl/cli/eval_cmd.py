@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,10 +12,10 @@ from edgectl.errors import GateFailedError
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from edgectl.cli.models import OpenModel
     from edgectl.data.index import DatasetIndex
+    from edgectl.export.evaluate import Scorable, Scored
+    from edgectl.metrics.diagnosis import Finding
     from edgectl.plugins.registry import Registry
 
 app = typer.Typer(add_completion=False)
@@ -47,24 +47,37 @@ def evaluate(
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
 
-    from edgectl.cli.models import data_for, open_model
+    from edgectl.cli.eval_view import comparison_line, figures_table
+    from edgectl.cli.models import data_for, open_model, scorable
+    from edgectl.export.evaluate import apply_gates, compare_scored
 
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=True)
     index = data_for(registry, opened, data, session)
     split = split or opened.config.data.valid_split
-    report = _score(registry, opened, index, split, runtime, threshold)
-    reference = _reference(registry, opened, against, index, split, session)
+    candidate = scorable(registry, opened, runtime=runtime, threshold=threshold)
+    scored = _score(candidate, index, split)
+    other = _reference(registry, opened, against, index, split, session)
     gates = [*opened.config.gates, *gate]
-
-    from edgectl.export.evaluate import apply_gates
-
-    results = apply_gates(gates, report, reference)
-    session.data = {**report, "gates": [vars(r) for r in results]}
+    reference = None if other is None else other.report
+    comparison = None if other is None else compare_scored(scored, other)
+    results = apply_gates(gates, scored.report, reference)
+    findings = _findings(opened, candidate, scored, index, split)
+    session.data = {
+        **scored.report,
+        "gates": [vars(r) for r in results],
+        "diagnosis": [f.to_dict() for f in findings],
+    }
     if reference is not None:
         session.data["against"] = reference
+    if comparison is not None:
+        session.data["comparison"] = comparison.to_dict()
     if not session.json:
-        session.say(_table(report, reference))
+        session.say(figures_table(scored.report, reference))
+        if comparison is not None:
+            session.say(comparison_line(comparison))
+        for finding in findings:
+            session.say(f"[cyan]•[/cyan] {finding.message}")
         for r in results:
             verdict = "[green]passed[/green]" if r.passed else "[red]failed[/red]"
             session.say(f"gate {r.expr}: {r.value:.4f} {verdict}")
@@ -76,18 +89,13 @@ def evaluate(
         )
 
 
-def _score(
-    registry: Registry,
-    model: OpenModel,
-    index: DatasetIndex,
-    split: str,
-    runtime: str | None,
-    threshold: float | None,
-) -> dict[str, Any]:
-    from edgectl.cli.models import scorable
-    from edgectl.export.evaluate import score
+def _score(model: Scorable, index: DatasetIndex, split: str) -> Scored:
+    from edgectl.cli.eval_view import picture_bar
+    from edgectl.cli.figures import label
+    from edgectl.export.evaluate import samples_of, score_pictures
 
-    return score(scorable(registry, model, runtime=runtime, threshold=threshold), index, split)
+    with picture_bar(label(model.identity), len(samples_of(index, split))) as done:
+        return score_pictures(model, index, split, done)
 
 
 def _reference(
@@ -97,14 +105,14 @@ def _reference(
     index: DatasetIndex,
     split: str,
     session: Session,
-) -> dict[str, Any] | None:
+) -> Scored | None:
     """The model named, or the checkpoint behind an artifact."""
-    from edgectl.cli.models import open_model
-    from edgectl.export.evaluate import scorable_checkpoint, score
+    from edgectl.cli.models import open_model, scorable
+    from edgectl.export.evaluate import scorable_checkpoint
 
     if against is not None:
         other = open_model(registry, against, prefer_artifact=False)
-        return _score(registry, other, index, split, None, None)
+        return _score(scorable(registry, other, runtime=None, threshold=None), index, split)
     if model.artifact is None:
         return None
     if model.trained is None:
@@ -112,24 +120,30 @@ def _reference(
             "the checkpoint this file was exported from is gone: no float figures beside it"
         )
         return None
-    return score(scorable_checkpoint(model.trained, model.family.info.task, None), index, split)
+    return _score(scorable_checkpoint(model.trained, model.family.info.task, None), index, split)
 
 
-def _table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
-    from rich.table import Table
+def _findings(
+    model: OpenModel, candidate: Scorable, scored: Scored, index: DatasetIndex, split: str
+) -> list[Finding]:
+    """Of the figures, the pictures, and the run where they are its own."""
+    from edgectl.export.evaluate import samples_of
+    from edgectl.metrics.diagnosis import Evidence, diagnose
+    from edgectl.metrics.tasks import MAIN_METRIC
+    from edgectl.train.events import read_events
 
-    from edgectl.cli.figures import label, scalars
-
-    dataset = report["dataset"]
-    table = Table(
-        title=f"{dataset['name']} {dataset['split']}: {dataset['images']} pictures",
-        title_justify="left",
-        box=None,
+    run, name = model.location.run, model.config.data.train_split
+    noted = (model.trained.checkpoint.data if model.trained else {}).get("fingerprint", {})
+    known = name in index.splits and noted.get(name) == index.fingerprint(name)
+    return diagnose(
+        Evidence(
+            main=MAIN_METRIC[candidate.task],
+            figures=scored.report["metrics"],
+            classes=candidate.classes,
+            scored=samples_of(index, split),
+            train=index.splits[name] if known else None,
+            preprocess=candidate.preprocess,
+            threshold=candidate.postprocess.threshold,
+            events=read_events(run.events) if run is not None else (),
+        )
     )
-    columns = [report] if reference is None else [reference, report]
-    table.add_column("")
-    for column in columns:
-        table.add_column(label(column["model"]), justify="right")
-    for name in scalars(report["metrics"]):
-        table.add_row(name, *(f"{c['metrics'].get(name, float('nan')):.4f}" for c in columns))
-    return table

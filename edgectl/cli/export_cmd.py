@@ -194,6 +194,9 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     if heads:
         session.say("  quantisation noise: " + ", ".join(f"{k} {v} dB" for k, v in heads.items()))
     for name, r in parity["runtimes"].items():
+        if heads and r["sqnr_db"]:
+            figures = ", ".join(f"{k} {v} dB" for k, v in r["sqnr_db"].items())
+            session.say(f"  the file on {name}: {figures}")
         if name != parity.get("reference"):
             session.say(
                 f"  {name} against {parity['reference']}: {r['differing']} of {r['of']} elements differ"

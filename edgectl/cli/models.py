@@ -35,6 +35,14 @@ class OpenModel:
         """Of the run it came from; defaults where an artifact stands alone."""
         return self.trained.config if self.trained else RunConfig()
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it was trained to tell apart."""
+        if self.artifact is not None:
+            return tuple(self.artifact.manifest["classes"])
+        assert self.trained is not None
+        return self.trained.classes
+
 
 def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool) -> OpenModel:
     """``prefer_artifact``: a run stands for the file exported last, where there is one.
@@ -115,4 +123,9 @@ def data_for(
     name = data or model.config.data.name
     if not name and model.artifact is not None:
         name = str(model.artifact.manifest["data"].get("name", ""))
-    return open_data(registry, name, model.config, session)
+    index = open_data(registry, name, model.config, session)
+    classes = model.classes
+    if index.classes != classes and set(classes) < set(index.classes):
+        session.warn(f"scored on the model's classes only: {', '.join(classes)}")
+        return index.restricted(classes)
+    return index

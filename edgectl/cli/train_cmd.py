@@ -37,7 +37,7 @@ def train(
     family: str = typer.Argument("", help="A family of 'edgectl models'."),
     data: str = typer.Option("", help="Catalog name, directory or annotation file."),
     variant: str = typer.Option("", help="Size of the family; default: the family's."),
-    epochs: int | None = typer.Option(None, min=1),
+    epochs: int | None = typer.Option(None, min=0, help="0 takes pretrained weights as they are."),
     batch: int | None = typer.Option(None, min=1),
     imgsz: str | None = typer.Option(None, help="Input size: H W, or N for N N."),
     lr: float | None = typer.Option(None),

@@ -135,6 +135,8 @@ def open_data(registry: Registry, name: str, config: RunConfig, session: Session
     index = open_dataset(
         name, infos=registry.datasets.infos(), fmt=config.data.format, offline=session.offline
     )
+    if config.data.classes:
+        index = index.restricted(config.data.classes)
     for repair in index.repairs[:5]:
         session.warn(f"{repair.file}: {repair.kind.replace('_', ' ')}: {repair.detail}")
     if len(index.repairs) > 5:

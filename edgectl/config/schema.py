@@ -29,6 +29,8 @@ class DataConfig(StrictModel):
 
     name: str = ""
     format: str = "auto"
+    classes: tuple[str, ...] = ()
+    """Only these, in this order; empty takes all."""
     train_split: str = "train"
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
@@ -119,7 +121,8 @@ class ScheduleConfig(StrictModel):
 class TrainConfig(StrictModel):
     """One training run."""
 
-    epochs: Positive = 100
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """0 takes the pretrained weights as they are: scored, and ready to export."""
     batch: Positive = 16
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
@@ -149,6 +152,9 @@ class QuantConfig(StrictModel):
     """auto: mse for every tensor, then downstream error where it helps."""
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
     equalize: bool = True
+    split_silu: Annotated[float, Field(ge=0.0)] = 0.2
+    """Extra multiplications allowed, as a share of the network's, for SiLUs computed from two
+    convolutions so that their channels can be balanced; 0 leaves the network as it is."""
     bias_correction: bool = True
     max_drop: Annotated[float, Field(ge=0.0)] = 0.02
     """Largest drop of the main metric from float to file; more is exit code 4."""

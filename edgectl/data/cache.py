@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from edgectl.data.index import Sample
-from edgectl.data.preprocess import decode, in_order, resize_to
-from edgectl.errors import DataError
+from edgectl.data.orientation import read_labelled
+from edgectl.data.preprocess import in_order, resize_to
 from edgectl.types import PreprocessSpec
 
 _OVERSAMPLE = 2.0
@@ -76,7 +76,7 @@ class PictureCache:
         return sum(p.pixels.nbytes for p in self._pictures or ())
 
     def _read(self, sample: Sample) -> Picture:
-        pixels = read_sample(sample)
+        pixels, sample = read_labelled(sample)
         height, width = pixels.shape[:2]
         rows, columns = self._spec.input_size
         scale = min(1.0, _OVERSAMPLE * min(rows / height, columns / width))
@@ -91,23 +91,3 @@ class PictureCache:
             sample.labels[wanted],
             sample.image_label,
         )
-
-
-def read_sample(sample: Sample) -> np.ndarray:
-    """Decodes and checks the size the annotation promises, on which every box depends.
-
-    Raises DataError.
-    """
-    pixels = decode(sample.path)
-    height, width = pixels.shape[:2]
-    if sample.width and (width, height) != (sample.width, sample.height):
-        turned = (height, width) == (sample.width, sample.height)
-        raise DataError(
-            f"the picture is {width}x{height}, its annotation says {sample.width}x{sample.height}"
-            + (" (EXIF rotation)" if turned else ""),
-            where=str(sample.path),
-            fix="write the picture again without EXIF rotation"
-            if turned
-            else "export pictures and annotations together",
-        )
-    return pixels

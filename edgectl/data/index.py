@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+
+from edgectl.errors import UnknownNameError
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Files taken for pictures where no annotation names them; compared in lower case."""
@@ -100,3 +103,39 @@ class DatasetIndex:
             h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
             h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
         return h.hexdigest()[:16]
+
+    def restricted(self, classes: Sequence[str]) -> DatasetIndex:
+        """Only these classes, labelled in this order. Pictures that lose all their objects stay; those
+        with another class of their own go.
+
+        Raises:
+            UnknownNameError: a class the set does not have.
+        """
+        for name in classes:
+            if name not in self.classes:
+                raise UnknownNameError(f"class of '{self.name}'", name, list(self.classes))
+        new_label = np.full(len(self.classes), -1, np.int64)
+        new_label[[self.classes.index(c) for c in classes]] = np.arange(len(classes))
+        splits = {
+            split: tuple(
+                _relabelled(s, new_label)
+                for s in samples
+                if s.image_label is None or new_label[s.image_label] >= 0
+            )
+            for split, samples in self.splits.items()
+        }
+        return replace(self, classes=tuple(classes), splits=splits)
+
+
+def _relabelled(sample: Sample, new_label: np.ndarray) -> Sample:
+    """``new_label[old]`` is the new label, -1 drops the object."""
+    labels = new_label[sample.labels]
+    kept = labels >= 0
+    return replace(
+        sample,
+        boxes_xyxy=sample.boxes_xyxy[kept],
+        labels=labels[kept],
+        crowd=sample.crowd[kept],
+        areas=None if sample.areas is None else sample.areas[kept],
+        image_label=None if sample.image_label is None else int(new_label[sample.image_label]),
+    )

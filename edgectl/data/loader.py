@@ -16,8 +16,9 @@ from torch import Tensor
 from edgectl.config.schema import AugmentConfig
 from edgectl.data.ahead import ahead, shuffled
 from edgectl.data.augment import augment
-from edgectl.data.cache import PictureCache, read_sample
+from edgectl.data.cache import PictureCache
 from edgectl.data.index import Sample
+from edgectl.data.orientation import read_labelled
 from edgectl.data.preprocess import SourcePicture, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
@@ -134,12 +135,13 @@ class EvalLoader:
     def _read(self, samples: tuple[Sample, ...]) -> PictureBatch:
         pictures, boxes, labels, sources = [], [], [], []
         for sample in samples:
-            picture, geometry = resize_picture(read_sample(sample), self._spec)
-            wanted = ~sample.crowd
+            pixels, upright = read_labelled(sample)
+            picture, geometry = resize_picture(pixels, self._spec)
+            wanted = ~upright.crowd
             pictures.append(picture)
-            boxes.append(torch.from_numpy(geometry.to_input(sample.boxes_xyxy[wanted])))
-            labels.append(torch.from_numpy(sample.labels[wanted]))
-            sources.append(SourcePicture(sample, geometry))
+            boxes.append(torch.from_numpy(geometry.to_input(upright.boxes_xyxy[wanted])))
+            labels.append(torch.from_numpy(upright.labels[wanted]))
+            sources.append(SourcePicture(upright, geometry))
         targets = Targets(boxes, labels, sources, _image_labels(samples))
         return PictureBatch(np.stack(pictures), targets, samples)
 

@@ -59,8 +59,10 @@ class SourcePicture:
         return np.asarray(np.clip(boxes, np.float32(0), limit), np.float32)
 
 
-def decode(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, bgr. Grey and alpha become three channels; EXIF rotation is applied.
+def decode(path: Path, *, stored: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8, bgr. Grey, palette, alpha and CMYK become three channels.
+
+    EXIF rotation is applied; ``stored`` gives the pixels as they lie in the file.
 
     Raises:
         DataError: absent, not a picture, or cut short. OpenCV fills what is missing of a JPEG or
@@ -74,7 +76,8 @@ def decode(path: Path) -> np.ndarray:
         raise DataError("truncated: the end of the picture is missing", where=str(path), fix=_FIX)
     picture = None
     if data:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if stored else 0)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if picture is None:
         raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
     return np.asarray(picture, np.uint8)

@@ -52,11 +52,24 @@ class Artifact:
         return tuple(OutputSpec.from_dict(o) for o in self.manifest["outputs"])
 
     @property
+    def parts(self) -> list[dict[str, Any]]:
+        """Entries of ``files`` that a device loads: the model file, and those its description names
+        as ``files`` where a model is more than one."""
+        names = self.manifest.get("tensors", {}).get("files") or [self.manifest["model"]]
+        return [f for f in self.manifest["files"] if f["path"] in names]
+
+    @property
     def sha256(self) -> str:
-        """Of the model file."""
-        return next(
-            str(f["sha256"]) for f in self.manifest["files"] if f["path"] == self.manifest["model"]
-        )
+        """Of the model file; of its parts' digests, in order, where it is more than one."""
+        digests = [str(f["sha256"]) for f in self.parts]
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def model_bytes(self) -> int:
+        """Of everything a device loads."""
+        return sum(int(f["bytes"]) for f in self.parts)
 
 
 def sha256_of(path: Path) -> str:

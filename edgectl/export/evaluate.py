@@ -6,9 +6,8 @@ file, so a difference in the figures is a difference of the models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,15 @@ import torch
 from torch import Tensor
 
 from edgectl.data.formats.coco import split_name
-from edgectl.data.index import DatasetIndex
+from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.export.artifact import Artifact, sha256_of
 from edgectl.export.trained import TrainedModel
-from edgectl.metrics.evaluator import Predictor, evaluate
+from edgectl.metrics.bootstrap import Comparison, PictureScores, Resampled, compare
+from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
 from edgectl.metrics.gates import GateResult, check_gates
-from edgectl.metrics.tasks import task_metrics
+from edgectl.metrics.tasks import MAIN_METRIC, task_metrics
 from edgectl.protocols import Backend, Postprocess
 from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec, Task
 
@@ -59,6 +59,7 @@ def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | No
             "backend": None,
             "precision": "fp32",
             "sha256": sha256_of(trained.path),
+            "bytes": trained.path.stat().st_size,
         },
     )
 
@@ -106,35 +107,48 @@ def scorable_artifact(
             "backend": artifact.backend,
             "precision": artifact.manifest["precision"],
             "sha256": artifact.sha256,
+            "bytes": artifact.model_bytes,
             "runtime": runtime,
         },
         arena_bytes=runner.arena_bytes,
     )
 
 
+@dataclass(frozen=True)
+class Scored:
+    """``report``: the ``data`` of ``eval --json``, without gates. ``pictures``: what a paired
+    comparison needs; None where the task's metric cannot be resampled."""
+
+    report: dict[str, Any]
+    pictures: PictureScores | None
+
+
 def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
-    """The ``data`` of ``eval --json``, without gates.
+    """The report of :func:`score_pictures`."""
+    return score_pictures(model, index, split).report
+
+
+def score_pictures(
+    model: Scorable,
+    index: DatasetIndex,
+    split: str,
+    progress: Callable[[int], None] = lambda pictures: None,
+) -> Scored:
+    """Scores a model on a split. ``progress`` is told how many more pictures are done.
 
     Raises:
         DataError: no such split, or other classes than the model was trained on.
     """
-    split = split_name(split)
-    samples = index.splits.get(split)
-    if not samples:
-        raise DataError(
-            f"no split '{split}' in '{index.name}'",
-            where=str(index.root),
-            fix="use --split with one of: " + ", ".join(sorted(index.splits)),
-        )
+    samples = samples_of(index, split)
     if index.classes != model.classes:
         raise DataError(
             f"'{index.name}' has the classes {list(index.classes)}, "
             f"the model was trained on {list(model.classes)}",
             fix="evaluate on a set with the same classes in the same order",
         )
-    metrics = evaluate(
+    figures, metric = evaluate_metric(
         model.predict,
-        EvalLoader(samples, model.preprocess, _BATCH),
+        _told(EvalLoader(samples, model.preprocess, _BATCH), progress),
         model.postprocess,
         model.outputs,
         task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
@@ -144,28 +158,65 @@ def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
         "model": model.identity,
         "dataset": {
             "name": index.name,
-            "split": split,
+            "split": split_name(split),
             "images": len(samples),
-            "fingerprint": index.fingerprint(split),
+            "fingerprint": index.fingerprint(split_name(split)),
         },
-        "metrics": metrics,
+        "metrics": figures,
     }
     if model.arena_bytes is not None:
         report["arena_bytes"] = model.arena_bytes
-    return report
+    return Scored(report, metric.per_picture() if isinstance(metric, Resampled) else None)
+
+
+def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:
+    """Raises DataError for a split that is not there, or has no pictures."""
+    samples = index.splits.get(split_name(split))
+    if not samples:
+        raise DataError(
+            f"no split '{split_name(split)}' in '{index.name}'",
+            where=str(index.root),
+            fix="use --split with one of: " + ", ".join(sorted(index.splits)),
+        )
+    return samples
+
+
+def _told(loader: EvalLoader, progress: Callable[[int], None]) -> Iterator[EvalBatch]:
+    for batch in loader:
+        yield batch
+        progress(len(batch.pictures))
+
+
+def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
+    """The difference of the main figure with its interval; None where it cannot be resampled.
+
+    Raises:
+        UsageError: models of different tasks, or scored on different pictures.
+    """
+    task, other = measured.report["task"], reference.report["task"]
+    if task != other:
+        raise UsageError(
+            f"a {task} model cannot be compared with a {other} model",
+            where="--against",
+            fix="name a model of the same task",
+        )
+    require_same_pictures(measured.report, reference.report)
+    if measured.pictures is None or reference.pictures is None:
+        return None
+    return compare(MAIN_METRIC[task], measured.pictures, reference.pictures)
 
 
 def apply_gates(
     expressions: Sequence[str], report: dict[str, Any], reference: dict[str, Any] | None
 ) -> list[GateResult]:
-    """Gates see the metrics, ``bytes`` of the model file and ``arena_bytes`` where known."""
+    """Gates see the metrics, ``bytes`` of what a device loads and ``arena_bytes`` where known."""
     return check_gates(
         expressions, _figures(report), None if reference is None else _figures(reference)
     )
 
 
 def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    figures = {**report["metrics"], "bytes": Path(report["model"]["path"]).stat().st_size}
+    figures = {**report["metrics"], "bytes": report["model"]["bytes"]}
     if "arena_bytes" in report:
         figures["arena_bytes"] = report["arena_bytes"]
     return figures

@@ -9,7 +9,7 @@ Three questions, answered on pictures the quantiser has not seen:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from edgectl.errors import BackendUnavailableError, GateFailedError
-from edgectl.export.trained import TrainedModel, lowered
+from edgectl.export.trained import TrainedModel, nchw
 from edgectl.protocols import Backend
 from edgectl.quant.analyse import sqnr_db
 from edgectl.quant.graph import QuantGraph
@@ -58,8 +58,12 @@ def graph_parity(
     quantized: QuantizedGraph | None,
     specs: Sequence[OutputSpec],
     batches: Iterable[np.ndarray],
+    lower: Callable[[Tensor], Tensor],
 ) -> GraphParity:
     """Compares network, float graph and quantised graph over uint8 (N, H, W, 3) batches.
+
+    Args:
+        lower: uint8 (N, 3, H, W) to the graph's input.
 
     Raises:
         GateFailedError: the float graph is not the network (a fault of edgectl, never of the user).
@@ -71,7 +75,7 @@ def graph_parity(
     test: dict[str, list[Tensor]] = {h: [] for h in heads}
     with torch.no_grad():
         for batch in batches:
-            x = lowered(batch)
+            x = lower(nchw(batch))
             reference = predict(batch)
             taps: dict[str, Tensor] = {}
             graph.run(x, taps)
@@ -108,12 +112,17 @@ def runtime_parity(
     specs: Sequence[OutputSpec],
     manifest: dict[str, Any],
     pictures: np.ndarray,
+    heads: Sequence[Tensor],
 ) -> dict[str, Any]:
     """Runs the file on every runtime there is and compares each with the first exact one.
 
+    Args:
+        heads: the trained network's raw outputs for the pictures.
+
     Returns:
         ``{"reference": name, "pictures": n, "runtimes": {name: {"differing": elements, "of": m,
-        "max_abs": largest difference, "exact": bool}}, "absent": {name: reason}}``.
+        "max_abs": largest difference, "exact": bool, "sqnr_db": {head: against the network, where
+        the file holds the raw head}}}, "absent": {name: reason}}``.
 
     Raises:
         GateFailedError: runtimes declared exact differ in a single element.
@@ -139,6 +148,11 @@ def runtime_parity(
             "of": int(sum(a.size for a, _ in pairs)),
             "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
             "exact": name in info.exact,
+            "sqnr_db": {
+                s.name: round(sqnr_db(head, y), 2)
+                for s, head, y in zip(specs, heads, outputs, strict=True)
+                if not s.applied
+            },
         }
     wrong = [n for n, r in report["runtimes"].items() if r["exact"] and r["differing"]]
     if wrong:

@@ -22,8 +22,8 @@ from edgectl.data.loader import EvalLoader
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.export.artifact import Artifact
 from edgectl.export.parity import raw_heads
-from edgectl.export.stages import ExportRequest, calibrated, export_model, prepare
-from edgectl.export.trained import TrainedModel, lowered
+from edgectl.export.stages import ExportRequest, Prepared, calibrated, export_model, prepare
+from edgectl.export.trained import TrainedModel, nchw
 from edgectl.metrics.evaluator import Metrics
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
@@ -32,7 +32,7 @@ from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.train.schedule import learning_rate_factor
-from edgectl.types import OperatingPoint, OutputSpec, Task
+from edgectl.types import OperatingPoint, Task
 
 _BATCH = 16
 
@@ -89,7 +89,7 @@ def run_qat(
     )
     heads = raw_heads(prepared.graph, prepared.outputs)
     net = FakeQuantNet(quantized, outputs=heads)
-    epochs = _train(request.task, net, trained, kept, on_epoch)
+    epochs = _train(request.task, net, trained, prepared, kept, on_epoch)
     quantized = net.export()
     point = trained.checkpoint.operating_point
     metrics = task_metrics(
@@ -97,7 +97,7 @@ def run_qat(
     )
     if held and metrics.tuned:
         progress("choosing the operating point")
-        point = _operating_point(metrics, trained, quantized, prepared.outputs, held)
+        point = _operating_point(metrics, trained, quantized, prepared, held)
     artifact = export_model(
         replace(request, stage="qat", operating_point=point), quantized=quantized, progress=progress
     )
@@ -108,6 +108,7 @@ def _train(
     task: Task,
     net: FakeQuantNet,
     trained: TrainedModel,
+    prepared: Prepared,
     samples: Iterable[Sample],
     on_epoch: Callable[[QatEpoch], None],
 ) -> list[QatEpoch]:
@@ -144,7 +145,7 @@ def _train(
             factor = learning_rate_factor(config.train.schedule, step, total)
             for group, lr in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = lr * factor
-            loss = criterion(net(batch.pictures.float() / 255.0), batch.targets)["loss"]
+            loss = criterion(net(prepared.lower(batch.pictures)), batch.targets)["loss"]
             if not torch.isfinite(loss):
                 raise EdgectlError(
                     f"the loss is {float(loss)} in QAT epoch {epoch + 1}",
@@ -168,19 +169,19 @@ def _operating_point(
     metrics: Metrics,
     trained: TrainedModel,
     quantized: QuantizedGraph,
-    specs: tuple[OutputSpec, ...],
+    prepared: Prepared,
     held: tuple[Sample, ...],
 ) -> OperatingPoint:
     """Chosen anew, on the same held-back part of *train*: training has moved the scores."""
 
     def predict(pictures: np.ndarray) -> list[Tensor]:
-        return simulate(quantized, lowered(pictures))
+        return simulate(quantized, prepared.lower(nchw(pictures)))
 
     return choose_operating_point(
         predict,
         EvalLoader(held, trained.preprocess, _BATCH),
         trained.postprocess(),
-        specs,
+        prepared.outputs,
         metrics,
         source=f"train-holdout ({len(held)} pictures)",
     )

@@ -18,23 +18,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgectl.data.calibration import CalibrationSet
 from edgectl.data.index import DatasetIndex
 from edgectl.data.loader import EvalLoader
+from edgectl.data.preprocess import normalise
 from edgectl.errors import ArtifactError, GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, open_artifact, replacing, sha256_of, write_manifest
 from edgectl.export.evaluate import scorable_artifact, scorable_checkpoint, score
 from edgectl.export.parity import graph_parity, raw_heads, runtime_parity
-from edgectl.export.trained import TrainedModel, lowered
+from edgectl.export.trained import TrainedModel, nchw
 from edgectl.metrics.tasks import MAIN_METRIC
-from edgectl.protocols import Backend, Progress
+from edgectl.protocols import Backend, Packager, Progress, Remarker
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.lowering import fold_preprocess
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.trace import trace
-from edgectl.types import BackendInfo, OperatingPoint, OutputSpec, Task
+from edgectl.types import BackendInfo, OperatingPoint, OutputSpec, PreprocessSpec, Task
 
 _BATCH = 16
 _PARITY_PICTURES = 32
@@ -42,10 +44,18 @@ _PARITY_PICTURES = 32
 
 @dataclass(frozen=True)
 class Prepared:
-    """A float graph a backend accepts, and what its outputs are."""
+    """A float graph a backend accepts, what its outputs are, and what it takes."""
 
     graph: QuantGraph
     outputs: tuple[OutputSpec, ...]
+    normalisation: PreprocessSpec | None
+    """Of the graph's input; None where it is folded into the graph, which then takes pixel / 255."""
+
+    def lower(self, pictures: Tensor) -> Tensor:
+        """uint8 (N, 3, H, W) to the graph's input, float32."""
+        if self.normalisation is not None:
+            return normalise(pictures, self.normalisation)
+        return pictures.to(torch.float32) / 255.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +87,15 @@ class ExportRequest:
 def prepare(
     trained: TrainedModel, backend: Backend, info: BackendInfo, backend_config: Any
 ) -> Prepared:
-    """Traces the network, folds the preprocessing, and lets the backend check and rewrite.
+    """Traces the network, lowers the preprocessing, and lets the backend check and rewrite.
 
     Raises:
         ArtifactError: ops the device cannot run, each with module path and replacement.
     """
     graph = trace(trained.model, trained.preprocess.input_size)
-    graph = fold_preprocess(graph, trained.preprocess)
+    folded = info.input == "unit"
+    if folded:
+        graph = fold_preprocess(graph, trained.preprocess)
     issues = backend.check(graph)
     if issues:
         raise ArtifactError(
@@ -91,7 +103,8 @@ def prepare(
             where=str(trained.path),
             fix="train a variant without them; each entry names the replacement",
         )
-    return Prepared(*backend.prepare(graph, trained.outputs, backend_config))
+    graph, outputs = backend.prepare(graph, trained.outputs, backend_config)
+    return Prepared(graph, outputs, None if folded else trained.preprocess)
 
 
 def calibrated(prepared: Prepared, request: ExportRequest, progress: Progress) -> QuantizedGraph:
@@ -104,7 +117,7 @@ def calibrated(prepared: Prepared, request: ExportRequest, progress: Progress) -
         raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
     pictures = request.calibration.pictures(request.trained.preprocess, _BATCH)
     scheme = request.backend.scheme(request.backend_config)
-    stored = [lowered(p) for p in pictures]
+    stored = [prepared.lower(nchw(p)) for p in pictures]
     heads = raw_heads(prepared.graph, prepared.outputs)
     appended = [
         n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads
@@ -139,6 +152,9 @@ def export_model(
         )
     progress("tracing the network")
     prepared = prepare(trained, request.backend, info, request.backend_config)
+    remarks = _remarks(request.backend, prepared.graph)
+    for remark in remarks:
+        progress(remark)
     integer = request.precision == "int8"
     if integer and quantized is None:
         progress("calibrating")
@@ -154,7 +170,16 @@ def export_model(
             precision=request.precision,
             config=request.backend_config,
         )
+        if isinstance(request.backend, Packager) and request.calibration is not None:
+            request.backend.package(
+                directory,
+                graph=prepared.graph,
+                pictures=request.calibration.pictures(trained.preprocess, _BATCH),
+                preprocess=trained.preprocess,
+                config=request.backend_config,
+            )
         manifest = _manifest(request, prepared, files[0], directory)
+        manifest["remarks"] = remarks
         progress("checking parity")
         manifest["parity"] = _parity(
             request, prepared, quantized if integer else None, files[0], manifest
@@ -176,6 +201,10 @@ def export_model(
             fix=f"edgectl qat --backend {info.name}, or more calibration pictures",
         )
     return artifact
+
+
+def _remarks(backend: Backend, graph: QuantGraph) -> list[str]:
+    return backend.remarks(graph) if isinstance(backend, Remarker) else []
 
 
 def _manifest(
@@ -254,7 +283,9 @@ def _parity(
 ) -> dict[str, Any]:
     batches = _parity_batches(request)
     with torch.no_grad():
-        graph = graph_parity(request.trained, prepared.graph, quantized, prepared.outputs, batches)
+        graph = graph_parity(
+            request.trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
+        )
     runtimes = runtime_parity(
         request.backend,
         request.info if quantized is not None else _without_exact(request.info),
@@ -262,6 +293,10 @@ def _parity(
         prepared.outputs,
         manifest,
         np.concatenate(batches),
+        [
+            torch.cat(parts)
+            for parts in zip(*map(request.trained.predictor(), batches), strict=True)
+        ],
     )
     return {"graph": graph.to_dict(), **runtimes}
 

@@ -91,7 +91,6 @@ def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
     return TrainedModel(path, checkpoint, family, config, model_config, model)
 
 
-def lowered(pictures: np.ndarray) -> Tensor:
-    """uint8 (N, H, W, 3) to the lowered domain every device shares: float32 NCHW, pixel / 255."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
-    return x.to(torch.float32) / 255.0
+def nchw(pictures: np.ndarray) -> Tensor:
+    """uint8 (N, H, W, 3) to uint8 (N, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)

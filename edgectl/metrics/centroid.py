@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgectl.metrics.bootstrap import RatioScores
 from edgectl.metrics.cells import SscmaCells
 from edgectl.types import Detections, Size, Targets
 
@@ -30,9 +31,10 @@ class CentroidMetric:
     def __init__(self, classes: Sequence[str], stride: int, grid: Size | None = None) -> None:
         self._classes = tuple(classes)
         self._stride = stride
-        self._found = torch.zeros(len(classes), dtype=torch.int64)
-        self._fired = torch.zeros(len(classes), dtype=torch.int64)
-        self._present = torch.zeros(len(classes), dtype=torch.int64)
+        # (classes,) int64 of every picture
+        self._found: list[Tensor] = []
+        self._fired: list[Tensor] = []
+        self._present: list[Tensor] = []
         self._cells = SscmaCells(stride, grid) if grid is not None else None
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
@@ -42,24 +44,39 @@ class CentroidMetric:
             detections, targets.boxes_xyxy, targets.labels, strict=True
         ):
             matched = match_centres(found, boxes, labels, self._stride)
-            self._found += torch.bincount(found.labels[matched >= 0], minlength=n)
-            self._fired += torch.bincount(found.labels, minlength=n)
-            self._present += torch.bincount(labels, minlength=n)
+            self._found.append(torch.bincount(found.labels[matched >= 0], minlength=n))
+            self._fired.append(torch.bincount(found.labels, minlength=n))
+            self._present.append(torch.bincount(labels, minlength=n))
         if self._cells is not None:
             self._cells.update(detections, targets)
 
     def compute(self) -> dict[str, Any]:
         """``precision recall f1``, the same ``per_class``, and ``sscma_*`` where a grid was given."""
-        total = _rates(int(self._found.sum()), int(self._fired.sum()), int(self._present.sum()))
+        found, fired, present = self._counts()
+        total = _rates(int(found.sum()), int(fired.sum()), int(present.sum()))
+        found, fired, present = found.sum(0), fired.sum(0), present.sum(0)
         per_class = {
             name: {
-                **_rates(int(self._found[i]), int(self._fired[i]), int(self._present[i])),
-                "objects": int(self._present[i]),
+                **_rates(int(found[i]), int(fired[i]), int(present[i])),
+                "objects": int(present[i]),
             }
             for i, name in enumerate(self._classes)
         }
         cells = self._cells.compute() if self._cells is not None else {}
         return {**total, **cells, "per_class": per_class}
+
+    def per_picture(self) -> RatioScores:
+        """F1 over any selection of the pictures."""
+        found, fired, present = (c.sum(1).numpy() for c in self._counts())
+        return RatioScores(2 * found, fired + present)
+
+    def _counts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(pictures, classes) objects found, detections, objects."""
+        none = torch.zeros((0, len(self._classes)), dtype=torch.int64)
+        found, fired, present = (
+            torch.stack(c) if c else none for c in (self._found, self._fired, self._present)
+        )
+        return found, fired, present
 
 
 def match_centres(found: Detections, boxes: Tensor, labels: Tensor, stride: int) -> Tensor:

@@ -22,6 +22,7 @@ from edgectl.metrics.coco_library import (
     PictureBoxes,
     coco_curves,
 )
+from edgectl.metrics.precision_scores import PrecisionScores, precision_scores
 from edgectl.types import Detections, Targets
 
 FIGURES = (
@@ -53,6 +54,10 @@ class DetectionMetric:
             EdgectlError: targets without their source pictures.
         """
         self.pictures += in_original_pixels(detections, targets)
+
+    def per_picture(self) -> PrecisionScores:
+        """AP over any selection of the pictures."""
+        return precision_scores(self.pictures)
 
     def compute(self) -> dict[str, Any]:
         """:data:`FIGURES` and ``per_class`` {name: {``AP``, ``AP50``, ``objects``}}."""
@@ -104,13 +109,16 @@ def in_original_pixels(detections: list[Detections], targets: Targets) -> list[P
     pictures = []
     for found, source in zip(detections, targets.sources, strict=True):
         sample = source.sample
+        boxes = source.to_original(found.boxes_xyxy.detach().cpu().numpy())
+        # an inverted box would have an area below every size range, and go unpunished
+        boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2])
         pictures.append(
             PictureBoxes(
                 truth_xyxy=sample.boxes_xyxy,
                 truth_labels=sample.labels,
                 truth_crowd=sample.crowd,
                 truth_areas=sample.object_areas(),
-                boxes_xyxy=source.to_original(found.boxes_xyxy.detach().cpu().numpy()),
+                boxes_xyxy=boxes,
                 labels=found.labels.detach().cpu().numpy(),
                 scores=found.scores.detach().cpu().numpy(),
             )

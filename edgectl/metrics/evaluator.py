@@ -8,7 +8,7 @@ comparable because nothing but the predictor differs between them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,17 +81,26 @@ def record(predict: Predictor, batches: Iterable[EvalBatch]) -> Iterator[Record]
         yield Record(predict(batch.pictures), batch.targets)
 
 
+def accumulate(
+    records: Iterable[Record],
+    postprocess: Postprocess,
+    specs: Sequence[OutputSpec],
+    metric: Metric,
+) -> Metric:
+    """Postprocess at its present threshold, into the metric, which is returned."""
+    for r in records:
+        metric.update(postprocess(r.outputs, specs), r.targets)
+    return metric
+
+
 def score(
     records: Iterable[Record],
     postprocess: Postprocess,
     specs: Sequence[OutputSpec],
     metrics: Metrics,
 ) -> dict[str, Any]:
-    """Postprocess at its present threshold, then the metric."""
-    metric = metrics.build()
-    for r in records:
-        metric.update(postprocess(r.outputs, specs), r.targets)
-    return metric.compute()
+    """The figures that decide."""
+    return accumulate(records, postprocess, specs, metrics.build()).compute()
 
 
 def evaluate(
@@ -102,9 +111,20 @@ def evaluate(
     metrics: Metrics,
 ) -> dict[str, Any]:
     """The task's figures over all batches, and ``threshold`` where one was applied."""
-    metrics = replace(metrics, build=metrics.report or metrics.build)
-    figures = score(record(predict, batches), postprocess, specs, metrics)
-    return {**figures, "threshold": postprocess.threshold} if metrics.tuned else figures
+    return evaluate_metric(predict, batches, postprocess, specs, metrics)[0]
+
+
+def evaluate_metric(
+    predict: Predictor,
+    batches: Iterable[EvalBatch],
+    postprocess: Postprocess,
+    specs: Sequence[OutputSpec],
+    metrics: Metrics,
+) -> tuple[dict[str, Any], Metric]:
+    """As :func:`evaluate`, with the accumulator of the report."""
+    metric = (metrics.report or metrics.build)()
+    figures = accumulate(record(predict, batches), postprocess, specs, metric).compute()
+    return ({**figures, "threshold": postprocess.threshold} if metrics.tuned else figures), metric
 
 
 def torch_predictor(model: nn.Module, spec: PreprocessSpec, device: torch.device) -> Predictor:

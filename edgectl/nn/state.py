@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,34 @@ def load_by_key(
     }
 
 
-def fold_normalisation(
-    conv: nn.Conv2d,
-    norm: nn.BatchNorm2d,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-) -> None:
-    """Rewrites a first convolution trained on (pixel - mean) / std for pixel / 255.
+@dataclass(frozen=True)
+class Normalisation:
+    """What a network sees: ``(pixel - mean) / std`` a channel, red first, 0..255 units."""
 
-    W (x - m) / s == (W 255 / s) (x / 255) - sum(W m / s); the constant goes into the norm's mean. At
-    the picture's border the padding then means black instead of the mean, which training mends.
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+UNIT = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+"""pixel / 255."""
+
+
+def renormalise(
+    conv: nn.Conv2d, norm: nn.BatchNorm2d, source: Normalisation, target: Normalisation
+) -> None:
+    """Rewrites a first convolution trained on ``source`` for a network that sees ``target``.
+
+    W (x - m) / s == (W t / s) ((x - a) / t) - sum(W (m - a) / s), with a and t the target's; the sum goes
+    into the norm's mean. At the picture's border zero padding then means the target's mean instead
+    of the source's, which training mends.
     """
     weight = conv.weight.detach().double()
-    m = torch.tensor(mean, dtype=torch.float64)[None, :, None, None]
-    s = torch.tensor(std, dtype=torch.float64)[None, :, None, None]
+    m, s, a, t = (
+        torch.tensor(v, dtype=torch.float64)[None, :, None, None]
+        for v in (source.mean, source.std, target.mean, target.std)
+    )
     assert norm.running_mean is not None
-    offset = (weight * m / s).sum(dim=(1, 2, 3))
+    offset = (weight * (m - a) / s).sum(dim=(1, 2, 3))
     norm.running_mean.copy_((norm.running_mean.double() + offset).float())
     with torch.no_grad():
-        conv.weight.copy_((weight * 255.0 / s).float())
+        conv.weight.copy_((weight * t / s).float())

@@ -95,7 +95,7 @@ def _round_one(
     def step(node: Node, inputs: list[Tensor]) -> Tensor:
         if node is not target:
             return x if node.op == "input" else execute(node, inputs, node.weight, node.bias)
-        y = x if node.op == "input" else execute(node, inputs, *simulator.parameters(node))
+        y = x if node.op == "input" else simulator.compute(node, inputs)
         return simulator.round(node, y)
 
     with torch.no_grad():

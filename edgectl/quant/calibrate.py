@@ -6,9 +6,6 @@ correction) is kept only when the error at the heads says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -17,18 +14,16 @@ from edgectl.errors import DataError
 from edgectl.protocols import Progress
 from edgectl.quant.correct import correct_biases
 from edgectl.quant.equalize import equalizable, equalize
-from edgectl.quant.graph import Node, QuantGraph, execute
-from edgectl.quant.observers import OBSERVERS, Extremes, Histogram
+from edgectl.quant.graph import QuantGraph
+from edgectl.quant.observe import Observed, Pictures, channel_peaks, observe
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges import RangeGroup, qparams, range_groups
+from edgectl.quant.ranges import range_groups
 from edgectl.quant.scheme import QuantScheme
 from edgectl.quant.search import DownstreamSearch
 from edgectl.quant.simulate import simulate
+from edgectl.quant.split_silu import choose_splits, splittable, total_macs
 from edgectl.quant.sqnr import relative_error
 from edgectl.quant.weights import weight_scales
-
-Pictures = Callable[[], Iterable[Tensor]]
-"""Each call starts over and yields batches (B, C, H, W), float32 in the lowered domain."""
 
 _SAMPLE_BYTES = 256 * 2**20
 _SAMPLE_PICTURES = (4, 16)
@@ -54,23 +49,33 @@ def calibrate(
         UnsupportedOpError: ops that join ranges the scheme fixes differently.
     """
     say = progress or (lambda _: None)
-    groups = range_groups(graph, scheme)
     sample = _sample(graph, pictures)
     with torch.no_grad():
         heads = graph.run(sample)
-    best = _observe(graph, groups, scheme, pictures, config)
+    best = observe(graph, scheme, pictures, config)
     error = relative_error(heads, simulate(best.quantized, sample))
     say(f"ranges: error at the heads {error:.2e}")
-    if config.equalize and equalizable(graph):
-        balanced = equalize(graph, _channel_peaks(graph, pictures), scheme)
-        rival = _observe(balanced, groups, scheme, pictures, config)
+
+    def consider(step: str, rival_graph: QuantGraph) -> None:
+        nonlocal best, error
+        rival = observe(rival_graph, scheme, pictures, config)
         rival_error = relative_error(heads, simulate(rival.quantized, sample))
-        say(f"equalised: {rival_error:.2e}" + ("" if rival_error < error else ", not kept"))
+        say(f"{step}: {rival_error:.2e}" + ("" if rival_error < error else ", not kept"))
         if rival_error < error:
             best, error = rival, rival_error
+
+    if config.equalize and equalizable(graph):
+        consider("equalised", equalize(graph, channel_peaks(graph, pictures), scheme))
+    # where only convolutions round, nothing between them is helped by a second one
+    if config.split_silu and scheme.rounds == "outputs" and splittable(graph):
+        divided = choose_splits(best.quantized, sample, heads, budget=config.split_silu)
+        added = len(divided) - len(graph)
+        if added:
+            extra = total_macs(divided) / total_macs(graph) - 1.0
+            consider(f"{added} SiLUs split, {extra:.0%} more multiplications", divided)
     quantized = best.quantized
     if config.observer in ("auto", "downstream"):
-        error = _search(best, groups, sample, heads, config)
+        error = _search(best, sample, heads, config)
         say(f"downstream search: {error:.2e}")
     if config.bias_correction:
         taps: dict[str, Tensor] = {}
@@ -84,44 +89,8 @@ def calibrate(
     return quantized
 
 
-@dataclass
-class _Observed:
-    quantized: QuantizedGraph
-    histograms: dict[str, Histogram]
-
-
-def _observe(
-    graph: QuantGraph,
-    groups: list[RangeGroup],
-    scheme: QuantScheme,
-    pictures: Pictures,
-    config: QuantConfig,
-) -> _Observed:
-    """Two passes over the pictures, then the configured observer on every group's histogram."""
-    extremes = {g.name: Extremes() for g in groups if g.fixed is None}
-    owner = {p: g.name for g in groups if g.fixed is None for p in g.producers}
-    _feed(graph, pictures, {p: extremes[key].update for p, key in owner.items()})
-    for group in groups:
-        borders = [graph[m] for m in group.members if graph[m].op == "pad"]
-        for node in borders if group.fixed is None else ():
-            extremes[group.name].update(torch.tensor(node.attrs["value"]))
-    histograms = {key: Histogram(e.lo, e.hi) for key, e in extremes.items()}
-    _feed(graph, pictures, {p: histograms[key].update for p, key in owner.items()})
-    choose = OBSERVERS[config.observer if config.observer in OBSERVERS else "mse"]
-    activations = {}
-    for group in groups:
-        q = group.fixed
-        if q is None:
-            lo, hi = choose(histograms[group.name], scheme, config.percentile)
-            q = qparams(lo, hi, scheme)
-        activations.update(dict.fromkeys(group.members, q))
-    scales = weight_scales(graph, activations, scheme)
-    return _Observed(QuantizedGraph(graph.copy(), scheme, activations, scales), histograms)
-
-
 def _search(
-    observed: _Observed,
-    groups: list[RangeGroup],
+    observed: Observed,
     sample: Tensor,
     heads: list[Tensor],
     config: QuantConfig,
@@ -129,7 +98,7 @@ def _search(
     """Downstream search over all free groups, in place; returns the error at the heads."""
     quantized = observed.quantized
     search = DownstreamSearch(quantized, sample, heads)
-    for group in groups:
+    for group in range_groups(quantized.graph, quantized.scheme):
         if group.fixed is None:
             seen = observed.histograms[group.name]
             if config.observer == "auto":
@@ -140,35 +109,6 @@ def _search(
         quantized.graph, quantized.activations, quantized.scheme
     )
     return relative_error(heads, simulate(quantized, sample))
-
-
-def _feed(
-    graph: QuantGraph, pictures: Pictures, sinks: dict[str, Callable[[Tensor], None]]
-) -> None:
-    """Runs the float graph over all pictures and hands the named tensors out."""
-    for x in pictures():
-
-        def step(node: Node, inputs: list[Tensor], x: Tensor = x) -> Tensor:
-            y = x if node.op == "input" else execute(node, inputs, node.weight, node.bias)
-            if node.name in sinks:
-                sinks[node.name](y)
-            return y
-
-        with torch.no_grad():
-            graph.evaluate(step)
-
-
-def _channel_peaks(graph: QuantGraph, pictures: Pictures) -> dict[str, Tensor]:
-    peaks = {name: torch.zeros(graph[name].shape[1]) for name in equalizable(graph)}
-
-    def sink(name: str) -> Callable[[Tensor], None]:
-        def update(y: Tensor) -> None:
-            peaks[name] = torch.maximum(peaks[name], y.abs().amax(dim=(0, 2, 3)))
-
-        return update
-
-    _feed(graph, pictures, {name: sink(name) for name in peaks})
-    return peaks
 
 
 def _sample(graph: QuantGraph, pictures: Pictures) -> Tensor:

@@ -37,10 +37,10 @@ def correct_biases(
         if node.bias is not None:
             linear = replace(node, activation=None)
             wanted = execute(linear, [float_taps[i] for i in node.inputs], node.weight, node.bias)
-            got = execute(linear, inputs, *simulator.parameters(node))
+            got = simulator.compute(linear, inputs)
             node.bias = node.bias + _channel_mean(wanted - got)
             simulator.forget(node.name)
-        return simulator.round(node, execute(node, inputs, *simulator.parameters(node)))
+        return simulator.round(node, simulator.compute(node, inputs))
 
     with torch.no_grad():
         corrected.graph.evaluate(step)

@@ -59,29 +59,41 @@ def equalize(
         assert node.weight is not None and node.bias is not None
         node.weight = node.weight / factors.reshape(-1, 1, 1, 1)
         node.bias = node.bias / factors
-        for reader in readers:
-            assert reader.weight is not None
-            shape = (-1, 1, 1, 1) if reader.depthwise else (1, -1, 1, 1)
-            reader.weight = reader.weight * factors.reshape(shape)
+        rescale_readers(readers, factors)
     return result
+
+
+def rescale_readers(readers: list[Node], factors: Tensor) -> None:
+    """Multiplies, in place, what each reader's weights do with input channel c by ``factors[c]``."""
+    for reader in readers:
+        assert reader.weight is not None
+        shape = (-1, 1, 1, 1) if reader.depthwise else (1, -1, 1, 1)
+        reader.weight = reader.weight * factors.reshape(shape)
 
 
 def _factors(node: Node, readers: list[Node], peaks: Tensor, scheme: QuantScheme) -> Tensor:
     """(C,) divisors of the node's output channels."""
     assert node.weight is not None
     own = peaks if scheme.weight_per_channel else node.weight.abs().flatten(1).amax(1)
-    own = (own / own.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
-    dense = [r for r in readers if not (r.depthwise and scheme.weight_per_channel)]
-    if dense:
-        theirs = torch.stack([_column_peaks(r, scheme) for r in dense]).amax(0)
-        theirs = (theirs / theirs.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
-        factors = (own / theirs).sqrt()
-    else:
-        # A depthwise reader has a scale of its own for each channel: balancing is free.
-        factors = own
+    factors = balancing_factors(own, readers, scheme)
     if node.activation == "relu6":
         factors = torch.maximum(factors, peaks * _HEADROOM / 6.0).clamp_max(1.0)
     return factors
+
+
+def balancing_factors(own: Tensor, readers: list[Node], scheme: QuantScheme) -> Tensor:
+    """(C,) divisors that share the imbalance of ``own`` between a tensor and its readers' weights.
+
+    own: (C,) > 0, largest magnitude a channel.
+    """
+    own = (own / own.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
+    dense = [r for r in readers if not (r.depthwise and scheme.weight_per_channel)]
+    if not dense:
+        # A depthwise reader has a scale of its own for each channel: balancing is free.
+        return own
+    theirs = torch.stack([_column_peaks(r, scheme) for r in dense]).amax(0)
+    theirs = (theirs / theirs.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
+    return (own / theirs).sqrt()
 
 
 def _column_peaks(reader: Node, scheme: QuantScheme) -> Tensor:

@@ -17,7 +17,7 @@ from edgectl.quant.graph import Node, execute
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges import range_groups
 from edgectl.quant.scheme import QParams
-from edgectl.quant.simulate import needs_rounding
+from edgectl.quant.simulate import needs_rounding, rounds_input
 from edgectl.quant.weights import round_bias, round_weight, weight_scale
 
 
@@ -72,14 +72,17 @@ class FakeQuantNet(nn.Module):
         scales, zero_points = self._grids()
         input_scales = scales.detach().tolist()
 
+        def on_grid(y: Tensor, name: str) -> Tensor:
+            i = self._group[name]
+            return _fake_quantize(y, scales[i], zero_points[i], self._scheme.activation_range)
+
         def step(node: Node, inputs: list[Tensor]) -> Tensor:
             y = x
+            if rounds_input(node, self._scheme):
+                inputs = [on_grid(inputs[0], node.inputs[0])]
             if node.op != "input":
                 y = execute(node, inputs, *self._rounded(node, input_scales))
-            if not needs_rounding(node, self._scheme):
-                return y
-            i = self._group[node.name]
-            return _fake_quantize(y, scales[i], zero_points[i], self._scheme.activation_range)
+            return on_grid(y, node.name) if needs_rounding(node, self._scheme) else y
 
         return tuple(self._graph.evaluate(step, self.outputs))
 

@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from edgectl.quant.ranges import bounds, qparams
+from edgectl.quant.readers import Floats, Function
 from edgectl.quant.scheme import QuantScheme
 
 Range = tuple[float, float]
-Floats = npt.NDArray[np.float64]
 
 BINS = 2048
 _GRID = np.linspace(1.0, 0.04, 33)
@@ -40,20 +39,29 @@ class Extremes:
 
 @dataclass
 class Histogram:
-    """Counts of the non-zero values between two bounds, in :data:`BINS` equal bins."""
+    """Counts of the non-zero values between two bounds, in :data:`BINS` equal bins.
+
+    ``through``: what the readers make of the values; errors are measured behind it.
+    """
 
     lo: float
     hi: float
+    through: Function | None = None
     counts: Floats = field(default_factory=lambda: np.zeros(BINS))
     zeros: int = 0
 
-    def update(self, x: Tensor) -> None:
-        """Takes in a tensor of any shape, float32."""
+    def update(self, x: Tensor, weight: Tensor | None = None) -> None:
+        """Takes in a tensor of any shape, float32; ``weight``: how much each value's error counts."""
         x = x.flatten()
-        nonzero = x[x != 0]
-        self.zeros += x.numel() - nonzero.numel()
-        if self.hi > self.lo and nonzero.numel():
-            self.counts += torch.histc(nonzero, BINS, self.lo, self.hi).double().numpy()
+        present = x != 0
+        self.zeros += x.numel() - int(present.sum())
+        if self.hi <= self.lo or not bool(present.any()):
+            return
+        if weight is not None:
+            weight = weight.flatten()[present]
+        span = (self.lo, self.hi)
+        counted = torch.histogram(x[present], BINS, range=span, weight=weight)
+        self.counts += counted.hist.double().numpy()
 
     @property
     def centres(self) -> Floats:
@@ -108,7 +116,24 @@ def _error(h: Histogram, candidate: Range, scheme: QuantScheme) -> float:
     lo, hi = bounds(q, scheme)
     x = h.centres
     rounded = np.clip(np.rint(x / q.scale) * q.scale, lo, hi)
+    if h.through is not None:
+        x, rounded = h.through(x), h.through(rounded)
     return float(np.dot(h.counts, (x - rounded) ** 2))
+
+
+def least_squares(
+    x: Tensor,
+    scheme: QuantScheme,
+    *,
+    through: Function | None = None,
+    weight: Tensor | None = None,
+) -> Range:
+    """:func:`mse_range` of one tensor; arguments as :class:`Histogram` takes them."""
+    extremes = Extremes()
+    extremes.update(x)
+    histogram = Histogram(extremes.lo, extremes.hi, through)
+    histogram.update(x, weight)
+    return mse_range(histogram, scheme, percentile=100.0)
 
 
 OBSERVERS: dict[str, Callable[[Histogram, QuantScheme, float], Range]] = {

@@ -46,7 +46,7 @@ class QuantizedGraph:
 
     def integer_bias(self, node: Node) -> np.ndarray:
         """int32 (out,): round(b / bias_scale) in float64, ties to even."""
-        assert node.bias is not None
+        assert node.bias is not None and self.scheme.bias_bits is not None
         half = 2 ** (self.scheme.bias_bits - 1)
         b = node.bias.detach().cpu().numpy().astype(np.float64)
         q = np.rint(b / self.bias_scale(node).astype(np.float64))

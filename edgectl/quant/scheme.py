@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,14 @@ class QuantScheme:
         activation_symmetric: zero point forced to 0.
         weight_range: (qmin, qmax) of weights, always symmetric.
         weight_per_channel: one scale an output channel; else one a tensor.
-        bias_bits: biases are rounded to ``input scale * weight scale`` and held in that many bits.
-        input: fixed parameters of the network input, in the lowered domain (pixel / 255).
+        bias_bits: biases are rounded to ``input scale * weight scale`` and held in that many bits;
+            None: they stay float32.
+        input: fixed parameters of the network input, in the lowered domain.
         fixed_outputs: op or fused-activation name -> parameters the device's kernel demands.
         shared_range_ops: ops whose inputs and output must have equal parameters.
+        rounds: where tensors become integers. ``outputs``: every op writes integers.
+            ``weighted_inputs``: convolutions and fully connected layers round what they read, with
+            the parameters of that tensor; everything else computes in float.
         rounding: how weights and biases are rounded: ``half_even`` (torch.round).
         accumulator: free text for reports: how the device requantises.
     """
@@ -36,9 +41,10 @@ class QuantScheme:
     activation_symmetric: bool = False
     weight_range: tuple[int, int] = (-127, 127)
     weight_per_channel: bool = True
-    bias_bits: int = 32
+    bias_bits: int | None = 32
     input: QParams | None = None
     fixed_outputs: dict[str, QParams] = field(default_factory=dict)
     shared_range_ops: frozenset[str] = frozenset()
+    rounds: Literal["outputs", "weighted_inputs"] = "outputs"
     rounding: str = "half_even"
     accumulator: str = ""

@@ -18,7 +18,7 @@ from edgectl.quant.observers import Range
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges import RangeGroup, bounds, qparams
 from edgectl.quant.scheme import QParams
-from edgectl.quant.simulate import Simulator, fake_quantize
+from edgectl.quant.simulate import Simulator, fake_quantize, rounds_input
 from edgectl.quant.sqnr import relative_error
 
 _STEPS = (0.5, 0.7, 0.85, 0.93, 1.08, 1.25, 1.6)
@@ -40,6 +40,7 @@ class DownstreamSearch:
 
     Attributes:
         error: present :func:`relative_error` at the heads.
+        float_taps: every tensor of the float network for ``x``.
     """
 
     def __init__(self, quantized: QuantizedGraph, x: Tensor, heads: Sequence[Tensor]) -> None:
@@ -49,9 +50,9 @@ class DownstreamSearch:
         self._graph = quantized.graph
         self._x = x
         self._heads = list(heads)
-        self._float: dict[str, Tensor] = {}
+        self.float_taps: dict[str, Tensor] = {}
         with torch.no_grad():
-            self._graph.run(x, self._float)
+            self._graph.run(x, self.float_taps)
         self._rounded: dict[str, Tensor] = {}
         outputs = self._simulator.run(x, taps=self._rounded)
         self.error = relative_error(self._heads, outputs)
@@ -83,17 +84,20 @@ class DownstreamSearch:
     def region_error(self, group: RangeGroup, candidate: QParams) -> float:
         """Relative error at the readers when only this group is rounded, all else in float."""
         inside, frontier = self._region(group)
-        known = {k: v for k, v in self._float.items() if k not in inside}
-        for name in group.members:
-            # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
-            known[name] = fake_quantize(self._float[name], candidate, self._scheme)
+        known = {k: v for k, v in self.float_taps.items() if k not in inside}
+        if self._scheme.rounds == "outputs":
+            for name in group.members:
+                # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
+                known[name] = fake_quantize(self.float_taps[name], candidate, self._scheme)
 
         def step(node: Node, inputs: list[Tensor]) -> Tensor:
+            if rounds_input(node, self._scheme) and node.inputs[0] in group.members:
+                inputs = [fake_quantize(inputs[0], candidate, self._scheme)]
             return execute(node, inputs, node.weight, node.bias)
 
         with torch.no_grad():
             got = self._graph.evaluate(step, frontier, known=known)
-        return relative_error([self._float[n] for n in frontier], got)
+        return relative_error([self.float_taps[n] for n in frontier], got)
 
     def _region_best(self, group: RangeGroup, widest: Range) -> QParams:
         """Coordinate descent over the two bounds from the present ones, inside ``widest``."""

@@ -21,8 +21,15 @@ _MOVES_VALUES = frozenset({"concat", "max_pool", "upsample", "reshape"})
 
 
 def needs_rounding(node: Node, scheme: QuantScheme) -> bool:
-    """False where the output is on the grid already."""
+    """False where the output is on the grid already, or stays in float."""
+    if scheme.rounds != "outputs":
+        return False
     return not (node.op in _MOVES_VALUES and node.op in scheme.shared_range_ops)
+
+
+def rounds_input(node: Node, scheme: QuantScheme) -> bool:
+    """True for an op that makes integers of the float tensor it reads (its first input)."""
+    return scheme.rounds == "weighted_inputs" and node.weight is not None
 
 
 def fake_quantize(x: Tensor, q: QParams, scheme: QuantScheme) -> Tensor:
@@ -83,10 +90,21 @@ class Simulator:
         """Arguments as :meth:`QuantGraph.evaluate`; x: (N, C, H, W) in the lowered domain."""
 
         def step(node: Node, inputs: list[Tensor]) -> Tensor:
-            y = x if node.op == "input" else execute(node, inputs, *self.parameters(node))
+            y = x if node.op == "input" else self.compute(node, inputs)
             return self.round(node, y)
 
         return self.graph.evaluate(step, outputs, known=known, taps=taps)
+
+    def compute(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
+        """A node's output before rounding, with rounded parameters."""
+        return execute(node, self.operands(node, inputs), *self.parameters(node))
+
+    def operands(self, node: Node, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """``inputs`` as the node's kernel sees them."""
+        if not rounds_input(node, self.quantized.scheme):
+            return list(inputs)
+        q = self.quantized.activations[node.inputs[0]]
+        return [fake_quantize(inputs[0], q, self.quantized.scheme)]
 
     def round(self, node: Node, y: Tensor) -> Tensor:
         """``y`` on the grid of the node's output."""

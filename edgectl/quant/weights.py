@@ -19,8 +19,10 @@ def weight_scale(weight: Tensor, bias: Tensor, input_scale: float, scheme: Quant
     largest = weight.abs().flatten(1).amax(dim=1)
     if not scheme.weight_per_channel:
         largest = largest.amax().expand(len(largest))
-    floor = bias.abs() / (input_scale * 2.0 ** (scheme.bias_bits - 2))
-    scale = torch.maximum(largest / scheme.weight_range[1], floor)
+    scale = largest / scheme.weight_range[1]
+    if scheme.bias_bits is not None:
+        floor = bias.abs() / (input_scale * 2.0 ** (scheme.bias_bits - 2))
+        scale = torch.maximum(scale, floor)
     return torch.where(scale > 0, scale, torch.ones_like(scale))
 
 
@@ -48,6 +50,8 @@ def round_bias(bias: Tensor, scale: Tensor, input_scale: float, scheme: QuantSch
 
     Computed on the CPU: it takes float64, which not every accelerator has.
     """
+    if scheme.bias_bits is None:
+        return bias.detach()
     product = torch.tensor(input_scale, dtype=torch.float32) * scale.detach().cpu()
     half = 2 ** (scheme.bias_bits - 1)
     grid = product.double()

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from edgectl.data.preprocess import normalise
-from edgectl.errors import InterruptedRunError
+from edgectl.errors import ConfigError, InterruptedRunError
 from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.device import build_accelerator
 from edgectl.train.ema import ModelEma
@@ -30,6 +30,7 @@ from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch, TrainSetup
 from edgectl.train.state import Progress, capture, restore, seed_everything
 from edgectl.train.validation import Validator, Verdict
+from edgectl.train.weights import abridged, describe
 from edgectl.types import Targets
 
 # Reading a loss makes an accelerator wait; a diverged run may go on that many steps.
@@ -96,9 +97,9 @@ class _Sitting:
 
         seed_everything(self.config.seed)
         model = setup.family.build(setup.model_config, num_classes=len(setup.classes))
-        matched = None
+        self.loaded: dict[str, Any] | None = None
         if setup.weights is not None and resume is None:
-            matched = setup.family.load_weights(model, setup.model_config, setup.weights)
+            self.loaded = setup.family.load_weights(model, setup.model_config, setup.weights)
         self.accelerator: Accelerator = build_accelerator(
             self.config, run.path, tensorboard=self.config.tensorboard
         )
@@ -115,7 +116,7 @@ class _Sitting:
 
         if resume is None:
             self.progress = Progress()
-            self._open_run(matched)
+            self._open_run()
         else:
             assert resume.training is not None
             self.progress = restore(resume.training, self.raw_model, self.raw_optimizer, self.ema)
@@ -142,8 +143,11 @@ class _Sitting:
                 str(self.device),
                 self.precision,
                 torch.get_num_threads(),
+                "" if self.loaded is None else describe(self.setup.weights, self.loaded),
             )
         )
+        if total == 0:
+            self._take_as_they_are()
         while self.progress.epoch < total and not self.progress.stopped:
             began = time.perf_counter()
             meter = LossMeter(
@@ -169,6 +173,22 @@ class _Sitting:
             self._save_last(verdict)
             self.reporter.on_epoch(report)
             interrupt.check()
+
+    def _take_as_they_are(self) -> None:
+        """No epochs: the weights loaded are the result, judged like any other.
+
+        Raises ConfigError where some, or all, would be random.
+        """
+        missing = ["all"] if self.loaded is None else self.loaded["missing"]
+        if missing:
+            raise ConfigError(
+                f"without training these weights would be random: {abridged(missing)}",
+                where="train.epochs = 0",
+                fix="--weights FILE with every tensor, the same classes included; or --epochs 1 or more",
+            )
+        verdict = self.validate(self.ema.module)
+        self._checkpoint(verdict).save(self.run.best)
+        self._save_last(verdict)
 
     def _epoch(self, meter: LossMeter, interrupt: Interrupt) -> int:
         """One pass over the training pictures; returns their number."""
@@ -253,7 +273,7 @@ class _Sitting:
             scalars["train/lr"] = report.lr
             self.accelerator.log(scalars, step=report.epoch)
 
-    def _open_run(self, matched: dict[str, Any] | None) -> None:
+    def _open_run(self) -> None:
         """The papers of a new run, and a checkpoint to resume from if the first epoch is cut."""
         self.run.write_config(self.setup.config)
         papers = provenance(
@@ -262,8 +282,8 @@ class _Sitting:
             device=str(self.device),
             precision=self.precision,
         )
-        if matched is not None:
-            papers["weights"] = {"file": str(self.setup.weights), **matched}
+        if self.loaded is not None:
+            papers["weights"] = {"file": str(self.setup.weights), **self.loaded}
         self.run.write_provenance(papers)
         self.log.append("started", epoch=0, epochs=self.config.epochs)
         self._save_last(None)

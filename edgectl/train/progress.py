@@ -33,6 +33,8 @@ class RunStart:
     device: str
     precision: str
     threads: int
+    weights: str = ""
+    """What came out of a file of pretrained weights."""
 
 
 @dataclass(frozen=True)
@@ -156,4 +158,5 @@ def _headline(start: RunStart) -> str:
     return (
         f"{start.run}: {start.epochs} epochs of {start.steps_per_epoch} steps{again}, "
         f"{start.device} {start.precision}, {start.threads} threads"
+        + (f"\n{start.weights}" if start.weights else "")
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError
@@ -15,6 +16,7 @@ from edgectl.types import WeightsSource
 
 _TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
+_NAMED = 4
 
 
 def find_weights(
@@ -69,3 +71,16 @@ def _download(url: str, target: Path, warn: Callable[[str], None]) -> Path | Non
         warn(f"training from scratch: {url} cannot be reached ({e})")
         return None
     return target
+
+
+def describe(path: Path | None, loaded: Mapping[str, Any]) -> str:
+    """What fitted, for people. loaded: as ``Family.load_weights`` returns it."""
+    line = f"weights: {loaded['matched']} of {loaded['of']} tensors from {path}"
+    missing = loaded["missing"]
+    return line + (f"; from scratch: {abridged(missing)}" if missing else "")
+
+
+def abridged(names: Sequence[str]) -> str:
+    """The first few names and how many more."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -50,7 +50,7 @@ def test_values(text, value):
         ("trian.epochs=3", "unknown key 'trian'", "'train'"),
         ("train.optimizer.learning=1", "unknown key 'train.optimizer.learning'", None),
         ("train.epochs=many", "train.epochs", None),
-        ("train.epochs=0", "train.epochs", None),
+        ("train.epochs=-1", "train.epochs", None),
         ("train.epochs=true", "train.epochs", None),
         ("train.optimizer.name=adma", "train.optimizer.name", None),
         ("train=3", "train", None),

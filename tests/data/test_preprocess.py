@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgectl.data.cache import read_sample
-from edgectl.data.index import Sample
 from edgectl.data.preprocess import decode, normalise, resize_picture
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec
@@ -145,28 +142,3 @@ def test_rubbish_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_absent_picture_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         decode(tmp_path / "absent.jpg")
-
-
-def _turned_jpeg() -> bytes:
-    """320x240 stored, with EXIF orientation 6: shown 240x320."""
-    tiff = io.BytesIO()
-    tiff.write(b"MM\0\x2a\0\0\0\x08")  # big endian, first directory at 8
-    tiff.write(b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" + b"\0\0\0\0")
-    segment = b"Exif\0\0" + tiff.getvalue()
-    return (
-        b"\xff\xd8\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + _encoded(".jpg")[2:]
-    )
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "message"), [(320, 240, "EXIF rotation"), (100, 100, "240x320")]
-)
-def test_annotated_size_must_be_the_shown_size(
-    width: int, height: int, message: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.jpg"
-    path.write_bytes(_turned_jpeg())
-    none = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
-    assert read_sample(Sample(path, 240, 320, *none)).shape == (320, 240, 3)
-    with pytest.raises(DataError, match=message):
-        read_sample(Sample(path, width, height, *none))

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from edgectl.nn.state import fold_normalisation, load_by_key, read_state
+from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
 from edgectl.types import WeightsSource
 from edgectl_fomo.backbone import InvertedResidual, MobileNetV2
 
@@ -38,7 +38,7 @@ def load_backbone(
         conv, norm = stem[0], stem[1]
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        fold_normalisation(conv, norm, source.mean, source.std)
+        renormalise(conv, norm, Normalisation(source.mean, source.std), UNIT)
     return report
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgectl.nn.state import fold_normalisation, load_by_key, read_state
+from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
 from edgectl.types import WeightsSource
 from edgectl_resnet.backbone import MobileNetV2, ResNet
 
@@ -39,7 +39,7 @@ def load_imagenet(model: ResNet | MobileNetV2, path: Path, source: WeightsSource
     )
     stem = next(iter(model.state_dict()))
     if stem not in report["missing"]:
-        fold_normalisation(*model.stem, source.mean, source.std)
+        renormalise(*model.stem, Normalisation(source.mean, source.std), UNIT)
     return report
 
 

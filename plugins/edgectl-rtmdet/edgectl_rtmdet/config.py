@@ -31,12 +31,12 @@ class RtmdetConfig(StrictModel):
     exp_on_reg: bool = False
     """The head predicts logarithms of distances."""
     act_layer: ActLayer = "silu"
-    normalise: Literal["imagenet", "unit"] = "imagenet"
-    """What the network sees: ImageNet's mean and deviation taken out, or pixel / 255 as
-    microcontrollers feed it."""
+    normalise: Literal["centred", "unit"] = "centred"
+    """What the network sees: grey and ImageNet's deviation taken out, or pixel / 255 as microcontrollers
+    feed it."""
     class_weight: Annotated[float, Field(ge=0.0)] = 1.0
     box_weight: Annotated[float, Field(ge=0.0)] = 2.0
     score_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
     nms_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.65
-    pre_nms: Positive = 30000
+    pre_nms: Positive = 3000
     max_detections: Positive = 300

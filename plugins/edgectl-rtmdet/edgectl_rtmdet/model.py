@@ -19,7 +19,7 @@ from edgectl_rtmdet.loss import RtmdetCriterion
 from edgectl_rtmdet.mobilenetv4 import MobileNetV4Small
 from edgectl_rtmdet.neck import CspNextPafpn
 from edgectl_rtmdet.postprocess import RtmdetPostprocess
-from edgectl_rtmdet.weights import MEAN, STD, load_openmmlab
+from edgectl_rtmdet.weights import CENTRED, load_openmmlab
 
 _NANO = {"deepen": 0.33, "widen": 0.25, "neck_blocks": 1, "out_channels": 64}
 _MCU = {**_NANO, "depthwise": False, "normalise": "unit"}
@@ -134,7 +134,7 @@ class RtmdetFamily:
         """Letterboxed, red first."""
         if config.normalise == "unit":
             return PreprocessSpec(input_size)
-        return PreprocessSpec(input_size, mean=MEAN, std=STD)
+        return PreprocessSpec(input_size, mean=CENTRED.mean, std=CENTRED.std)
 
     def outputs(self, config: RtmdetConfig, *, num_classes: int) -> tuple[OutputSpec, ...]:
         """Three class tensors, three distance tensors."""

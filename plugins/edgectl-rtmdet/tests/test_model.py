@@ -8,9 +8,11 @@ import torch
 from edgectl_rtmdet.config import RtmdetConfig
 from edgectl_rtmdet.model import RtmdetFamily
 from edgectl_rtmdet.plugin import edgectl_register_families
+from edgectl_rtmdet.weights import IMAGENET
 from torch import nn
 
 from edgectl.errors import ArtifactError
+from edgectl.nn.state import load_by_key, read_state
 from edgectl.types import Targets
 
 FAMILY = RtmdetFamily()
@@ -139,10 +141,11 @@ def test_raw_heads_equal_the_onnx_twin():
         graph.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
     session = ort.InferenceSession(graph.SerializeToString())
     model = build("nano", 1).eval()
-    FAMILY.load_weights(model, config("nano"), PERSON)
+    # as the file has it: blue first, OpenMMLab's normalisation
+    load_by_key(model, read_state(PERSON), where=PERSON, fix="")
     torch.manual_seed(0)
     x = torch.randn(1, 3, 192, 192)
-    theirs = session.run(names, {"input": x.flip(1).numpy()})  # the twin is fed blue first
+    theirs = session.run(names, {"input": x.numpy()})
     with torch.no_grad():
         ours = model(x)
     for a, b in zip(theirs, ours, strict=True):
@@ -150,22 +153,22 @@ def test_raw_heads_equal_the_onnx_twin():
 
 
 @needs_weights
-def test_normalisation_folds_into_the_stem():
-    """Away from the border, pixel / 255 into the rewritten stem is the normalised picture into the
-    original one."""
-    plain = config("nano")
-    unit = RtmdetConfig.model_validate({**plain.model_dump(), "normalise": "unit"})
+@pytest.mark.parametrize("normalise", ["centred", "unit"])
+def test_our_normalisation_computes_what_theirs_does(normalise):
+    """Away from the border, where zero padding means another colour."""
+    ours = RtmdetConfig.model_validate({**config("nano").model_dump(), "normalise": normalise})
     a, b = build("nano", 1).eval(), build("nano", 1).eval()
-    FAMILY.load_weights(a, plain, PERSON)
-    FAMILY.load_weights(b, unit, PERSON)
+    load_by_key(a, read_state(PERSON), where=PERSON, fix="")
+    FAMILY.load_weights(b, ours, PERSON)
     torch.manual_seed(0)
     pixels = torch.randint(0, 256, (1, 3, 32, 32)).float()
+    spec = FAMILY.preprocess(ours, (32, 32))
     seen = []
-    for model, spec in (
-        (a, FAMILY.preprocess(plain, (32, 32))),
-        (b, FAMILY.preprocess(unit, (32, 32))),
+    for model, x, mean, std in (
+        (a, pixels.flip(1), IMAGENET.mean[::-1], IMAGENET.std[::-1]),
+        (b, pixels, spec.mean, spec.std),
     ):
-        mean, std = (torch.tensor(v)[None, :, None, None] for v in (spec.mean, spec.std))
+        m, s = (torch.tensor(v)[None, :, None, None] for v in (mean, std))
         with torch.no_grad():
-            seen.append(model.backbone.stem[0]((pixels - mean) / std)[..., 1:-1, 1:-1])
+            seen.append(model.backbone.stem[0]((x - m) / s)[..., 1:-1, 1:-1])
     assert torch.allclose(*seen, atol=1e-4)

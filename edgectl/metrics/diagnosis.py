@@ -1,0 +1,251 @@
+"""What the figures of an evaluation mean, in plain words, each finding with its evidence.
+
+Nothing here is a judgement by taste: a finding appears when counts or figures cross a stated limit,
+and names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgectl.data.index import Sample
+from edgectl.data.preprocess import letterbox_geometry
+from edgectl.metrics.coco_library import AREAS, MAX_DETECTIONS
+from edgectl.types import PreprocessSpec
+
+FEW_EXAMPLES = 20
+"""Training objects of a class, or of a size, under which its figure is mostly luck."""
+TINY_SIDE = 8.0
+"""Network-input pixels: the stride of the finest grid most detectors predict on."""
+TINY_SHARE = 0.1
+LOOSE = 0.5
+"""AP75 under this share of AP50."""
+LOW_THRESHOLD = 0.05
+STILL_RISING = 0.1
+"""Share of the final figure gained in the last quarter of the run."""
+
+_SIZES = {
+    "small": "small objects (under 32 x 32 pixels)",
+    "medium": "medium objects (32 x 32 to 96 x 96 pixels)",
+    "large": "large objects (over 96 x 96 pixels)",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``kind`` is stable, for programs; ``message`` for people; ``evidence`` holds plain numbers."""
+
+    kind: str
+    message: str
+    evidence: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be known about an evaluation.
+
+    Attributes:
+        main: name of the task's main figure.
+        figures: what was measured.
+        classes: names, in label order.
+        scored: the pictures it was measured on.
+        train: the pictures the model was trained on, where they are known.
+        preprocess: gives the size objects have for the network.
+        threshold: detections below it were not scored.
+        events: of the run (``events.jsonl``), where there is one.
+    """
+
+    main: str
+    figures: Mapping[str, Any]
+    classes: Sequence[str]
+    scored: Sequence[Sample]
+    train: Sequence[Sample] | None = None
+    preprocess: PreprocessSpec | None = None
+    threshold: float | None = None
+    events: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """All findings, the gravest first."""
+    return [found for look in _LOOKS for found in look(evidence)]
+
+
+def count_sizes(samples: Sequence[Sample]) -> dict[str, int]:
+    """Objects in COCO's size ranges, crowd left out; an area on a limit counts as the smaller."""
+    areas = [s.object_areas()[~s.crowd] for s in samples]
+    every = np.concatenate(areas) if areas else np.zeros(0)
+    small, medium = (int((every <= AREAS[n][1]).sum()) for n in ("small", "medium"))
+    return {"small": small, "medium": medium - small, "large": len(every) - medium}
+
+
+def count_classes(samples: Sequence[Sample], classes: Sequence[str]) -> dict[str, int]:
+    """Objects of every class, crowd left out."""
+    labels = [s.labels[~s.crowd] for s in samples]
+    every = np.concatenate(labels) if labels else np.zeros(0, np.int64)
+    counts = np.bincount(every, minlength=len(classes))
+    return {name: int(n) for name, n in zip(classes, counts, strict=True)}
+
+
+def _nothing_to_score(e: Evidence) -> Iterator[Finding]:
+    if not any(count_classes(e.scored, e.classes).values()):
+        yield Finding(
+            "no_objects",
+            f"None of the {len(e.scored)} pictures has an object: nothing was measured.",
+            {"images": len(e.scored), "objects": 0},
+        )
+
+
+def _raised_threshold(e: Evidence) -> Iterator[Finding]:
+    if "AP" in e.figures and e.threshold is not None and e.threshold > LOW_THRESHOLD:
+        yield Finding(
+            "raised_threshold",
+            f"Detections under a score of {e.threshold:g} were left out: AP is lower than it would "
+            "be over the whole curve, and not comparable with published figures.",
+            {"threshold": e.threshold},
+        )
+
+
+def _still_rising(e: Evidence) -> Iterator[Finding]:
+    planned = next((int(x["epochs"]) for x in e.events if x.get("event") == "started"), 0)
+    epochs = [x for x in e.events if x.get("event") == "epoch"]
+    if not epochs:
+        return
+    last = int(epochs[-1]["epoch"])
+    curve = [
+        (int(x["epoch"]), float(x["metrics"][e.main]))
+        for x in epochs
+        if e.main in (x.get("metrics") or {})
+    ]
+    early = [v for epoch, v in curve if epoch <= 0.75 * last]
+    late = [v for epoch, v in curve if epoch > 0.75 * last]
+    if early and late and max(late) > 0 and max(late) - max(early) > STILL_RISING * max(late):
+        yield Finding(
+            "not_converged",
+            f"{e.main} was still rising when training ended: {max(early):.3f} after three quarters "
+            f"of the {last} epochs, {max(late):.3f} at the end. Train for more epochs.",
+            {"epochs": last, "early": max(early), "late": max(late), "metric": e.main},
+        )
+    elif last < planned:
+        yield Finding(
+            "stopped_early",
+            f"Training ended after {last} of {planned} epochs, before the learning rate came down.",
+            {"epochs": last, "planned": planned},
+        )
+
+
+def _loose_boxes(e: Evidence) -> Iterator[Finding]:
+    ap50, ap75 = (float(e.figures.get(k, -1.0)) for k in ("AP50", "AP75"))
+    if ap50 >= 0.2 and 0 <= ap75 < LOOSE * ap50:
+        yield Finding(
+            "loose_boxes",
+            f"Objects are found, but their boxes are loose: AP50 {ap50:.3f} falls to AP75 "
+            f"{ap75:.3f}. A larger input, more epochs or tighter labels would help.",
+            {"AP50": ap50, "AP75": ap75},
+        )
+
+
+def _tiny_for_the_network(e: Evidence) -> Iterator[Finding]:
+    if e.preprocess is None or not {"AP", "f1"} & e.figures.keys():
+        return
+    sides = []
+    for s in e.scored:
+        geometry = letterbox_geometry(s.height, s.width, e.preprocess)[1]
+        boxes = geometry.to_input(s.boxes_xyxy[~s.crowd])
+        sides.append((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0))
+    every = np.concatenate(sides) if sides else np.zeros(0)
+    tiny = int((every < TINY_SIDE).sum())
+    if len(every) and tiny >= TINY_SHARE * len(every):
+        rows, columns = e.preprocess.input_size
+        yield Finding(
+            "tiny_objects",
+            f"{tiny} of {len(every)} objects are under {TINY_SIDE:g} pixels in the network's input "
+            f"of {rows} x {columns}. A larger --imgsz would show more of them.",
+            {"tiny": tiny, "objects": len(every), "input_size": [rows, columns]},
+        )
+
+
+def _size_ranges(e: Evidence) -> Iterator[Finding]:
+    if "AP" not in e.figures:
+        return
+    scored = count_sizes(e.scored)
+    train = count_sizes(e.train) if e.train else None
+    for size, words in _SIZES.items():
+        if not scored[size] and any(scored.values()):
+            yield Finding(
+                f"no_{size}_objects",
+                f"The set has no {words}: AP_{size} and AR_{size} are -1, not measured.",
+                {f"AP_{size}": e.figures.get(f"AP_{size}", -1.0), "scored": scored},
+            )
+        elif scored[size] and train is not None and train[size] < FEW_EXAMPLES:
+            yield Finding(
+                f"few_{size}_objects_in_train",
+                f"{scored[size]} {words} are scored, but {train[size] or 'none'} trained on: "
+                f"AP_{size} {e.figures.get(f'AP_{size}', -1.0):.3f}.",
+                {"train": train, "scored": scored},
+            )
+
+
+def _few_examples(e: Evidence) -> Iterator[Finding]:
+    if e.train:
+        rare = {n: c for n, c in count_classes(e.train, e.classes).items() if c < FEW_EXAMPLES}
+        if rare:
+            yield Finding(
+                "few_examples",
+                f"Fewer than {FEW_EXAMPLES} training examples: {_listed(rare)}. Label more of them.",
+                {"train": rare},
+            )
+    counts = count_classes(e.scored, e.classes)
+    absent = {n: c for n, c in counts.items() if not c}
+    if absent and len(absent) < len(counts):
+        yield Finding(
+            "classes_not_scored",
+            f"Nothing to score: {_listed(absent)}. Their figures are not part of {e.main}.",
+            {"scored": absent},
+        )
+
+
+def _too_many_objects(e: Evidence) -> Iterator[Finding]:
+    """COCO looks at the 100 best detections of a picture and class."""
+    limit = MAX_DETECTIONS[-1]
+    if "AR_100" not in e.figures:
+        return
+    most = beyond = total = pictures = 0
+    for s in e.scored:
+        own = np.bincount(s.labels[~s.crowd], minlength=1)
+        most, total = max(most, int(own.max())), total + int(own.sum())
+        beyond += int(np.maximum(own - limit, 0).sum())
+        pictures += int((own > limit).any())
+    if beyond:
+        yield Finding(
+            "recall_bound",
+            f"{pictures} pictures have more than {limit} objects of a class (up to {most}), and COCO "
+            f"looks at {limit} detections: {beyond} of {total} objects cannot be found.",
+            {"pictures": pictures, "most": most, "beyond": beyond, "objects": total},
+        )
+
+
+def _listed(counts: Mapping[str, int], limit: int = 6) -> str:
+    """``cat (3), dog (7) and 12 more``, the rarest first."""
+    ordered = sorted(counts.items(), key=lambda item: item[1])
+    shown = ", ".join(f"{name} ({count})" for name, count in ordered[:limit])
+    return shown + (f" and {len(ordered) - limit} more" if len(ordered) > limit else "")
+
+
+_LOOKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
+    _nothing_to_score,
+    _raised_threshold,
+    _still_rising,
+    _loose_boxes,
+    _tiny_for_the_network,
+    _size_ranges,
+    _few_examples,
+    _too_many_objects,
+)

@@ -1,0 +1,3 @@
+"""Backends for ncnn (Linux boards, phones) and awnn (Allwinner V831)."""
+
+from __future__ import annotations

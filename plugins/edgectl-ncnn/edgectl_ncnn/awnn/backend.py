@@ -1,0 +1,150 @@
+"""The awnn backend. See :class:`edgectl.protocols.Backend`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgectl.errors import UnknownNameError, UsageError
+from edgectl.quant.graph import QuantGraph
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.scheme import QuantScheme
+from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl_ncnn.awnn import capabilities, fields, package
+from edgectl_ncnn.awnn.config import AwnnConfig
+from edgectl_ncnn.awnn.grid import on_grid
+from edgectl_ncnn.awnn.integer import Simulator
+from edgectl_ncnn.awnn.maixhub import write_package
+from edgectl_ncnn.awnn.rewrite import symmetric_borders
+from edgectl_ncnn.awnn.runtime import SimulatorRunner
+from edgectl_ncnn.awnn.scheme import scheme
+from edgectl_ncnn.awnn.write import build_model
+from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
+
+RUNTIME = "simulator"
+
+
+class AwnnBackend:
+    """Stateless."""
+
+    config_type: ClassVar[type[AwnnConfig]] = AwnnConfig
+
+    def scheme(self, config: AwnnConfig) -> QuantScheme:
+        """See :mod:`edgectl_ncnn.awnn.scheme`."""
+        return scheme(per_channel=config.weights == "per_channel")
+
+    def check(self, graph: QuantGraph) -> list[str]:
+        """Ops without a known kernel. See :func:`edgectl_ncnn.awnn.capabilities.check_graph`."""
+        return capabilities.check_graph(graph)
+
+    def remarks(self, graph: QuantGraph) -> list[str]:
+        """Ops that run on the CPU."""
+        return capabilities.remarks(graph)
+
+    def prepare(
+        self, graph: QuantGraph, specs: Sequence[OutputSpec], config: AwnnConfig
+    ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
+        """Equal borders on all sides; heads stay raw, the host applies their activation."""
+        return symmetric_borders(graph), tuple(specs)
+
+    def write(
+        self,
+        graph: QuantizedGraph | QuantGraph,
+        directory: Path,
+        *,
+        specs: Sequence[OutputSpec],
+        preprocess: PreprocessSpec,
+        classes: Sequence[str],
+        precision: str,
+        config: AwnnConfig,
+    ) -> list[Path]:
+        """``model_int8.param`` and ``.bin``, ``model_int8.mud``, ``labels.txt``.
+
+        Raises:
+            ArtifactError: an op without a kernel.
+        """
+        if not isinstance(graph, QuantizedGraph):
+            raise UsageError("awnn files are int8", where="--precision", fix="--precision int8")
+        model = build_model(on_grid(graph) if config.grid else graph)
+        files = write_model(model, directory / "model_int8.param")
+        shapes = [_whc(graph.graph[o].shape[1:]) for o in graph.graph.outputs]
+        mud = directory / "model_int8.mud"
+        mud.write_text(package.mud(files[0].name, preprocess, shapes), encoding="ascii")
+        labels = directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        return [*files, mud, labels]
+
+    def package(
+        self,
+        directory: Path,
+        *,
+        graph: QuantGraph,
+        pictures: Iterable[np.ndarray],
+        preprocess: PreprocessSpec,
+        config: AwnnConfig,
+    ) -> list[Path]:
+        """``maixhub.zip``, the input of the online converter."""
+        path = directory / "maixhub.zip"
+        return [write_package(path, graph, pictures, preprocess, config.maixhub_images)]
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> SimulatorRunner:
+        """See :mod:`edgectl_ncnn.awnn.runtime`. Raises UnknownNameError on another runtime."""
+        if runtime != RUNTIME:
+            raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
+        stored = manifest.get("preprocess")
+        spec = PreprocessSpec.from_dict(stored) if stored else None
+        return SimulatorRunner(model_file, specs, spec)
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts of an int8 file.
+
+        ``inputs``, ``outputs``: name, dtype, scale (127 / threshold), ``whc``: width, height,
+        channels; ``ops``: layer type, count, and how many of them run on the CPU; ``parameters``;
+        ``files`` and their ``file_bytes`` together.
+        """
+        model = read_model(model_file, layout=fields.layout)
+        files = [model_file, model_file.with_suffix(".bin")]
+        layers = [layer for layer in model.layers if layer.type not in ("Input", "Split")]
+        counts = Counter(layer.type for layer in layers)
+        cpu = Counter(layer.type for layer in layers if not fields.on_npu(layer))
+        simulator = Simulator(model)
+        height, width, channels = simulator.input_shape
+        zeros = np.zeros((1, channels, height, width), np.float32)
+        shapes = {n: y.shape[1:] for n, y in simulator.run(zeros).items()}
+        (source,) = model.inputs
+        shapes[source] = (channels, height, width)
+        return {
+            "files": [f.name for f in files],
+            "file_bytes": sum(f.stat().st_size for f in files),
+            "parameters": model.parameters,
+            "inputs": [_tensor(model, source, shapes)],
+            "outputs": [_tensor(model, n, shapes) for n in model.outputs],
+            "ops": [{"name": n, "count": c, "cpu": cpu[n]} for n, c in sorted(counts.items())],
+        }
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """See :mod:`edgectl_ncnn.awnn.package`."""
+        return package.usage(manifest)
+
+
+def _whc(shape: Sequence[int]) -> tuple[int, int, int]:
+    """(C, H, W) or (C,) as the board's runtime writes shapes."""
+    channels, height, width = (*shape, 1, 1)[:3]
+    return width, height, channels
+
+
+def _tensor(model: ModelFile, name: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    layer = next(layer for layer in model.layers if name in layer.outputs)
+    scale = fields.scales_of(layer)[layer.outputs.index(name)]
+    return {"name": name, "dtype": "int8", "scale": scale, "whc": _whc(shapes[name])}

@@ -1,0 +1,135 @@
+"""The ncnn backend. See :class:`edgectl.protocols.Backend`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgectl.errors import BackendUnavailableError, UnknownNameError
+from edgectl.quant.graph import QuantGraph
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.scheme import QuantScheme
+from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl_ncnn import package
+from edgectl_ncnn.capabilities import check_graph
+from edgectl_ncnn.config import NcnnConfig
+from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
+from edgectl_ncnn.runtime import NcnnRunner
+from edgectl_ncnn.scheme import SCHEME
+from edgectl_ncnn.table import calibration_table
+from edgectl_ncnn.write import build_model
+
+RUNTIME = "ncnn"
+
+
+class NcnnBackend:
+    """Stateless."""
+
+    config_type: ClassVar[type[NcnnConfig]] = NcnnConfig
+
+    def scheme(self, config: NcnnConfig) -> QuantScheme:
+        """Symmetric, per-channel weights; convolutions round what they read."""
+        return SCHEME
+
+    def check(self, graph: QuantGraph) -> list[str]:
+        """See :func:`edgectl_ncnn.capabilities.check_graph`."""
+        return check_graph(graph)
+
+    def prepare(
+        self, graph: QuantGraph, specs: Sequence[OutputSpec], config: NcnnConfig
+    ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
+        """Nothing to rewrite: heads stay raw, the host applies their activation in float."""
+        return graph, tuple(specs)
+
+    def write(
+        self,
+        graph: QuantizedGraph | QuantGraph,
+        directory: Path,
+        *,
+        specs: Sequence[OutputSpec],
+        preprocess: PreprocessSpec,
+        classes: Sequence[str],
+        precision: str,
+        config: NcnnConfig,
+    ) -> list[Path]:
+        """``model.param``, ``model.bin``, ``labels.txt``; with int8 the calibration table.
+
+        Raises:
+            ArtifactError: a weight that does not fit fp16.
+        """
+        model = build_model(graph, [s.name for s in specs], half=precision == "fp16")
+        files = write_model(model, directory / "model.param")
+        if precision == "int8":
+            table = directory / "model.table"
+            table.write_text(calibration_table(model), encoding="ascii")
+            files.append(table)
+        labels = directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        return [*files, labels]
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> NcnnRunner:
+        """See :mod:`edgectl_ncnn.runtime`. Raises UnknownNameError on another runtime."""
+        if runtime != RUNTIME:
+            raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
+        stored = manifest.get("preprocess")
+        return NcnnRunner(model_file, specs, PreprocessSpec.from_dict(stored) if stored else None)
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts of any ``.param`` with its ``.bin``.
+
+        ``inputs``, ``outputs``: name, shape, dtype; ``ops``: layer type, count, and how many of them
+        compute with integers; ``parameters``; ``files`` and their ``file_bytes`` together.
+        """
+        model = read_model(model_file)
+        files = [model_file, model_file.with_suffix(".bin")]
+        counts = Counter(layer.type for layer in model.layers)
+        integer = Counter(layer.type for layer in model.layers if layer.integer(8))
+        shapes = _shapes(model_file, model)
+        return {
+            "files": [f.name for f in files],
+            "file_bytes": sum(f.stat().st_size for f in files),
+            "parameters": model.parameters,
+            "inputs": [_tensor(n, shapes) for n in model.inputs],
+            "outputs": [_tensor(n, shapes) for n in model.outputs],
+            "ops": [
+                {"name": name, "count": count, "int8": integer[name]}
+                for name, count in sorted(counts.items())
+            ],
+        }
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """See :mod:`edgectl_ncnn.package`."""
+        return package.usage(manifest)
+
+
+def _tensor(name: str, shapes: Mapping[str, list[int]]) -> dict[str, Any]:
+    return {"name": name, "shape": shapes.get(name), "dtype": "float32"}
+
+
+def _shapes(path: Path, model: ModelFile) -> dict[str, list[int]]:
+    """CHW shapes of inputs and outputs, where the file says its input size and ncnn is installed."""
+    (width, height, channels) = next(
+        tuple(layer.integer(k) for k in (0, 1, 2))
+        for layer in model.layers
+        if layer.type == "Input"
+    )
+    if len(model.inputs) != 1 or not width * height * channels:
+        return {}
+    shape = [channels, height, width]
+    try:
+        outputs = NcnnRunner(path).run(np.zeros(shape, np.float32))
+    except BackendUnavailableError:
+        return {model.inputs[0]: shape}
+    found = {n: list(o.shape) for n, o in zip(model.outputs, outputs, strict=True)}
+    return {model.inputs[0]: shape, **found}

@@ -1,0 +1,127 @@
+"""Schemes whose convolutions round what they read, while everything else computes in float."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgectl.config.schema import QuantConfig
+from edgectl.quant.analyse import layer_errors
+from edgectl.quant.calibrate import calibrate
+from edgectl.quant.fake_quant import FakeQuantNet
+from edgectl.quant.graph import execute
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.simulate import fake_quantize, simulate
+from edgectl.quant.sqnr import sqnr_db
+from edgectl.quant.trace import trace
+
+SCHEME = QuantScheme(
+    "rounded inputs",
+    activation_range=(-127, 127),
+    activation_symmetric=True,
+    bias_bits=None,
+    rounds="weighted_inputs",
+)
+
+
+class Residual(nn.Module):
+    """A tensor that a convolution reads rounded and a sum reads as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.a(x))
+        return torch.sigmoid(self.b(y) + y)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    return torch.randn(4, 3, 16, 16)
+
+
+def quantized(x: Tensor, observer: str = "minmax") -> QuantizedGraph:
+    config = QuantConfig(observer=observer, equalize=False, bias_correction=False)
+    return calibrate(trace(Residual(), (16, 16)), SCHEME, lambda: [x], config)
+
+
+def test_only_what_convolutions_read_is_rounded(pictures: Tensor) -> None:
+    q = quantized(pictures)
+    taps: dict[str, Tensor] = {}
+    (got,) = simulate(q, pictures, taps)
+    a, b = q.graph["a"], q.graph["b"]
+    assert a.weight is not None and b.weight is not None
+
+    def rounded(name: str, value: Tensor) -> Tensor:
+        return fake_quantize(value, q.activations[name], SCHEME)
+
+    def weight(name: str) -> Tensor:
+        node = q.graph[name]
+        step = q.weight_scales[name].reshape(-1, 1, 1, 1)
+        return torch.from_numpy(q.integer_weight(node)).float() * step
+
+    y = execute(a, [rounded("input", pictures)], weight("a"), a.bias)
+    z = execute(b, [rounded("a", y)], weight("b"), b.bias) + y
+    torch.testing.assert_close(got, torch.sigmoid(z))
+    assert torch.equal(taps["input"], pictures)  # the tensor itself stays as it is
+
+
+def test_biases_stay(pictures: Tensor) -> None:
+    """Where biases are rounded too, a huge one coarsens its channel's weights; here nothing does."""
+    q = quantized(pictures)
+    node = q.graph["b"]
+    assert node.bias is not None and node.weight is not None
+    node.bias = node.bias + 1e9
+    net = FakeQuantNet(q)
+    scales = net.export().weight_scales["b"]
+    assert torch.equal(scales, node.weight.abs().flatten(1).amax(1) / 127)
+
+
+@pytest.mark.parametrize("observer", ["mse", "auto", "downstream"])
+def test_every_observer_searches(pictures: Tensor, observer: str) -> None:
+    q = quantized(pictures, observer)
+    (real,), (got,) = q.graph.run(pictures), simulate(q, pictures)
+    assert sqnr_db(real, got) > 35
+
+
+def test_search_sees_the_rounding(pictures: Tensor) -> None:
+    """An outlier that only the sum sees in full must not decide the convolution's range."""
+    wide = quantized(pictures)
+    step = wide.activations["a"].scale
+    coarse = replace(wide, activations=dict(wide.activations))
+    coarse.activations["a"] = replace(coarse.activations["a"], scale=step * 20)
+    (real,) = wide.graph.run(pictures)
+    assert sqnr_db(real, simulate(coarse, pictures)[0]) < sqnr_db(real, simulate(wide, pictures)[0])
+    from edgectl.quant.ranges import range_groups
+    from edgectl.quant.search import DownstreamSearch
+
+    search = DownstreamSearch(coarse, pictures, [real])
+    group = next(g for g in range_groups(coarse.graph, SCHEME) if g.name == "a")
+    before = search.error
+    assert search.improve(group, (0.0, 127 * step))
+    assert search.error < before
+
+
+def test_training_equals_simulation_and_learns(pictures: Tensor) -> None:
+    net = FakeQuantNet(quantized(pictures))
+    optimizer = torch.optim.Adam(net.parameter_groups(lr=1e-3, range_lr=1e-2))
+    losses = []
+    for _ in range(4):
+        loss = net(pictures)[0].square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+    assert torch.equal(net(pictures)[0].detach(), simulate(net.export(), pictures)[0])
+
+
+def test_layer_errors_cover_every_tensor(pictures: Tensor) -> None:
+    errors = {e.name: e for e in layer_errors(quantized(pictures), pictures)}
+    assert set(errors) == {n.name for n in quantized(pictures).graph}
+    assert errors["add"].alone_db == float("inf") and errors["b"].alone_db < 60
