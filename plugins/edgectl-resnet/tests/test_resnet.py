@@ -90,16 +90,17 @@ def test_act_layer_replaces_every_activation():
 
 
 def test_the_graph_is_made_of_ops_every_backend_has():
-    for variant in ("resnet18", "mobilenetv2_0.35"):
-        _, model = build(variant)
-        ops = {n.op for n in trace(model, (64, 64))}
-        assert ops <= {"input", "conv", "add", "max_pool", "mean", "reshape"}
+    _, model = build("resnet18")
+    ops = {n.op for n in trace(model, (32, 32))}
+    assert ops == {"input", "conv", "add", "max_pool", "mean", "reshape"}
 
 
 def test_tensorflow_padding_needs_no_pad_operator():
     _, model = build("mobilenetv2_0.35")
     assert sum(isinstance(m, BottomRightConv) for m in model.modules()) == 5
-    strided = [n for n in trace(model, (64, 64)) if n.attrs.get("stride") == (2, 2)]
+    graph = trace(model, (64, 64))
+    assert {n.op for n in graph} == {"input", "conv", "add", "mean", "reshape"}
+    strided = [n for n in graph if n.attrs.get("stride") == (2, 2)]
     assert [tuple(n.attrs["padding"]) for n in strided] == [(0, 1, 0, 1)] * 5
 
 
@@ -159,10 +160,10 @@ def test_a_few_steps_lower_the_loss():
     x, target = torch.rand(4, 3, 32, 32), truth([0, 1, 0, 1])
     optimizer = torch.optim.Adam(model.train().parameters(), lr=0.003)
     losses = []
-    for _ in range(8):
+    for _ in range(4):
         loss = criterion(model(x), target)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]

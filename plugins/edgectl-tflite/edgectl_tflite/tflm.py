@@ -99,7 +99,7 @@ class MicroInterpreter:
         return ArenaUse(found["total"], found["head"], found["tail"])
 
 
-def _first_arena(model: ModelFile) -> int:
+def first_arena(model: ModelFile) -> int:
     """Room for every activation at once. In an arena far too small the interpreter does not fail, it
     crashes: its error path reads the tensor it could not place."""
     activations = sum(math.prod(t.shape) for t in model.tensors if t.data is None)
@@ -108,7 +108,7 @@ def _first_arena(model: ModelFile) -> int:
 
 
 def _allocate(runtime: Any, model: ModelFile) -> Any:
-    size = _first_arena(model)
+    size = first_arena(model)
     while True:
         try:
             with native_log() as log:
