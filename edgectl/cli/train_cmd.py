@@ -117,7 +117,10 @@ def start_run(
 
     index = open_data(registry, config.data.name, config, session)
     setup = make_setup(session, family, config, index)
-    return Trainer(setup, choose_reporter()).fit(create_run(family.info.name, name=name))
+    run = create_run(family.info.name, name=name)
+    if index.made_splits:
+        run.write_splits({"made": index.made_splits, "files": index.files()})
+    return Trainer(setup, choose_reporter()).fit(run)
 
 
 def continue_run(

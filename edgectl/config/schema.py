@@ -74,15 +74,15 @@ class ClassifyConfig(StrictModel):
     """Training pictures of families that classify whole pictures; ``[augment]`` is for those that find
     objects in them."""
 
-    crop_area: tuple[float, float] = (0.5, 1.0)
-    """Share of the picture a random crop keeps."""
+    crop_area: tuple[float, float] = (0.8, 1.0)
+    """Share of the picture a random crop keeps; smaller ones may cut off what the picture shows."""
     crop_ratio: tuple[float, float] = (0.8, 1.25)
     """Its width to height, relative to the picture's."""
     flip: Probability = 0.5
-    randaugment: Annotated[int, Field(ge=0)] = 1
-    """Random operations a picture goes through."""
-    magnitude: Probability = 0.3
-    """Their strength."""
+    randaugment: Annotated[int, Field(ge=0)] = 0
+    """Random operations a picture goes through: for long runs, short ones do not profit."""
+    magnitude: Probability = 0.2
+    """Their strength, of the paper's full ranges."""
     mixup: Annotated[float, Field(ge=0.0)] = 0.0
     """alpha of the Beta distribution two pictures are blended with; 0 never blends."""
     cutmix: Annotated[float, Field(ge=0.0)] = 0.0

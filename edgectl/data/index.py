@@ -88,6 +88,13 @@ class DatasetIndex:
     repairs: list[Repair] = field(default_factory=list)
     made_splits: dict[str, str] = field(default_factory=dict)
 
+    def files(self) -> dict[str, list[str]]:
+        """Split name -> pictures, relative to ``root``."""
+        return {
+            name: [s.path.relative_to(self.root).as_posix() for s in samples]
+            for name, samples in self.splits.items()
+        }
+
     def fingerprint(self, split: str) -> str:
         """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
         h = hashlib.sha256("\0".join(self.classes).encode())

@@ -34,6 +34,11 @@ class RunDirectory:
         return self.path / "provenance.json"
 
     @property
+    def splits(self) -> Path:
+        """Which picture is in which split, where the set came without one."""
+        return self.path / "splits.json"
+
+    @property
     def events(self) -> Path:
         """One JSON line an epoch."""
         return self.path / "events.jsonl"
@@ -70,6 +75,10 @@ class RunDirectory:
     def write_provenance(self, document: dict[str, Any]) -> None:
         """Atomically."""
         write_json(self.provenance, document)
+
+    def write_splits(self, document: dict[str, Any]) -> None:
+        """Atomically."""
+        write_json(self.splits, document)
 
     def write_metrics(self, document: dict[str, Any]) -> None:
         """Atomically."""

@@ -31,8 +31,7 @@ def usage(manifest: Mapping[str, Any]) -> str:
             if spec["resize"] == "letterbox"
             else "."
         ),
-        "In grids of cells, channel 0 is the background. A firmware that stretches the frame instead of "
-        "keeping its aspect ratio needs a model trained so: `--set preprocess.resize=stretch`.",
+        *_caution(manifest),
         "",
         "## Outputs",
         "",
@@ -53,6 +52,23 @@ def usage(manifest: Mapping[str, Any]) -> str:
     lines += ["", "`real = scale * (q - zero_point)`."] if integer else []
     lines += ["", *_threshold(manifest), *_memory(manifest), "## Run it", "", *_run(manifest)]
     return "\n".join(lines) + "\n"
+
+
+def _caution(manifest: Mapping[str, Any]) -> list[str]:
+    """What a reader of this kind of output, or the writer of the firmware, gets wrong."""
+    lines = []
+    if any(o["kind"] == "cell_logits" for o in manifest["outputs"]):
+        lines.append("In grids, channel 0 is the background.")
+    if any(o["kind"] == "class_logits" and not o["stride"] for o in manifest["outputs"]):
+        lines.append(
+            "The picture belongs to the class with the largest value, in `labels.txt`'s order."
+        )
+    if manifest["preprocess"]["resize"] == "letterbox":
+        lines.append(
+            "A firmware that stretches the frame instead of keeping its aspect ratio needs a model "
+            "trained so: `--set preprocess.resize=stretch`."
+        )
+    return lines
 
 
 def _threshold(manifest: Mapping[str, Any]) -> list[str]:

@@ -20,8 +20,8 @@ from edgectl_tflite.native_log import NativeLog, native_log
 
 _SMALLEST_ARENA = 1 << 16
 _LARGEST_ARENA = 1 << 28
-_BOOKKEEPING = 1 << 11
-"""Bytes an op and its tensors take beside the activations, generously."""
+_BOOKKEEPING, _MULTIPLIER = 1 << 11, 16
+"""Bytes an op with its tensors, and each scale, take beside the activations, generously."""
 _TOTAL = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 _NO_KERNEL = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
 
@@ -99,16 +99,17 @@ class MicroInterpreter:
         return ArenaUse(found["total"], found["head"], found["tail"])
 
 
-def _first_arena(model: ModelFile) -> int:
+def first_arena(model: ModelFile) -> int:
     """Room for every activation at once. In an arena far too small the interpreter does not fail, it
     crashes: its error path reads the tensor it could not place."""
     activations = sum(math.prod(t.shape) for t in model.tensors if t.data is None)
-    need = 4 * activations + _BOOKKEEPING * len(model.operations)
+    channels = sum(len(t.scales) for t in model.tensors)
+    need = 4 * activations + _BOOKKEEPING * len(model.operations) + _MULTIPLIER * channels
     return min(_LARGEST_ARENA, max(_SMALLEST_ARENA, 1 << need.bit_length()))
 
 
 def _allocate(runtime: Any, model: ModelFile) -> Any:
-    size = _first_arena(model)
+    size = first_arena(model)
     while True:
         try:
             with native_log() as log:

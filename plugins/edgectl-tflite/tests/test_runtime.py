@@ -13,6 +13,7 @@ from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.builder import ModelBuilder
 from edgectl_tflite.modelfile import load_schema, parse_model, read_model
 from edgectl_tflite.runtime import RUNTIMES, IntegerRunner, LiteRtRunner, TflmRunner
+from edgectl_tflite.tflm import MicroInterpreter, first_arena
 
 from edgectl.errors import (
     ArtifactError,
@@ -165,3 +166,18 @@ def test_ops_without_a_kernel_are_named(tflm: None) -> None:
         IntegerRunner(model)
     with pytest.raises(UnsupportedOpError, match="GELU"):
         TflmRunner(model)
+
+
+@pytest.mark.parametrize(("layers", "width"), [(1, 8), (6, 1280), (40, 64)])
+def test_the_first_arena_is_large_enough(
+    nets: SimpleNamespace, tflm: None, layers: int, width: int
+) -> None:
+    """Also where bookkeeping outweighs activations: the interpreter may report a lack of memory by
+    crashing."""
+    net = nets.Net((1, 1))
+    x = "input"
+    for _ in range(layers):
+        x = net.conv(x, width, (1, 1), padding=(0, 0, 0, 0))
+    graph = net.graph(x)
+    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 1)))
+    assert first_arena(model) >= MicroInterpreter(model).arena().total
