@@ -168,6 +168,10 @@ class QatConfig(StrictModel):
     range_lr: Annotated[float, Field(gt=0.0)] = 0.0002
     """Learning rate of the activation ranges, relative to each range's width."""
     batch: Positive = 16
+    task_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    """Of the family's own loss, on labels."""
+    teacher_weight: Annotated[float, Field(ge=0.0)] = 0.0
+    """Of the distance to the float network's heads."""
     mosaic: Probability = 0.0
 
 

@@ -7,13 +7,14 @@ the very scales that were learned. Batch norm is folded already, so there are no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from edgectl.data.batches import train_batches
 from edgectl.data.holdout import split_holdout
@@ -29,6 +30,7 @@ from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
 from edgectl.protocols import Progress
 from edgectl.quant.fake_quant import FakeQuantNet
+from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.train.schedule import learning_rate_factor
@@ -145,7 +147,11 @@ def _train(
             factor = learning_rate_factor(config.train.schedule, step, total)
             for group, lr in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = lr * factor
-            loss = criterion(net(prepared.lower(batch.pictures)), batch.targets)["loss"]
+            x = prepared.lower(batch.pictures)
+            heads = net(x)
+            loss = qat.task_weight * criterion(heads, batch.targets)["loss"]
+            if qat.teacher_weight:
+                loss = loss + qat.teacher_weight * _distance(heads, _teacher(prepared, x))
             if not torch.isfinite(loss):
                 raise EdgectlError(
                     f"the loss is {float(loss)} in QAT epoch {epoch + 1}",
@@ -163,6 +169,21 @@ def _train(
         on_epoch(done[-1])
     net.eval()
     return done
+
+
+def _teacher(prepared: Prepared, x: Tensor) -> list[Tensor]:
+    """Raw heads of the float network."""
+    with torch.no_grad():
+        graph = prepared.graph
+        heads = raw_heads(graph, prepared.outputs)
+        return QuantGraph(list(graph), heads).run(x)
+
+
+def _distance(heads: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Squared error relative to each head's variance, averaged over the heads (Hinton et al., 2015,
+    arXiv:1503.02531, as regression of logits)."""
+    terms = [F.mse_loss(q, t) / t.var().clamp_min(1e-6) for q, t in zip(heads, wanted, strict=True)]
+    return torch.stack(terms).mean()
 
 
 def _operating_point(

@@ -113,7 +113,7 @@ class RtmdetFamily:
 
     def presets(self, variant: str) -> dict[str, Any]:
         """A recipe for hundreds of pictures: small batches and a high rate, so that few pictures make many
-        and large steps; hardly any zoom, so that small objects stay what the device will see."""
+        and large steps; moderate zoom, so that small objects stay what the device will see."""
         return {
             "model": dict(_MODELS[variant]),
             "train": {
@@ -123,7 +123,7 @@ class RtmdetFamily:
                 "optimizer": {"name": "adamw", "lr": 0.004, "weight_decay": 0.05},
                 "schedule": {"final_lr_fraction": 0.05},
             },
-            "augment": {"mosaic": 0.2, "mosaic_off_fraction": 0.15, "scale": [0.9, 1.3]},
+            "augment": {"mosaic": 0.3, "mosaic_off_fraction": 0.1, "scale": [0.8, 1.6]},
             "qat": {"batch": 8},
         }
 
