@@ -17,7 +17,7 @@ from edgectl.quant.graph import Node, execute
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges import range_groups
 from edgectl.quant.scheme import QParams
-from edgectl.quant.simulate import needs_rounding, rounds_input
+from edgectl.quant.simulate import keeps_float, needs_rounding, rounds_input
 from edgectl.quant.weights import round_bias, round_weight, weight_scale
 
 
@@ -133,6 +133,8 @@ class FakeQuantNet(nn.Module):
             return None, None
         i = self._slot[node.name]
         weight, bias = self.weights[i], self.biases[i]
+        if keeps_float(node, self._scheme):
+            return weight, bias
         input_scale = input_scales[self._group[node.inputs[0]]]
         scale = weight_scale(weight, bias, input_scale, self._scheme)
         return (

@@ -32,6 +32,8 @@ class QuantScheme:
         rounds: where tensors become integers. ``outputs``: every op writes integers.
             ``weighted_inputs``: convolutions and fully connected layers round what they read, with
             the parameters of that tensor; everything else computes in float.
+        float_grouped: depthwise and other grouped convolutions keep float weights, and where
+            inputs are rounded, theirs are not.
         rounding: how weights and biases are rounded: ``half_even`` (torch.round).
         accumulator: free text for reports: how the device requantises.
     """
@@ -46,5 +48,6 @@ class QuantScheme:
     fixed_outputs: dict[str, QParams] = field(default_factory=dict)
     shared_range_ops: frozenset[str] = frozenset()
     rounds: Literal["outputs", "weighted_inputs"] = "outputs"
+    float_grouped: bool = False
     rounding: str = "half_even"
     accumulator: str = ""

@@ -29,7 +29,13 @@ def needs_rounding(node: Node, scheme: QuantScheme) -> bool:
 
 def rounds_input(node: Node, scheme: QuantScheme) -> bool:
     """True for an op that makes integers of the float tensor it reads (its first input)."""
-    return scheme.rounds == "weighted_inputs" and node.weight is not None
+    rounds = scheme.rounds == "weighted_inputs" and node.weight is not None
+    return rounds and not keeps_float(node, scheme)
+
+
+def keeps_float(node: Node, scheme: QuantScheme) -> bool:
+    """True for an op whose weights and bias are not rounded."""
+    return scheme.float_grouped and node.op == "conv" and node.attrs["groups"] > 1
 
 
 def fake_quantize(x: Tensor, q: QParams, scheme: QuantScheme) -> Tensor:
@@ -69,6 +75,8 @@ class Simulator:
         """Rounded (weight, bias) of a node; (None, None) where it has none."""
         if node.weight is None or node.bias is None:
             return None, None
+        if keeps_float(node, self.quantized.scheme):
+            return node.weight, node.bias
         if node.name not in self._parameters:
             scale, scheme = self.quantized.weight_scales[node.name], self.quantized.scheme
             input_scale = self.quantized.activations[node.inputs[0]].scale

@@ -19,7 +19,7 @@ from edgectl_ncnn.capabilities import check_graph
 from edgectl_ncnn.config import NcnnConfig
 from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
 from edgectl_ncnn.runtime import NcnnRunner
-from edgectl_ncnn.scheme import SCHEME
+from edgectl_ncnn.scheme import scheme
 from edgectl_ncnn.table import calibration_table
 from edgectl_ncnn.write import build_model
 
@@ -33,7 +33,7 @@ class NcnnBackend:
 
     def scheme(self, config: NcnnConfig) -> QuantScheme:
         """Symmetric, per-channel weights; convolutions round what they read."""
-        return SCHEME
+        return scheme(float_depthwise=config.depthwise == "float")
 
     def check(self, graph: QuantGraph) -> list[str]:
         """See :func:`edgectl_ncnn.capabilities.check_graph`."""

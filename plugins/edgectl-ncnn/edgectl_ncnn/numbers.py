@@ -10,6 +10,7 @@ import numpy as np
 from edgectl.errors import ArtifactError
 from edgectl.quant.graph import Node
 from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.simulate import keeps_float
 from edgectl_ncnn.binfile import Block
 from edgectl_ncnn.capabilities import integer_kernel
 from edgectl_ncnn.layers import Slot
@@ -65,7 +66,7 @@ class Int8Numbers:
 
     def int8_term(self, node: Node) -> int:
         """2, or 1 for depthwise; 100 more where the layer's output is written as integers."""
-        if not integer_kernel(node):
+        if not self._integer(node):
             return 0
         term = 1 if node.depthwise else 2
         return term + 100 if self._requantises(node) else term
@@ -73,7 +74,7 @@ class Int8Numbers:
     def blocks(self, node: Node) -> list[Block]:
         """See :class:`Numbers`."""
         weight, bias = self._float.blocks(node)
-        if not integer_kernel(node):
+        if not self._integer(node):
             return [weight, bias]
         integers = self._quantized.integer_weight(node).ravel()
         scales = self._quantized.weight_scales[node.name].cpu().numpy().astype(np.float32)
@@ -92,6 +93,9 @@ class Int8Numbers:
         scale = np.float32(self._quantized.activations[tensor].scale)
         return np.asarray([np.float32(1.0) / scale], np.float32)
 
+    def _integer(self, node: Node) -> bool:
+        return integer_kernel(node) and not keeps_float(node, self._quantized.scheme)
+
     def _requantises(self, node: Node) -> bool:
         """True where the only reader is an integer convolution: it would round the floats anyway."""
         graph = self._quantized.graph
@@ -100,6 +104,6 @@ class Int8Numbers:
             node.op == "conv"
             and len(readers) == 1
             and readers[0].op == "conv"
-            and integer_kernel(readers[0])
+            and self._integer(readers[0])
             and node.name not in graph.outputs
         )

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from edgectl.quant.scheme import QuantScheme
 
-SCHEME = QuantScheme(
-    name="ncnn int8",
-    activation_range=(-127, 127),
-    activation_symmetric=True,
-    weight_range=(-127, 127),
-    weight_per_channel=True,
-    bias_bits=None,
-    rounds="weighted_inputs",
-    accumulator="int32, then float32",
-)
+
+def scheme(*, float_depthwise: bool) -> QuantScheme:
+    """``float_depthwise`` leaves depthwise and grouped convolutions out."""
+    return QuantScheme(
+        name="ncnn int8",
+        activation_range=(-127, 127),
+        activation_symmetric=True,
+        weight_range=(-127, 127),
+        weight_per_channel=True,
+        bias_bits=None,
+        rounds="weighted_inputs",
+        float_grouped=float_depthwise,
+        accumulator="int32, then float32",
+    )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from edgectl_ncnn.modelfile import read_model, write_model
 from edgectl_ncnn.runtime import NcnnRunner
-from edgectl_ncnn.scheme import SCHEME
+from edgectl_ncnn.scheme import scheme
 from edgectl_ncnn.table import calibration_table
 from edgectl_ncnn.write import build_model
 from torch import Tensor
@@ -19,18 +19,22 @@ from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.scheme import QuantScheme
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
 from edgectl.quant.trace import trace
 
 SIZE = 64
+FLOAT, INT8 = (scheme(float_depthwise=v) for v in (True, False))
 
 
-def _quantized(nets: SimpleNamespace, name: str) -> tuple[QuantizedGraph, Tensor]:
+def _quantized(
+    nets: SimpleNamespace, name: str, arithmetic: QuantScheme = INT8
+) -> tuple[QuantizedGraph, Tensor]:
     x = nets.pictures(8, SIZE).float() / 127.5 - 1.0
     model = nets.settled(getattr(nets, name)(), x)
     config = QuantConfig(observer="mse")
-    return calibrate(trace(model, (SIZE, SIZE)), SCHEME, lambda: [x], config), x
+    return calibrate(trace(model, (SIZE, SIZE)), arithmetic, lambda: [x], config), x
 
 
 def _written(quantized: QuantizedGraph, directory: Path) -> Path:
@@ -122,3 +126,24 @@ def test_training_keeps_the_scheme(nets: SimpleNamespace, tmp_path: Path) -> Non
     assert trained.activations != quantized.activations
     (got,) = _run(_written(trained, tmp_path), x)
     np.testing.assert_allclose(got, after, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SmallFomo", "SmallDetector"])
+def test_float_depthwise(nets: SimpleNamespace, tmp_path: Path, name: str) -> None:
+    """The file holds them in float, the graph says what the runtime computes, and less is lost."""
+    errors = {}
+    for arithmetic in (FLOAT, INT8):
+        quantized, x = _quantized(nets, name, arithmetic)
+        path = _written(quantized, tmp_path)
+        real, got = quantized.graph.run(x), _run(path, x)
+        errors[arithmetic.float_grouped] = min(map(sqnr_db, real, got))
+        if arithmetic is FLOAT:
+            for y, simulated in zip(got, simulate(quantized, x), strict=True):
+                np.testing.assert_allclose(y, simulated, atol=1e-3)
+            kinds = {x.type: x.integer(8) for x in read_model(path).layers if x.type[:4] == "Conv"}
+            assert kinds["ConvolutionDepthWise"] == 0 and kinds["Convolution"] > 0
+            net = FakeQuantNet(quantized)
+            assert torch.equal(net(x)[0].detach(), simulate(quantized, x)[0])
+            sum(y.square().sum() for y in net(x)).backward()
+            assert all(w.grad is not None for w in net.weights)
+    assert errors[True] > errors[False]

@@ -50,7 +50,7 @@ class TfliteBackend:
         """Appends each head's sigmoid or softmax, which every later step then sees as applied."""
         nodes, outputs, applied = list(graph), [], []
         for name, spec in zip(graph.outputs, specs, strict=True):
-            if spec.activation == "none" or spec.applied or not config.append_activation:
+            if spec.activation == "none" or spec.applied or not _appended(spec, config):
                 outputs.append(name)
                 applied.append(spec)
                 continue
@@ -81,7 +81,8 @@ class TfliteBackend:
             graph = split_expansions(graph)
         model = directory / "model.tflite"
         names = [spec.name for spec in specs]
-        data = write_model(graph, names, f"edgectl {precision}")
+        rows = [spec.name for spec in specs if config.rows and spec.stride and not _is_cells(spec)]
+        data = write_model(graph, names, f"edgectl {precision}", rows=rows)
         require_portable(parse_model(data, model))
         model.write_bytes(data)
         labels = directory / "labels.txt"
@@ -145,3 +146,14 @@ def _arena(model: ModelFile) -> dict[str, int] | None:
         return asdict(MicroInterpreter(model).arena())
     except (ArtifactError, BackendUnavailableError, UnsupportedOpError):
         return None
+
+
+def _is_cells(spec: OutputSpec) -> bool:
+    """One grid whose cells are the result, not priors of boxes."""
+    return spec.kind == "cell_logits"
+
+
+def _appended(spec: OutputSpec, config: TfliteConfig) -> bool:
+    return config.append_activation == "on" or (
+        config.append_activation == "auto" and _is_cells(spec)
+    )

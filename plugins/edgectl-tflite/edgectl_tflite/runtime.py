@@ -40,14 +40,20 @@ class FileRunner(ABC):
             raise ArtifactError(f"{len(model.inputs)} inputs; one is expected", where=model.where)
         require_survivable(model)
         self._model = model
+        self._specs = tuple(specs)
         self._input = model.tensors[model.inputs[0]]
         self._order = _output_order(model, specs)
 
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
         """pictures: uint8 (N, H, W, C). Returns float32 NCHW, other ranks as they are."""
         outputs = []
-        for i, y in zip(self._order, self.raw(pictures), strict=True):
+        for k, (i, y) in enumerate(zip(self._order, self.raw(pictures), strict=True)):
             real = dequantize(y, self._model.tensors[self._model.outputs[i]])
+            stride = self._specs[k].stride if self._specs else 0
+            if real.ndim == 3 and stride:
+                # a row a cell, row-major: the grid written flat
+                height, width = (n // stride for n in pictures.shape[1:3])
+                real = real.reshape(len(real), height, width, -1)
             nchw = real.transpose(0, 3, 1, 2) if real.ndim == 4 else real
             outputs.append(np.ascontiguousarray(nchw))
         return outputs

@@ -6,7 +6,7 @@ Tensors are NHWC, weights OHWI (depthwise 1HWC), as the kernels demand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,19 +31,24 @@ _INT8_VERSIONS = {
 
 
 def write_model(
-    graph: QuantizedGraph | QuantGraph, output_names: Sequence[str], description: str
+    graph: QuantizedGraph | QuantGraph,
+    output_names: Sequence[str],
+    description: str,
+    *,
+    rows: Collection[str] = (),
 ) -> bytes:
     """The file's bytes.
 
     Args:
         output_names: signature names of the graph's outputs, in order.
+        rows: those of them that are written as (1, H * W, C) instead of (1, H, W, C).
 
     Raises:
         ArtifactError: an op or attribute the device cannot run.
     """
     if isinstance(graph, QuantizedGraph):
-        return _Writer(graph.graph, Int8Numbers(graph), description).write(output_names)
-    return _Writer(graph, FloatNumbers(graph), description).write(output_names)
+        return _Writer(graph.graph, Int8Numbers(graph), description).write(output_names, rows)
+    return _Writer(graph, FloatNumbers(graph), description).write(output_names, rows)
 
 
 class _Writer:
@@ -59,18 +64,31 @@ class _Writer:
         self.index: dict[str, int] = {}
         self.padded: dict[tuple[str, tuple[int, ...], float | None], int] = {}
 
-    def write(self, output_names: Sequence[str]) -> bytes:
+    def write(self, output_names: Sequence[str], rows: Collection[str]) -> bytes:
         names = dict(zip(self.graph.outputs, output_names, strict=True))
+        results: dict[str, int] = {}
         for node in self.graph:
             label = INPUT_NAME if node.op == "input" else names.get(node.name, node.name)
+            if label in rows:
+                label += "_grid"
             if node.op == "input":
                 self.index[node.name] = self.activation(label, device_shape(node.shape), node.name)
             else:
                 _HANDLERS[node.op](self, node, label)
+            if node.name in names:
+                name = names[node.name]
+                results[name] = self.as_rows(node, name) if name in rows else self.index[node.name]
         return self.builder.finish(
-            {INPUT_NAME: self.index[self.graph.input.name]},
-            {names[o]: self.index[o] for o in self.graph.outputs},
+            {INPUT_NAME: self.index[self.graph.input.name]}, {n: results[n] for n in output_names}
         )
+
+    def as_rows(self, node: Node, label: str) -> int:
+        """The node's tensor again, a row a cell."""
+        _, channels, height, width = node.shape
+        shape = (1, height * width, channels)
+        target = self.activation(label, shape, node.name)
+        _emit_reshape(self, self.index[node.name], target, shape, label)
+        return target
 
     def activation(self, label: str, shape: Sequence[int], like: str) -> int:
         """A tensor with the parameters of the graph's tensor ``like``."""

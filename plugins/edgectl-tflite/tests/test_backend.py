@@ -54,7 +54,7 @@ def test_prepare_appends_the_activation(nets: SimpleNamespace, activation: Any) 
 
 def test_prepare_can_leave_logits(nets: SimpleNamespace) -> None:
     before = _graph(nets)
-    graph, (spec,) = BACKEND.prepare(before, [SPEC], TfliteConfig(append_activation=False))
+    graph, (spec,) = BACKEND.prepare(before, [SPEC], TfliteConfig(append_activation="off"))
     assert graph.outputs == before.outputs and not spec.applied
 
 
@@ -165,3 +165,62 @@ def test_registering_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+DETECTOR = [
+    OutputSpec("cls_4", "class_logits", 4, 2, "sigmoid"),
+    OutputSpec("box_4", "box_distances", 4, 4),
+]
+
+
+def _detector(nets: SimpleNamespace) -> Any:
+    net = nets.Net((16, 24))
+    x = net.conv("input", 8, stride=(2, 2), padding=(0, 1, 0, 1), activation="relu6")
+    x = net.conv(x, 8, stride=(2, 2), padding=(0, 1, 0, 1), activation="relu6")
+    heads = [net.conv(x, n, (1, 1), padding=(0, 0, 0, 0)) for n in (2, 4)]
+    return net.graph(*heads)
+
+
+def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, Path], Any]:
+    graph, specs = BACKEND.prepare(_detector(nets), DETECTOR, TfliteConfig())
+    assert not any(s.applied for s in specs), "a detector's firmware applies its own sigmoid"
+    pictures = nets.pictures_for(graph, 2)
+    quantized = nets.quantize(graph, pictures)
+    files = {}
+    for rows in (True, False):
+        target = directory / str(rows)
+        target.mkdir()
+        files[rows] = BACKEND.write(
+            quantized,
+            target,
+            specs=specs,
+            preprocess=PreprocessSpec((16, 24)),
+            classes=["a", "b"],
+            precision="int8",
+            config=TfliteConfig(rows=rows),
+        )[0]
+    return files, pictures
+
+
+def test_detectors_write_a_row_a_cell(nets: SimpleNamespace, tflm: None, tmp_path: Path) -> None:
+    files, _ = _detector_files(nets, tmp_path)
+    shapes = {
+        rows: [o["shape"] for o in BACKEND.describe(f)["outputs"]] for rows, f in files.items()
+    }
+    assert shapes[True] == [[1, 24, 2], [1, 24, 4]]
+    assert shapes[False] == [[1, 4, 6, 2], [1, 4, 6, 4]]
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_rows_are_read_back_as_grids(
+    nets: SimpleNamespace, tflm: None, tmp_path: Path, runtime: str
+) -> None:
+    files, _ = _detector_files(nets, tmp_path)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)
+    rows, grids = (
+        BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, manifest={})(pictures)
+        for r in (True, False)
+    )
+    for a, b in zip(rows, grids, strict=True):
+        assert a.shape == b.shape
+        assert np.array_equal(a, b)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from edgectl.config.schema import StrictModel
 
 
@@ -14,5 +16,5 @@ class AwnnConfig(StrictModel):
     """per_channel: a 10-bit factor for each output channel; per_tensor: one scale a layer."""
     grid: bool = True
     """Move weight scales to where the coarse 16-bit multiplier is exact."""
-    maixhub_images: int = 50
+    maixhub_images: int = Field(50, ge=1)
     """Pictures in the package for the online converter."""

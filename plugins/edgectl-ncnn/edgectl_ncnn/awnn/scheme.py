@@ -19,5 +19,6 @@ def scheme(*, per_channel: bool) -> QuantScheme:
         weight_per_channel=per_channel,
         bias_bits=32,
         shared_range_ops=frozenset({"concat", "max_pool", "upsample", "reshape"}),
+        float_grouped=True,  # on the CPU
         accumulator="int32, then a multiplier of 16 bits and a shift of at most 15",
     )

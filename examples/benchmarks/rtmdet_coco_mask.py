@@ -1,0 +1,57 @@
+"""RTMDet on coco_mask, three seeds: float, PTQ and QAT files on both TFLite runtimes.
+
+    EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rtmdet_coco_mask.py --variant nano_relu6
+
+Prints one Markdown table of AP on *valid*. Everything goes through the command line, as a user's would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+
+from commands import absolute_paths, edgectl, table
+
+RUNTIMES = ("litert", "tflm")
+
+
+def measure(seed: int, args: argparse.Namespace, weights: str) -> dict[str, float]:
+    """One seed, all the way."""
+    start = time.perf_counter()
+    words = ["--variant", args.variant, "--data", "coco_mask", "--imgsz", str(args.imgsz)]
+    words += ["--epochs", str(args.epochs), "--weights", weights, "--seed", str(seed)]
+    run = edgectl("train", "rtmdet", *words)
+    row: dict[str, float] = {"train s": time.perf_counter() - start}
+    figures = edgectl("eval", run["best"])["metrics"]
+    row |= {"float AP": figures["AP"], "float AP50": figures["AP50"]}
+    if args.float:
+        return row
+    edgectl("export", run["run"], "--backend", "tflite")
+    edgectl("qat", run["run"], "--backend", "tflite", "--epochs", "5", "--name", f"seed{seed}")
+    files = {"PTQ": f"{run['run']}/export/tflite-int8", "QAT": f"runs/qat/seed{seed}"}
+    for stage, path in files.items():
+        for runtime in RUNTIMES:
+            row[f"{stage} {runtime}"] = edgectl("eval", path, "--runtime", runtime)["metrics"]["AP"]
+    return row
+
+
+def main() -> None:
+    """Parses the words and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--variant", default="nano")
+    parser.add_argument("--weights", default="none")
+    parser.add_argument("--imgsz", type=int, default=192)
+    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--float", action="store_true", help="train and score only")
+    args = parser.parse_args()
+    weights = absolute_paths(args.weights)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        table(args.seeds, lambda seed: measure(seed, args, weights))
+
+
+if __name__ == "__main__":
+    main()
