@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from torch import Tensor, nn
 
+    from edgectl.export.cost import Profile
     from edgectl.quant.graph import QuantGraph
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.scheme import QuantScheme
@@ -175,6 +176,15 @@ class Packager(Protocol):
             graph: the float graph that was quantised.
             pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
         """
+        ...
+
+
+@runtime_checkable
+class CostReader(Protocol):
+    """A backend that can say what a file of its kind costs."""
+
+    def cost(self, model_file: Path) -> Profile:
+        """Layer by layer, at the precision the file computes in. Raises ArtifactError."""
         ...
 
 

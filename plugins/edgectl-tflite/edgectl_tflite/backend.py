@@ -14,6 +14,7 @@ from edgectl.errors import (
     UnknownNameError,
     UnsupportedOpError,
 )
+from edgectl.export.cost import Profile
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
@@ -21,6 +22,7 @@ from edgectl.types import OutputSpec, PreprocessSpec
 from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
+from edgectl_tflite.cost import cost
 from edgectl_tflite.limits import require_portable
 from edgectl_tflite.liveness import peak_report
 from edgectl_tflite.modelfile import ModelFile, TensorRecord, parse_model, read_model
@@ -101,6 +103,10 @@ class TfliteBackend:
         if runtime not in RUNTIMES:
             raise UnknownNameError("runtime", runtime, RUNTIMES, where="--runtime")
         return RUNTIMES[runtime](read_model(model_file), specs)
+
+    def cost(self, model_file: Path) -> Profile:
+        """See :func:`edgectl_tflite.cost.cost`."""
+        return cost(read_model(model_file))
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts of any .tflite file.

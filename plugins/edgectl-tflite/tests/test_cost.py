@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+from edgectl_tflite.cost import cost
+from edgectl_tflite.liveness import file_moments
+
+
+def test_costs_by_hand(nets: SimpleNamespace) -> None:
+    net = nets.Net((8, 8))
+    x = net.conv("input", 4, stride=(2, 2), padding=(0, 1, 0, 1))
+    x = net.depthwise(x)
+    graph = net.graph(net.conv(x, 5, (1, 1), padding=(0, 0, 0, 0)))
+    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2)))
+    found = cost(model)
+    macs = {c.op: c.macs for c in found.layers if c.macs}
+    assert sum(macs.values()) == found.macs
+    assert found.macs == 16 * 4 * 27 + 16 * 4 * 9 + 16 * 5 * 4
+    assert macs["DEPTHWISE_CONV_2D"] == 16 * 4 * 9
+    assert found.params == (4 * 27 + 4) + (4 * 9 + 4) + (5 * 4 + 5)
+    first = next(c for c in found.layers if c.op == "CONV_2D")
+    # int8 activations and weights, int32 bias
+    assert first.bytes_written == math.prod(first.shape)
+    assert found.activation_peak_bytes == max(m.nbytes for m in file_moments(model))
