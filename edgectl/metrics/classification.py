@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from edgectl.metrics.bootstrap import RatioScores
 from edgectl.types import Detections, Targets
 
 _LARGEST_MATRIX = 250
@@ -24,6 +26,7 @@ class ClassificationMetric:
         self._classes = tuple(classes)
         self._confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
         self._in_five = 0
+        self._right: list[torch.Tensor] = []
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
         """``detections[i].labels`` ranks every class; needs ``targets.image_labels`` (N,) int64."""
@@ -34,6 +37,7 @@ class ClassificationMetric:
         n = len(self._classes)
         pairs = torch.bincount(truth * n + ranking[:, 0], minlength=n * n)
         self._confusion += pairs.view(n, n)
+        self._right.append(ranking[:, 0] == truth)
         self._in_five += int((ranking[:, :5] == truth[:, None]).sum())
 
     def compute(self) -> dict[str, Any]:
@@ -49,6 +53,11 @@ class ClassificationMetric:
         if len(self._classes) <= _LARGEST_MATRIX:
             figures["confusion"] = self._confusion.tolist()
         return figures
+
+    def per_picture(self) -> RatioScores:
+        """Top-1, for comparisons."""
+        right = torch.cat(self._right).numpy().astype(np.int64)
+        return RatioScores(right, np.ones_like(right))
 
     def _of_class(self, i: int) -> dict[str, float | int]:
         right = int(self._confusion[i, i])

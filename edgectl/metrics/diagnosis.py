@@ -25,6 +25,8 @@ TINY_SHARE = 0.1
 LOOSE = 0.5
 """AP75 under this share of AP50."""
 LOW_THRESHOLD = 0.05
+CONFUSED, CONFUSED_SHARE = 3, 0.1
+"""Pictures of a class, and their share of it, taken for one other class."""
 STILL_RISING = 0.1
 """Share of the final figure gained in the last quarter of the run."""
 
@@ -87,8 +89,8 @@ def count_sizes(samples: Sequence[Sample]) -> dict[str, int]:
 
 
 def count_classes(samples: Sequence[Sample], classes: Sequence[str]) -> dict[str, int]:
-    """Objects of every class, crowd left out."""
-    labels = [s.labels[~s.crowd] for s in samples]
+    """Objects of every class, crowd left out; pictures, where each has a class of its own."""
+    labels = [s.labels[~s.crowd] if s.image_label is None else s.class_labels() for s in samples]
     every = np.concatenate(labels) if labels else np.zeros(0, np.int64)
     counts = np.bincount(every, minlength=len(classes))
     return {name: int(n) for name, n in zip(classes, counts, strict=True)}
@@ -232,6 +234,24 @@ def _too_many_objects(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def _confused(e: Evidence) -> Iterator[Finding]:
+    """Of whole pictures: the pair of classes most often taken for each other."""
+    matrix = np.asarray(e.figures.get("confusion", ()), np.int64)
+    if not matrix.size:
+        return
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=np.int64))
+    true, taken = (int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape))
+    count, of = int(wrong[true, taken]), int(matrix[true].sum())
+    if count >= CONFUSED and count >= CONFUSED_SHARE * of:
+        names = e.classes[true], e.classes[taken]
+        yield Finding(
+            "confused_classes",
+            f"{count} of {of} pictures of '{names[0]}' are taken for '{names[1]}'. Look at both: labels "
+            "may be mixed up, or the difference too fine for this input size.",
+            {"true": names[0], "predicted": names[1], "pictures": count, "of": of},
+        )
+
+
 def _listed(counts: Mapping[str, int], limit: int = 6) -> str:
     """``cat (3), dog (7) and 12 more``, the rarest first."""
     ordered = sorted(counts.items(), key=lambda item: item[1])
@@ -248,4 +268,5 @@ _LOOKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     _size_ranges,
     _few_examples,
     _too_many_objects,
+    _confused,
 )

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
+from edgectl.data.index import Sample
 from edgectl.metrics.classification import ClassificationMetric
+from edgectl.metrics.diagnosis import Evidence, diagnose
 from edgectl.metrics.tasks import task_metrics
 from edgectl.types import Detections, OutputSpec, Targets
 
@@ -61,3 +66,32 @@ def test_the_task_is_judged_by_top1_without_a_threshold():
     )
     assert (metrics.main, metrics.tuned) == ("top1", False)
     assert metrics.build().compute()["top1"] == 0.0
+
+
+def test_top1_can_be_resampled():
+    metric = ClassificationMetric(("a", "b"))
+    metric.update(ranked([0, 1], [1, 0], [1, 0]), truth(0, 0, 1))
+    scores = metric.per_picture()
+    weights = np.array([[1, 1, 1], [0, 3, 0]])
+    assert scores.values(weights).tolist() == pytest.approx([metric.compute()["top1"], 0.0])
+
+
+def whole(label):
+    nothing = np.zeros(0, np.int64)
+    boxes = np.zeros((0, 4), np.float32)
+    return Sample(Path("p"), 0, 0, boxes, nothing, nothing.astype(bool), image_label=label)
+
+
+def test_the_diagnosis_counts_pictures_and_names_a_confusion():
+    evidence = Evidence(
+        main="top1",
+        figures={"top1": 0.7, "confusion": [[6, 4], [0, 10]]},
+        classes=("a", "b"),
+        scored=[whole(0)] * 10 + [whole(1)] * 10,
+        train=[whole(0)] * 30 + [whole(1)] * 5,
+    )
+    found = {f.kind: f.evidence for f in diagnose(evidence)}
+    assert found == {
+        "few_examples": {"train": {"b": 5}},
+        "confused_classes": {"true": "a", "predicted": "b", "pictures": 4, "of": 10},
+    }

@@ -16,6 +16,7 @@ from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.order import from_npu
 from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
 from edgectl_ncnn.awnn.rewrite import symmetric_borders
+from edgectl_ncnn.awnn.runtime import SimulatorRunner
 from edgectl_ncnn.awnn.scheme import scheme
 from edgectl_ncnn.awnn.write import build_model
 from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
@@ -30,9 +31,22 @@ from edgectl.quant.scheme import QParams
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
 from edgectl.quant.trace import trace
+from edgectl.types import OutputSpec
 
 SIZE = 64
 PER_CHANNEL = scheme(per_channel=True)
+
+
+class Classes(nn.Module):
+    """A classifier that is a convolution on one cell, its output two-dimensional."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 12, 3, 2, 1), nn.Conv2d(12, 5, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        pooled = nn.functional.adaptive_avg_pool2d(torch.relu(self.stem(x)), 1)
+        return (self.head(pooled).flatten(1),)
 
 
 class Plain(nn.Module):
@@ -155,6 +169,17 @@ def test_simulator_agrees_with_the_quantised_graph(nets: SimpleNamespace, tmp_pa
     ):
         steps = np.abs(got - want.numpy()) / quantized.activations[name].scale
         assert steps.max() < 3.01 and (steps > 0.5).mean() < 0.25
+
+
+def test_a_classifier_on_one_cell_needs_no_reshape(nets: SimpleNamespace, tmp_path: Path) -> None:
+    quantized, _ = _quantized(nets, Classes())
+    assert check_graph(quantized.graph) == []
+    model = _read(quantized, tmp_path)
+    assert [layer.type for layer in model.layers[-2:]] == ["Pooling", "Convolution"]
+    spec = OutputSpec("classes", "class_logits", 0, 5)
+    pictures = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    (logits,) = SimulatorRunner(tmp_path / "m.param", (spec,), None)(pictures)
+    assert logits.shape == (2, 5)
 
 
 def test_layers_are_the_makers(nets: SimpleNamespace, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def _caution(manifest: Mapping[str, Any]) -> list[str]:
     """What a reader of this kind of output, or the writer of the firmware, gets wrong."""
     lines = []
     if any(o["kind"] == "cell_logits" for o in manifest["outputs"]):
-        lines.append("In grids, channel 0 is the background.")
+        lines.append("In grids of cells, channel 0 is the background.")
     if any(o["kind"] == "class_logits" and not o["stride"] for o in manifest["outputs"]):
         lines.append(
             "The picture belongs to the class with the largest value, in `labels.txt`'s order."

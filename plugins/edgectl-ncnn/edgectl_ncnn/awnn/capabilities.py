@@ -28,6 +28,8 @@ class Placement:
 
 def _flatten(graph: QuantGraph, node: Node) -> Placement:
     readers = graph.consumers(node.name)
+    if graph[node.inputs[0]].shape[2:] == (1, 1) and len(node.shape) == 2:
+        return Placement(NPU)  # one cell of C channels lies in memory as C numbers do
     if readers and node.name not in graph.outputs and all(r.op == "linear" for r in readers):
         return Placement(NPU)
     return Placement(None, "a reshape", "flatten only before a fully connected layer")

@@ -41,6 +41,8 @@ class SimulatorRunner:
                 where=self._where,
                 fix="evaluate the file together with the manifest it was exported with",
             )
+        # a class layer may be a convolution on one cell: the same numbers, two dimensions more
+        self._flat = [spec.stride == 0 for spec in specs] or [False] * len(self._outputs)
         mean, std = (preprocess.mean, preprocess.std) if preprocess else ((0.0,), (1.0,))
         self._mean, self._std = (np.asarray(v, np.float32) for v in (mean, std))
 
@@ -55,4 +57,8 @@ class SimulatorRunner:
             )
         x = ((pictures.astype(np.float32) - self._mean) / self._std).transpose(0, 3, 1, 2)
         chunks = [self._simulator.run(x[i : i + _BATCH]) for i in range(0, len(x), _BATCH)]
-        return [np.concatenate([c[name] for c in chunks]) for name in self._outputs]
+        outputs = [np.concatenate([c[name] for c in chunks]) for name in self._outputs]
+        return [
+            y.reshape(len(y), -1) if flat else y
+            for y, flat in zip(outputs, self._flat, strict=True)
+        ]
