@@ -30,7 +30,7 @@ EPILOG = (
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("edgectl.cli.init_cmd", "Write a commented edgectl.toml to start from."),
-    "data": ("edgectl.cli.data_cmd", "List and describe data sets."),
+    "data": ("edgectl.cli.data_cmd", "List, describe, check and convert data sets."),
     "train": ("edgectl.cli.train_cmd", "Train a model family on labelled pictures."),
     "eval": ("edgectl.cli.eval_cmd", "Score a checkpoint or an exported file."),
     "export": ("edgectl.cli.export_cmd", "Write the file that ships, and prove it."),

@@ -1,4 +1,4 @@
-"""``edgectl data list|info``."""
+"""``edgectl data``: its sub-commands, and the two smallest of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from typing import Any
 
 import typer
 
+from edgectl.cli import data_check, data_convert
 from edgectl.cli.session import Session
 from edgectl.plugins.registry import build_registry
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and describe data sets.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, describe, check and convert data sets."
+)
+app.command("check", epilog=data_check.EPILOG)(data_check.check)
+app.command("convert", epilog=data_convert.EPILOG)(data_convert.convert)
 
 
 @app.command("list", epilog="Examples: edgectl data list · EDGECTL_DATA=/sets edgectl data list")

@@ -124,8 +124,10 @@ def overridden(config: RunConfig, flags: dict[str, Any], assignments: Sequence[s
     return result
 
 
-def open_data(registry: Registry, name: str, config: RunConfig, session: Session) -> DatasetIndex:
-    """Opens DATA and warns of what its reader had to mend."""
+def open_data(
+    registry: Registry, name: str, config: RunConfig, session: Session, *, quiet: bool = False
+) -> DatasetIndex:
+    """Opens DATA and warns of what its reader had to mend, unless ``quiet``."""
     from edgectl.data.catalog import open_dataset
 
     if not name:
@@ -137,6 +139,8 @@ def open_data(registry: Registry, name: str, config: RunConfig, session: Session
     )
     if config.data.classes:
         index = index.restricted(config.data.classes)
+    if quiet:
+        return index
     for repair in index.repairs[:5]:
         session.warn(f"{repair.file}: {repair.kind.replace('_', ' ')}: {repair.detail}")
     if len(index.repairs) > 5:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgectl.data.formats import coco, folder
+from edgectl.data.formats import coco, folder, table, voc, yolo
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 
@@ -54,6 +54,24 @@ FORMATS: tuple[Format, ...] = (
         _read_coco_file,
     ),
     # last: folders of pictures are what remains when nothing says what is in them
+    Format(
+        "voc",
+        "Annotations/*.xml, JPEGImages/ and ImageSets/Main/<split>.txt",
+        voc.is_voc,
+        voc.read_voc,
+    ),
+    Format(
+        "yolo",
+        "data.yaml, images/ and labels/*.txt",
+        lambda p: yolo.description_of(p) is not None,
+        yolo.read_yolo,
+    ),
+    Format(
+        "csv",
+        "annotations.csv with a line a box",
+        lambda p: bool(table.tables_of(p)),
+        table.read_csv,
+    ),
     Format(
         "folder",
         "<class>/ or <split>/<class>/ with pictures",

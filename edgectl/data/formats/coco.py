@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import DatasetIndex, Repair, Sample
 from edgectl.errors import DataError
 
@@ -160,21 +162,24 @@ def _samples(
         picture = pictures / file
         if not picture.is_file():
             absent.append(file)
+            rows.pop(number, None)
             continue
         objects = _objects(rows.pop(number, []), file, (width, height), label_of, path, repairs)
         samples.append(Sample(picture, width, height, *objects))
     if absent:
-        raise DataError(
+        error = DataError(
             f"{len(absent)} pictures named in the annotations are absent, the first: {absent[0]}",
             where=str(path),
             fix=f"put them into {pictures}, or remove their entries",
         )
+        refuse(error, repairs, "missing_picture", absent[0])
     if rows:
-        raise DataError(
+        error = DataError(
             f"annotations for an image that is not listed: image_id {next(iter(rows))}",
             where=str(path),
             fix=_FIX_EXPORT,
         )
+        refuse(error, repairs, "orphan_annotation", path.name)
     return tuple(samples)
 
 
@@ -187,40 +192,30 @@ def _objects(
     repairs: list[Repair],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(N, 4) corners clipped to the picture, (N,) labels, (N,) crowd, (N,) areas."""
-    width, height = size
-    boxes, labels, crowd, areas = [], [], [], []
+    collector = BoxCollector(size, file, repairs)
     for annotation in annotations:
-        box = _numbers(annotation.get("bbox"), file, path)
+        try:
+            x, y, w, h = _numbers(annotation.get("bbox"), file, path)
+        except DataError as e:
+            refuse(e, repairs, "not_a_box", file)
+            continue
         category = _key(annotation.get("category_id"))
         if category not in label_of:
-            raise DataError(
+            error = DataError(
                 f"{file}: unknown category {category!r}; known ids: {sorted(label_of)}",
                 where=str(path),
                 fix="add the category, or remove the annotation",
             )
-        x, y, w, h = box
-        corners = [min(max(x, 0.0), width), min(max(y, 0.0), height)]
-        corners += [min(max(x + w, 0.0), width), min(max(y + h, 0.0), height)]
-        shown = f"[{x:g}, {y:g}, {w:g}, {h:g}]"
-        if w <= 0 or h <= 0:
-            repairs.append(Repair("zero_size_box", file, f"{shown} left out"))
+            refuse(error, repairs, "unknown_class", file)
             continue
-        if corners[2] <= corners[0] or corners[3] <= corners[1]:
-            repairs.append(Repair("box_outside", file, f"{shown} left out"))
-            continue
-        # annotation tools round: half a pixel over the edge is not worth a word
-        if max(-x, -y, x + w - width, y + h - height) > 1.0:
-            repairs.append(Repair("box_clipped", file, f"{shown} reaches out of {width}x{height}"))
-        boxes.append(corners)
-        labels.append(label_of[category])
-        crowd.append(bool(annotation.get("iscrowd", 0)))
-        areas.append(_area(annotation.get("area"), w * h))
-    return (
-        np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(labels, np.int64),
-        np.array(crowd, bool),
-        np.array(areas, np.float32),
-    )
+        collector.add(
+            (x, y, x + w, y + h),
+            label_of[category],
+            crowd=bool(annotation.get("iscrowd", 0)),
+            area=_area(annotation.get("area"), w * h),
+            shown=f"[{x:g}, {y:g}, {w:g}, {h:g}]",
+        )
+    return collector.arrays()
 
 
 def _area(noted: Any, of_box: float) -> float:

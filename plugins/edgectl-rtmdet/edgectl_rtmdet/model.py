@@ -118,13 +118,13 @@ class RtmdetFamily:
             "model": dict(_MODELS[variant]),
             "train": {
                 "epochs": 150,
-                "batch": 4,
-                "ema_decay": 0.995,
+                "batch": 8,
+                "ema_decay": 0.99,
                 "optimizer": {"name": "adamw", "lr": 0.004, "weight_decay": 0.05},
                 "schedule": {"final_lr_fraction": 0.05},
             },
             "augment": {"mosaic": 0.3, "mosaic_off_fraction": 0.1, "scale": [0.8, 1.6]},
-            "qat": {"batch": 8},
+            "qat": {"batch": 8, "lr": 0.0004, "task_weight": 0.1, "teacher_weight": 1.0},
         }
 
     def build(self, config: RtmdetConfig, *, num_classes: int) -> Rtmdet:

@@ -1,0 +1,29 @@
+"""Readers refuse what is wrong; ``data check`` wants to hear everything that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from edgectl.data.index import Repair
+from edgectl.errors import DataError
+
+_TOLERANT: ContextVar[bool] = ContextVar("tolerant", default=False)
+
+
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Within it, readers leave out what they would refuse, and note it among the repairs."""
+    token = _TOLERANT.set(True)
+    try:
+        yield
+    finally:
+        _TOLERANT.reset(token)
+
+
+def refuse(error: DataError, repairs: list[Repair], kind: str, file: str) -> None:
+    """Raises ``error``, or notes it: the caller then goes on without the faulty part."""
+    if not _TOLERANT.get():
+        raise error
+    repairs.append(Repair(kind, file, error.message))

@@ -1,0 +1,142 @@
+"""Pascal VOC: ``Annotations/*.xml``, ``JPEGImages/``, split lists in ``ImageSets/Main``.
+
+Format: Everingham et al., http://host.robots.ox.ac.uk/pascal/VOC/. Corners are taken as they stand:
+the tools of today count pixels from 0, whatever the original development kit did. Objects marked
+``difficult`` are neither target nor background.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.tolerance import refuse
+from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair, Sample
+from edgectl.errors import DataError
+
+_FIX = "correct the file, or export the annotations again"
+_UNIONS = frozenset({"trainval"})
+"""Lists that repeat what other lists hold."""
+
+
+def is_voc(root: Path) -> bool:
+    """Looks at names only."""
+    return root.is_dir() and next(root.glob("Annotations/*.xml"), None) is not None
+
+
+def read_voc(root: Path) -> DatasetIndex:
+    """Classes in alphabetical order; without split lists everything is *train*.
+
+    Raises:
+        DataError: XML that is none, boxes that are not numbers, absent pictures, lists of pictures
+            without annotation.
+    """
+    repairs: list[Repair] = []
+    documents = {p.stem: _parse(p) for p in sorted(root.glob("Annotations/*.xml"))}
+    names = {_text(o, "name", "") for d in documents.values() for o in d.iter("object")}
+    classes = tuple(sorted(names - {""}))
+    if not classes:
+        raise DataError("no objects in any annotation", where=str(root), fix=_FIX)
+    pictures = {
+        p.stem: p for p in sorted(root.glob("JPEGImages/*")) if p.suffix.lower() in PICTURE_SUFFIXES
+    }
+    splits = {}
+    for name, stems in _split_lists(root, list(documents)).items():
+        made = [_try(root, stem, documents, pictures, classes, repairs) for stem in stems]
+        splits[name] = tuple(s for s in made if s is not None)
+    return DatasetIndex(root.resolve().name, root, "voc", classes, splits, repairs)
+
+
+def _split_lists(root: Path, everything: list[str]) -> dict[str, list[str]]:
+    lists = {
+        split_name(p.stem): [line.split()[0] for line in p.read_text().splitlines() if line.split()]
+        for p in sorted(root.glob("ImageSets/Main/*.txt"))
+        # VOC's own per-class lists are called <class>_<split>
+        if "_" not in p.stem and p.stem not in _UNIONS
+    }
+    return {k: v for k, v in lists.items() if v} or {"train": everything}
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        data = path.read_bytes()
+        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+            raise DataError("annotations do not declare entities", where=str(path), fix=_FIX)
+        return ElementTree.fromstring(data)  # noqa: S314 - entities are refused above
+    except (OSError, ElementTree.ParseError, ValueError) as e:
+        raise DataError(f"not XML: {e}", where=str(path), fix=_FIX) from e
+
+
+def _try(
+    root: Path,
+    stem: str,
+    documents: dict[str, ElementTree.Element],
+    pictures: dict[str, Path],
+    classes: Sequence[str],
+    repairs: list[Repair],
+) -> Sample | None:
+    try:
+        return _sample(root, stem, documents, pictures, classes, repairs)
+    except DataError as e:
+        refuse(e, repairs, "broken_annotation", f"{stem}.xml")
+        return None
+
+
+def _sample(
+    root: Path,
+    stem: str,
+    documents: dict[str, ElementTree.Element],
+    pictures: dict[str, Path],
+    classes: Sequence[str],
+    repairs: list[Repair],
+) -> Sample:
+    where = str(root / "Annotations" / f"{stem}.xml")
+    document = documents.get(stem)
+    if document is None:
+        raise DataError(
+            f"'{stem}' is listed in ImageSets and has no annotation", where=where, fix=_FIX
+        )
+    file = Path(_text(document, "filename", "")).name
+    picture = root / "JPEGImages" / file if file else root
+    if not picture.is_file():
+        if stem not in pictures:
+            raise DataError(
+                f"the picture '{file or stem}' is absent",
+                where=where,
+                fix=f"put it into {root / 'JPEGImages'}",
+            )
+        picture = pictures[stem]
+    width, height = (int(_number(document, f"size/{side}", where)) for side in ("width", "height"))
+    if width <= 0 or height <= 0:
+        raise DataError(f"a picture of {width}x{height}", where=where, fix=_FIX)
+    collector = BoxCollector((width, height), picture.name, repairs)
+    for item in document.iter("object"):
+        name = _text(item, "name", "")
+        if not name:
+            raise DataError("an object without name", where=where, fix=_FIX)
+        x0, y0, x1, y1 = (
+            _number(item, f"bndbox/{side}", where) for side in ("xmin", "ymin", "xmax", "ymax")
+        )
+        difficult = _text(item, "difficult", "0") == "1"
+        collector.add((x0, y0, x1, y1), classes.index(name), crowd=difficult)
+    boxes, labels, crowd, _ = collector.arrays()
+    return Sample(picture, width, height, boxes, labels, crowd)
+
+
+def _text(element: ElementTree.Element, path: str, default: str) -> str:
+    return (element.findtext(path) or default).strip()
+
+
+def _number(element: ElementTree.Element, path: str, where: str) -> float:
+    text = _text(element, path, "")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{path} is not a number: '{text}'", where=where, fix=_FIX)
+    return value

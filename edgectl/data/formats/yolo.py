@@ -1,0 +1,168 @@
+"""YOLO: ``data.yaml`` names splits and classes, one text file a picture holds its boxes.
+
+Format: https://docs.ultralytics.com/datasets/detect/. A line is ``class cx cy width height``, relative to
+the picture. ``labels/`` lies where ``images/`` lies.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.tolerance import refuse
+from edgectl.data.headers import picture_size
+from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair, Sample
+from edgectl.errors import DataError
+
+DESCRIPTION = "data.yaml"
+_SPLITS = ("train", "val", "valid", "test")
+_FIX = "correct the file, or export the labels again"
+
+
+def description_of(path: Path) -> Path | None:
+    """The YAML file of a YOLO directory, or the one given."""
+    if path.is_dir():
+        found = [path / DESCRIPTION, path / "dataset.yaml"]
+        return next((p for p in found if p.is_file()), None)
+    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
+
+
+def read_yolo(path: Path) -> DatasetIndex:
+    """Raises DataError: YAML without names or splits, absent folders, lines that are not boxes."""
+    file = description_of(path)
+    assert file is not None
+    document = _load(file)
+    root = file.parent
+    base = root / str(document.get("path") or ".")
+    if not base.is_dir():  # exports keep the path of the machine they were made on
+        base = root
+    classes = _classes(document, file)
+    repairs: list[Repair] = []
+    splits = {}
+    for key in _SPLITS:
+        if document.get(key):
+            pictures = _pictures(document[key], base, root, file)
+            made = [_sample(p, classes, repairs) for p in pictures]
+            splits[split_name(key)] = tuple(s for s in made if s is not None)
+    if not splits:
+        raise DataError("no split (train, val, test) is named", where=str(file), fix=_FIX)
+    return DatasetIndex(root.resolve().name, root, "yolo", classes, splits, repairs)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as e:
+        first = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise DataError(f"not YAML: {first}", where=str(file), fix=_FIX) from e
+    if not isinstance(document, dict):
+        raise DataError("not a YOLO description: no keys", where=str(file), fix=_FIX)
+    return document
+
+
+def _classes(document: dict[str, Any], file: Path) -> tuple[str, ...]:
+    names = document.get("names")
+    if isinstance(names, dict):
+        try:
+            names = [names[i] for i in range(len(names))]
+        except KeyError as e:
+            raise DataError(f"names: {e.args[0]} is missing", where=str(file), fix=_FIX) from e
+    if not isinstance(names, list) or not names:
+        raise DataError("no list 'names'", where=str(file), fix=_FIX)
+    classes = tuple(str(n) for n in names)
+    if len(set(classes)) < len(classes):
+        raise DataError(f"a class twice: {list(classes)}", where=str(file), fix=_FIX)
+    return classes
+
+
+def _pictures(entry: Any, base: Path, root: Path, file: Path) -> list[Path]:
+    """Of one split: folders, or text files that list pictures."""
+    found: list[Path] = []
+    for part in entry if isinstance(entry, list) else [entry]:
+        name = str(part)
+        # Roboflow writes ../train/images for a folder beside the file
+        places = [base / name, root / name, root / name.removeprefix("../")]
+        place = next((p for p in places if p.exists()), None)
+        if place is None:
+            raise DataError(f"'{name}' is not there", where=str(file), fix="correct the path")
+        if place.is_dir():
+            found += [p for p in sorted(place.rglob("*")) if p.suffix.lower() in PICTURE_SUFFIXES]
+        else:
+            lines = place.read_text(encoding="utf-8").splitlines()
+            found += [_listed(line.strip(), place, base) for line in lines if line.strip()]
+    return found
+
+
+def _listed(name: str, listing: Path, base: Path) -> Path:
+    for place in (listing.parent / name, base / name):
+        if place.is_file():
+            return place
+    raise DataError(f"'{name}' is absent", where=str(listing), fix="correct the list")
+
+
+def label_file(picture: Path) -> Path:
+    """``images/a/b.jpg`` to ``labels/a/b.txt``; beside the picture where there is no ``images``."""
+    parts = list(picture.parts)
+    for i in range(len(parts) - 2, -1, -1):
+        if parts[i] == "images":
+            parts[i] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def _sample(picture: Path, classes: tuple[str, ...], repairs: list[Repair]) -> Sample | None:
+    try:
+        width, height = picture_size(picture)
+    except DataError as e:
+        refuse(e, repairs, "unreadable_picture", picture.name)
+        return None
+    collector = BoxCollector((width, height), picture.name, repairs)
+    labels = label_file(picture)
+    if not labels.is_file():
+        repairs.append(Repair("missing_label", picture.name, f"no {labels.name}: taken as empty"))
+    else:
+        for number, line in enumerate(_lines(labels), start=1):
+            if line.split():
+                try:
+                    corners, label = _box(line, (width, height), classes, f"{labels}:{number}")
+                except DataError as e:
+                    refuse(e, repairs, "not_a_box", labels.name)
+                    continue
+                collector.add(corners, label, shown=line.strip())
+    boxes, own, crowd, _ = collector.arrays()
+    return Sample(picture, width, height, boxes, own, crowd)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX) from e
+
+
+def _box(
+    line: str, size: tuple[int, int], classes: tuple[str, ...], where: str
+) -> tuple[tuple[float, float, float, float], int]:
+    try:
+        numbers = [float(v) for v in line.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 5 or not all(math.isfinite(v) for v in numbers):
+        raise DataError(f"not 'class cx cy width height': {line[:60]}", where=where, fix=_FIX)
+    label = int(numbers[0])
+    if not 0 <= label < len(classes) or label != numbers[0]:
+        raise DataError(
+            f"class {numbers[0]:g}; there are {len(classes)}, from 0", where=where, fix=_FIX
+        )
+    xs, ys = numbers[1::2], numbers[2::2]
+    if len(numbers) == 5:
+        cx, cy, w, h = numbers[1:]
+        xs, ys = [cx - w / 2, cx + w / 2], [cy - h / 2, cy + h / 2]
+    # more numbers are the corners of a polygon: the box around it
+    width, height = size
+    return (min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height), label

@@ -1,0 +1,56 @@
+"""A directory that appears under its name when it is complete, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgectl.data.index import Sample
+from edgectl.errors import DataError
+
+
+@contextmanager
+def staged(directory: Path) -> Iterator[Path]:
+    """An empty directory beside ``directory``, renamed to it at the end.
+
+    Raises DataError where the name is taken, before any work and again at the end.
+    """
+    _require_free(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as name:
+        place = Path(name) / directory.name
+        place.mkdir()
+        yield place
+        _require_free(directory)
+        if directory.is_dir():
+            directory.rmdir()
+        place.rename(directory)
+
+
+def _require_free(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DataError(
+            "is there already, and not empty", where=str(directory), fix="name another directory"
+        )
+
+
+class PictureCopies:
+    """Copies pictures into directories, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Path, set[str]] = {}
+
+    def add(self, sample: Sample, directory: Path) -> Path:
+        """The copy. A name that another picture has taken gets a number."""
+        taken = self._taken.setdefault(directory, set())
+        name, number = sample.path.name, 1
+        # labels go by the stem in some formats, and file systems may ignore case
+        while Path(name).stem.lower() in taken:
+            number += 1
+            name = f"{sample.path.stem}_{number}{sample.path.suffix}"
+        taken.add(Path(name).stem.lower())
+        directory.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy2(sample.path, directory / name))

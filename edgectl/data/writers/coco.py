@@ -1,0 +1,70 @@
+"""Writes COCO annotation files, in the 2017 and in the Roboflow layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgectl.data.formats.coco import ROBOFLOW_FILE
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.staging import PictureCopies
+
+
+def write_coco2017(index: DatasetIndex, directory: Path) -> None:
+    """``annotations/instances_<split>2017.json`` and ``<split>2017/``."""
+    (directory / "annotations").mkdir()
+    for split, samples in index.splits.items():
+        folder = f"{'val' if split == 'valid' else split}2017"
+        file = directory / "annotations" / f"instances_{folder}.json"
+        _write(file, samples, directory / folder, index.classes)
+
+
+def write_roboflow(index: DatasetIndex, directory: Path) -> None:
+    """``<split>/_annotations.coco.json`` beside the pictures."""
+    for split, samples in index.splits.items():
+        (directory / split).mkdir()
+        _write(directory / split / ROBOFLOW_FILE, samples, directory / split, index.classes)
+
+
+def _write(file: Path, samples: Sequence[Sample], folder: Path, classes: Sequence[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    copies = PictureCopies()
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, sample in enumerate(samples, start=1):
+        copy = copies.add(sample, folder)
+        images.append(
+            {"id": number, "file_name": copy.name, "width": sample.width, "height": sample.height}
+        )
+        for row in _annotations(sample, number):
+            annotations.append({"id": len(annotations) + 1, **row})
+    document = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [
+            {"id": i, "name": name, "supercategory": "object"}
+            for i, name in enumerate(classes, start=1)
+        ],
+    }
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+
+def _annotations(sample: Sample, image: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "image_id": image,
+            "category_id": int(label) + 1,
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "area": float(area),
+            "iscrowd": int(crowd),
+        }
+        for (x0, y0, x1, y1), label, crowd, area in zip(
+            sample.boxes_xyxy.astype(float).tolist(),
+            sample.labels,
+            sample.crowd,
+            sample.object_areas(),
+            strict=True,
+        )
+    ]

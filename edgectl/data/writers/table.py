@@ -1,0 +1,29 @@
+"""Writes CSV: ``annotations.csv`` with a column ``split``, pictures in ``images/``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from edgectl.data.formats.table import COLUMNS
+from edgectl.data.index import DatasetIndex
+from edgectl.data.staging import PictureCopies
+
+
+def write_csv(index: DatasetIndex, directory: Path) -> None:
+    """A picture without objects gets a line with an empty class."""
+    copies = PictureCopies()
+    with (directory / "annotations.csv").open("w", encoding="utf-8", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow([*COLUMNS, "split", "crowd"])
+        for split, samples in index.splits.items():
+            for sample in samples:
+                name = copies.add(sample, directory / "images").name
+                head = [name, sample.width, sample.height]
+                for box, label, crowd in zip(
+                    sample.boxes_xyxy, sample.labels, sample.crowd, strict=True
+                ):
+                    corners = [f"{v:.3f}" for v in box.tolist()]
+                    writer.writerow([*head, index.classes[label], *corners, split, int(crowd)])
+                if not len(sample.labels):
+                    writer.writerow([*head, "", "", "", "", "", split, 0])

@@ -1,0 +1,43 @@
+"""Writes Pascal VOC. Crowd regions become ``difficult`` objects; splits become lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.staging import PictureCopies
+
+
+def write_voc(index: DatasetIndex, directory: Path) -> None:
+    """``Annotations``, ``JPEGImages``, ``ImageSets/Main``. Corners keep two decimals."""
+    annotations, lists = directory / "Annotations", directory / "ImageSets" / "Main"
+    annotations.mkdir()
+    lists.mkdir(parents=True)
+    copies = PictureCopies()
+    for split, samples in index.splits.items():
+        stems = []
+        for sample in samples:
+            copy = copies.add(sample, directory / "JPEGImages")
+            _write(sample, copy.name, index, annotations / f"{copy.stem}.xml")
+            stems.append(copy.stem)
+        name = "val" if split == "valid" else split
+        (lists / f"{name}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8")
+
+
+def _write(sample: Sample, picture: str, index: DatasetIndex, file: Path) -> None:
+    root = Element("annotation")
+    SubElement(root, "folder").text = "JPEGImages"
+    SubElement(root, "filename").text = picture
+    size = SubElement(root, "size")
+    for name, value in (("width", sample.width), ("height", sample.height), ("depth", 3)):
+        SubElement(size, name).text = str(value)
+    for box, label, crowd in zip(sample.boxes_xyxy, sample.labels, sample.crowd, strict=True):
+        item = SubElement(root, "object")
+        SubElement(item, "name").text = index.classes[label]
+        SubElement(item, "difficult").text = str(int(crowd))
+        corners = SubElement(item, "bndbox")
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), box.tolist(), strict=True):
+            SubElement(corners, name).text = f"{value:.2f}".rstrip("0").rstrip(".")
+    indent(root)
+    ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)

@@ -1,0 +1,47 @@
+"""Writes YOLO: ``data.yaml``, ``images/<split>``, ``labels/<split>``.
+
+The format has no word for crowd regions; they are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.staging import PictureCopies
+
+
+def write_yolo(index: DatasetIndex, directory: Path) -> None:
+    """Coordinates keep eight decimals: a hundred-thousandth of a pixel."""
+    description: dict[str, object] = {"path": "."}
+    copies = PictureCopies()
+    for split, samples in index.splits.items():
+        name = "val" if split == "valid" else split
+        description[name] = f"images/{name}"
+        labels = directory / "labels" / name
+        labels.mkdir(parents=True)
+        (directory / "images" / name).mkdir(parents=True)
+        for sample in samples:
+            copy = copies.add(sample, directory / "images" / name)
+            (labels / f"{copy.stem}.txt").write_text(_lines(sample), encoding="utf-8")
+    description["names"] = dict(enumerate(index.classes))
+    text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+    (directory / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def _lines(sample: Sample) -> str:
+    lines = []
+    for box, label, crowd in zip(sample.boxes_xyxy, sample.labels, sample.crowd, strict=True):
+        if crowd:
+            continue
+        x0, y0, x1, y1 = box.tolist()
+        numbers = (
+            (x0 + x1) / 2 / sample.width,
+            (y0 + y1) / 2 / sample.height,
+            (x1 - x0) / sample.width,
+            (y1 - y0) / sample.height,
+        )
+        lines.append(f"{label} " + " ".join(f"{n:.8f}" for n in numbers) + "\n")
+    return "".join(lines)

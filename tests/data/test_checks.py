@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgectl.data.checks import Evidence, run_checks
+from edgectl.data.formats import read_dataset
+from edgectl.data.formats.tolerance import tolerant
+from edgectl.data.repair import write_repaired
+from edgectl.data.similarity import fingerprint, near_duplicates
+from edgectl.data.survey import survey
+from edgectl.errors import DataError
+
+DATA = Path(os.environ.get("EDGECTL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+needs_data = pytest.mark.skipif(not (DATA / "coco_mask").is_dir(), reason="coco_mask is absent")
+
+
+def scene(seed, size=(160, 120)):
+    """A picture of its own: some random ellipses on a random ground."""
+    rng = np.random.default_rng(seed)
+    width, height = size
+    picture = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    for _ in range(12):
+        centre = tuple(int(v) for v in rng.integers(0, (width, height)))
+        axes = tuple(int(v) for v in rng.integers(6, 40, 2))
+        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+        cv2.ellipse(picture, centre, axes, int(rng.integers(180)), 0, 360, colour, -1)
+    return picture
+
+
+def write_split(root, split, pictures, annotations, categories=("cat", "dog")):
+    folder = root / split
+    folder.mkdir(parents=True)
+    images = []
+    for number, (name, picture) in enumerate(pictures.items(), start=1):
+        if picture is not None:
+            cv2.imwrite(str(folder / name), picture)
+        images.append({"id": number, "file_name": name, "width": 160, "height": 120})
+    numbers = {image["file_name"]: image["id"] for image in images}
+    document = {
+        "images": images,
+        "categories": [{"id": i, "name": n} for i, n in enumerate(categories, start=1)],
+        "annotations": [
+            {"id": i, "image_id": numbers.get(name, 999), "category_id": c, "bbox": bbox}
+            for i, (name, c, bbox) in enumerate(annotations)
+        ],
+    }
+    (folder / "_annotations.coco.json").write_text(json.dumps(document))
+    return folder
+
+
+def findings(root, size=(192, 192)):
+    with tolerant():
+        index = read_dataset(root)
+    facts = survey(index)
+    return index, facts, run_checks(Evidence(index, facts, size, 8.0))
+
+
+def kinds(found, severity=None):
+    return {f.kind for f in found if severity in (None, f.severity)}
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """One of every fault."""
+    names = [f"{i:02}.jpg" for i in range(24)]
+    pictures = {n: scene(i) for i, n in enumerate(names)}
+    pictures["absent.jpg"] = None
+    pictures["small.jpg"] = scene(100, (80, 60))
+    pictures["blank.jpg"] = np.full((120, 160, 3), 90, np.uint8)
+    pictures["again.jpg"] = cv2.resize(scene(0), None, fx=1.0, fy=1.0)
+    whole = [0, 0, 100, 100]
+    annotations = [(n, 1, whole) for n in names]
+    annotations += [
+        ("01.jpg", 2, [10, 10, 0, 5]),
+        ("02.jpg", 2, [500, 10, 20, 20]),
+        ("03.jpg", 2, [150, 10, 40, 20]),
+        ("04.jpg", 1, [0, 0, 100, 99]),
+        ("05.jpg", 77, whole),
+        ("06.jpg", 1, [1, 2, 3]),
+        ("nobody.jpg", 1, whole),
+    ]
+    annotations += [("07.jpg", 3, [i, i, 4, 4]) for i in range(6)]
+    categories = ("elephant", "dog", "elefant", "unused")
+    train = write_split(tmp_path, "train", pictures, annotations, categories)
+    cut = (train / "08.jpg").read_bytes()
+    (train / "08.jpg").write_bytes(cut[: len(cut) // 2])
+    (train / "09.jpg").write_bytes(b"not a picture")
+    bright = {f"v{i}.jpg": 255 - (255 - scene(200 + i)) // 4 for i in range(6)}
+    bright["copy.jpg"] = scene(10)
+    boxes = [(n, 2, [5 * i, 5, 8, 8]) for n in bright for i in range(6)]
+    write_split(tmp_path, "valid", bright, boxes, categories)
+    return tmp_path
+
+
+def test_every_fault_is_found(broken):
+    _, _, found = findings(broken)
+    assert kinds(found, "error") == {
+        "missing_picture", "orphan_annotation", "unknown_class", "not_a_box", "unreadable_picture",
+        "wrong_size", "leakage",
+    }  # fmt: skip
+    assert kinds(found, "warning") >= {
+        "zero_size_box", "box_outside", "duplicate_box", "unused_class", "similar_classes",
+        "blank_picture", "near_duplicate", "shift", "tiny_objects",
+    }  # fmt: skip
+    assert kinds(found, "note") >= {"box_clipped", "few_examples"}
+    unreadable = {Path(f.file).name for f in found if f.kind == "unreadable_picture"}
+    assert unreadable == {"08.jpg", "09.jpg"}
+    shifts = " ".join(f.detail for f in found if f.kind == "shift")
+    assert "brighter" in shifts
+    assert "classes" in shifts
+    assert [f.severity for f in found] == sorted(
+        (f.severity for f in found), key=["error", "warning", "note"].index
+    )
+
+
+def test_without_tolerance_the_first_fault_is_an_error(broken):
+    with pytest.raises(DataError):
+        read_dataset(broken)
+
+
+def test_a_repaired_copy_has_no_errors_and_the_original_stays(broken, tmp_path):
+    before = {p: p.read_bytes() for p in sorted(broken.rglob("*")) if p.is_file()}
+    index, facts, found = findings(broken)
+    done = write_repaired(index, facts, found, tmp_path / "fixed")
+    _, _, again = findings(tmp_path / "fixed")
+    assert not kinds(again, "error")
+    assert "duplicate_box" not in kinds(again)
+    assert done["left_out"] == 5  # two unreadable, one of another size, two copies
+    assert all(p.read_bytes() == data for p, data in before.items())
+
+
+def test_a_clean_set_has_no_faults(tmp_path):
+    for split, first in (("train", 0), ("valid", 50)):
+        pictures = {f"{split}{i}.jpg": scene(first + i) for i in range(20)}
+        boxes = [(n, 1 + k % 2, [5, 5, 60 + k, 50]) for k, n in enumerate(list(pictures) * 2)]
+        write_split(tmp_path, split, pictures, boxes)
+    _, _, found = findings(tmp_path)
+    assert not kinds(found, "error")
+    assert not kinds(found, "warning")
+
+
+def test_a_turned_picture_is_told_from_a_wrong_one(tmp_path):
+    write_split(tmp_path, "train", {"a.jpg": scene(1, (120, 160))}, [("a.jpg", 1, [0, 0, 90, 90])])
+    _, _, found = findings(tmp_path)
+    assert {f.kind for f in found if f.kind in ("exif_rotation", "wrong_size")} == {"exif_rotation"}
+
+
+@pytest.mark.parametrize("quality", [30, 60, 95])
+@pytest.mark.parametrize("scale", [0.5, 0.9, 1.3])
+def test_copies_are_recognised_and_other_pictures_are_not(quality, scale):
+    originals = [scene(i) for i in range(12)]
+    copies = []
+    for picture in originals:
+        resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        _, data = cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        copies.append(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    prints = [fingerprint(p) for p in originals + copies]
+    found = near_duplicates(np.array([h for h, _ in prints]), np.array([t for _, t in prints]))
+    assert found == [(i, i + 12) for i in range(12)]
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["coco_mask", "coco128", "digits01"])
+def test_nothing_is_invented_on_real_sets(name):
+    _, _, found = findings(DATA / name)
+    assert not kinds(found, "error")
+    assert not kinds(found) & {"near_duplicate", "similar_classes", "duplicate_box"}
+
+
+@needs_data
+def test_bccd_has_two_empty_boxes_and_one_field_in_two_splits():
+    _, _, found = findings(DATA / "bccd")
+    assert sum(f.kind == "zero_size_box" for f in found) == 2
+    # the same field of cells, refocused: one in train, one in valid
+    (leak,) = [f for f in found if f.kind == "leakage"]
+    assert "BloodImage_00038.jpg" in leak.detail
+    assert "BloodImage_00037.jpg" in leak.detail
+
+
+@needs_data
+def test_ten_leaked_pictures_are_named_all_ten(tmp_path):
+    shutil.copytree(DATA / "coco_mask", tmp_path / "set")
+    train, valid = (tmp_path / "set" / s for s in ("train", "valid"))
+    file = train / "_annotations.coco.json"
+    document = json.loads(file.read_text())
+    leaked = sorted(valid.glob("*.jpg"))[:10]
+    for number, path in enumerate(leaked, start=10_000):
+        picture = cv2.resize(cv2.imread(str(path)), None, fx=0.9, fy=0.9)
+        cv2.imwrite(str(train / f"leak{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 70])
+        height, width = picture.shape[:2]
+        image = {"id": number, "file_name": f"leak{number}.jpg", "width": width, "height": height}
+        document["images"].append(image)
+    file.write_text(json.dumps(document))
+    _, _, found = findings(tmp_path / "set")
+    assert {Path(f.file).name for f in found if f.kind == "leakage"} == {p.name for p in leaked}
