@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,11 @@ import numpy as np
 
 from edgectl.data.index import PICTURE_SUFFIXES, Sample
 from edgectl.data.preprocess import decode, resize_picture
+from edgectl.data.staging import staged
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec
+
+_WRITE_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -84,3 +89,31 @@ def _hashed(files: Sequence[Path], seed: int, source: str) -> CalibrationSet:
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return CalibrationSet(tuple(files), digest.hexdigest(), seed, source)
+
+
+def write_calibration(
+    chosen: CalibrationSet, directory: Path, form: str, spec: PreprocessSpec
+) -> list[str]:
+    """``calibration.json``, and the pictures as a vendor's tool wants them.
+
+    Args:
+        form: ``list``: no pictures. ``npy``: one array (N, H, W, 3), uint8, rgb. ``bin``: a raw uint8
+            file a picture, row by row. ``zip``: the picture files as they are.
+
+    Returns:
+        Names of the files written.
+    """
+    with staged(directory) as place:
+        document = json.dumps(chosen.to_dict() | {"input_size": list(spec.input_size)}, indent=1)
+        (place / "calibration.json").write_text(document + "\n", encoding="utf-8")
+        if form == "npy":
+            batches = list(chosen.pictures(spec, _WRITE_BATCH))
+            np.save(place / "calibration.npy", np.concatenate(batches))
+        if form == "bin":
+            for number, batch in enumerate(chosen.pictures(spec, 1)):
+                (place / f"{number:05}.bin").write_bytes(batch[0].tobytes())
+        if form == "zip":
+            with zipfile.ZipFile(place / "calibration.zip", "w") as archive:
+                for number, path in enumerate(chosen.files):
+                    archive.write(path, f"{number:05}{path.suffix.lower()}")
+    return sorted(p.name for p in directory.iterdir())

@@ -74,3 +74,55 @@ def test_check_fix_writes_a_copy_that_passes(yolo, tmp_path):
     assert document["data"]["repaired"]["pictures"] == 5
     code, document = data("check", tmp_path / "fixed")
     assert code == 0
+
+
+def test_split_is_reproducible_and_complete(yolo, tmp_path):
+    code, document = data("split", yolo, tmp_path / "a", "--valid", "0.34", "--seed", "1")
+    assert code == 0
+    counts = {n: s["images"] for n, s in document["data"]["splits"].items()}
+    assert counts == {"train": 4, "valid": 2}
+    data("split", yolo, tmp_path / "b", "--valid", "0.34", "--seed", "1")
+    names = [
+        sorted(p.name for p in (tmp_path / d / "images" / "val").iterdir()) for d in ("a", "b")
+    ]
+    assert names[0] == names[1]
+
+
+def test_split_refuses_shares_that_leave_nothing(yolo, tmp_path):
+    assert data("split", yolo, tmp_path / "a", "--valid", "0.6", "--test", "0.4")[0] == 2
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("extra", [[], ["--augmented"]])
+def test_preview_is_a_picture_of_the_right_size(yolo, tmp_path, extra):
+    sheet = tmp_path / "sheet.png"
+    code, document = data("preview", yolo, "--out", sheet, "--imgsz", "64", *extra)
+    assert code == 0
+    assert len(document["data"]["pictures"]) == 3
+    # three pictures on a grid of two by two, four pixels apart
+    assert cv2.imread(str(sheet)).shape == (2 * 68, 2 * 68, 3)
+
+
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        ("list", ["calibration.json"]),
+        ("npy", ["calibration.json", "calibration.npy"]),
+        ("bin", ["00000.bin", "00001.bin", "calibration.json"]),
+        ("zip", ["calibration.json", "calibration.zip"]),
+    ],
+)
+def test_calibration_in_every_form(yolo, tmp_path, form, files):
+    out = tmp_path / "calib"
+    words = ["--out", out, "--to", form, "--count", "2", "--imgsz", "64"]
+    code, document = data("calib", yolo, *words)
+    assert code == 0
+    assert document["data"]["files"] == files
+    assert sorted(p.name for p in out.iterdir()) == files
+    assert all(name.startswith("train") for name in document["data"]["names"])
+    if form == "npy":
+        array = np.load(out / "calibration.npy")
+        assert array.shape == (2, 64, 64, 3)
+        assert array.dtype == np.uint8
+    if form == "bin":
+        assert (out / "00000.bin").stat().st_size == 64 * 64 * 3
