@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from edgectl.cli import data_calib, data_check, data_convert, data_preview, data_split
+from edgectl.cli import data_calib, data_check, data_convert, data_pack, data_preview, data_split
 from edgectl.cli.session import Session
 from edgectl.plugins.registry import build_registry
 
@@ -17,6 +17,7 @@ app.command("check", epilog=data_check.EPILOG)(data_check.check)
 app.command("preview", epilog=data_preview.EPILOG)(data_preview.preview)
 app.command("split", epilog=data_split.EPILOG)(data_split.split)
 app.command("convert", epilog=data_convert.EPILOG)(data_convert.convert)
+app.command("pack", epilog=data_pack.EPILOG)(data_pack.pack)
 app.command("calib", epilog=data_calib.EPILOG)(data_calib.calib)
 
 

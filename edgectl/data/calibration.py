@@ -15,6 +15,7 @@ import numpy as np
 from edgectl.data.index import PICTURE_SUFFIXES, Sample
 from edgectl.data.preprocess import decode, resize_picture
 from edgectl.data.staging import staged
+from edgectl.data.storage import read_bytes
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec
 
@@ -87,7 +88,7 @@ def calibration_from_directory(directory: Path, count: int, seed: int) -> Calibr
 def _hashed(files: Sequence[Path], seed: int, source: str) -> CalibrationSet:
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.name.encode() + b"\0" + read_bytes(path))
     return CalibrationSet(tuple(files), digest.hexdigest(), seed, source)
 
 
@@ -115,5 +116,5 @@ def write_calibration(
         if form == "zip":
             with zipfile.ZipFile(place / "calibration.zip", "w") as archive:
                 for number, path in enumerate(chosen.files):
-                    archive.write(path, f"{number:05}{path.suffix.lower()}")
+                    archive.writestr(f"{number:05}{path.suffix.lower()}", read_bytes(path))
     return sorted(p.name for p in directory.iterdir())

@@ -151,9 +151,11 @@ def splits_present(e: Evidence) -> Iterator[Finding]:
 def pictures_twice(e: Evidence) -> Iterator[Finding]:
     """Near-duplicates; across splits they leak what is to be predicted."""
     known = [f for f in e.facts if f.hash is not None and f.thumb is not None]
-    hashes = np.array([f.hash for f in known], bool).reshape(len(known), -1)
-    thumbs = np.array([f.thumb for f in known], np.float32).reshape(len(known), -1)
-    for i, j in near_duplicates(hashes, thumbs) if len(known) > 1 else ():
+    if len(known) < 2:
+        return
+    hashes = np.array([f.hash for f in known], bool)
+    thumbs = np.array([f.thumb for f in known], np.float32)
+    for i, j in near_duplicates(hashes, thumbs):
         a, b = known[i], known[j]
         if a.split != b.split:
             detail = f"{a.split}/{a.path.name} is {b.split}/{b.path.name}: {b.split} scores what was seen"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgectl.data.storage import size_of
 from edgectl.errors import UnknownNameError
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
@@ -99,7 +100,7 @@ class DatasetIndex:
         """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
         h = hashlib.sha256("\0".join(self.classes).encode())
         for s in sorted(self.splits[split], key=lambda s: s.path.name):
-            h.update(f"{s.path.name}\0{s.path.stat().st_size}\0".encode())
+            h.update(f"{s.path.name}\0{size_of(s.path)}\0".encode())
             h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
             h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
         return h.hexdigest()[:16]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from edgectl.data.index import Sample
+from edgectl.data.storage import read_bytes
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Size
 
@@ -69,7 +70,7 @@ def decode(path: Path, *, stored: bool = False) -> np.ndarray:
             PNG with grey or black without a word, so the end marker is looked for.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as e:
         raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
     if _is_cut_short(data):

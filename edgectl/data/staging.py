@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgectl.data.index import Sample
+from edgectl.data.storage import pack_of, read_bytes
 from edgectl.errors import DataError
 
 
@@ -53,4 +54,8 @@ class PictureCopies:
             name = f"{sample.path.stem}_{number}{sample.path.suffix}"
         taken.add(Path(name).stem.lower())
         directory.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copy2(sample.path, directory / name))
+        target = directory / name
+        if pack_of(sample.path) is None:
+            return Path(shutil.copy2(sample.path, target))
+        target.write_bytes(read_bytes(sample.path))
+        return target

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgectl.data.formats import coco, folder, table, voc, yolo
+from edgectl.data.formats import coco, folder, pack, table, voc, yolo
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 
@@ -35,6 +35,7 @@ def _read_coco_file(path: Path) -> DatasetIndex:
 
 
 FORMATS: tuple[Format, ...] = (
+    Format("lmdb", "a pack, NAME.lmdb", pack.is_pack, pack.read_pack),
     Format(
         "coco-roboflow",
         "<split>/_annotations.coco.json beside the pictures",

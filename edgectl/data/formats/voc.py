@@ -53,12 +53,19 @@ def read_voc(root: Path) -> DatasetIndex:
 
 def _split_lists(root: Path, everything: list[str]) -> dict[str, list[str]]:
     lists = {
-        split_name(p.stem): [line.split()[0] for line in p.read_text().splitlines() if line.split()]
+        split_name(p.stem): [line.split()[0] for line in _lines(p) if line.split()]
         for p in sorted(root.glob("ImageSets/Main/*.txt"))
         # VOC's own per-class lists are called <class>_<split>
         if "_" not in p.stem and p.stem not in _UNIONS
     }
     return {k: v for k, v in lists.items() if v} or {"train": everything}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX) from e
 
 
 def _parse(path: Path) -> ElementTree.Element:

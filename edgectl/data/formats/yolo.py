@@ -93,8 +93,8 @@ def _pictures(entry: Any, base: Path, root: Path, file: Path) -> list[Path]:
         if place.is_dir():
             found += [p for p in sorted(place.rglob("*")) if p.suffix.lower() in PICTURE_SUFFIXES]
         else:
-            lines = place.read_text(encoding="utf-8").splitlines()
-            found += [_listed(line.strip(), place, base) for line in lines if line.strip()]
+            lines = (line.strip() for line in _lines(place))
+            found += [_listed(line, place, base) for line in lines if line]
     return found
 
 

@@ -1,0 +1,116 @@
+"""Writes a pack: every picture file as it is, and all labels, in one memory-mapped LMDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from edgectl.data.formats.pack import INDEX, SCHEMA
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.staging import staged
+from edgectl.data.storage import SUFFIX, read_bytes, size_of
+from edgectl.errors import DataError
+
+_BLOCK = 64
+_OVERHEAD = 1.3
+_ROOM = 64 << 20
+"""Map size beyond the pictures: pages are 4 KiB, labels are text."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """``pictures`` and ``bytes`` of the pack."""
+
+    pictures: int
+    bytes: int
+
+
+def write_pack(
+    index: DatasetIndex,
+    target: Path,
+    *,
+    workers: int = 4,
+    seen: Callable[[], None] = lambda: None,
+) -> Packed:
+    """Writes ``target``, whose name ends in ``.lmdb``; it appears when it is complete.
+
+    Memory holds one block of pictures at a time, however large the set.
+
+    Raises:
+        DataError: the name, or a picture that cannot be read.
+    """
+    if target.suffix != SUFFIX:
+        raise DataError(
+            f"a pack's name ends in {SUFFIX}", where=str(target), fix=f"{target}{SUFFIX}"
+        )
+    keys = {split: _keys(split, samples) for split, samples in index.splits.items()}
+    total = sum(size_of(s.path) for v in index.splits.values() for s in v)
+    with staged(target) as place:
+        environment = lmdb.open(str(place), map_size=int(total * _OVERHEAD) + _ROOM, lock=False)
+        with environment, ThreadPoolExecutor(workers) as pool:
+            for split, samples in index.splits.items():
+                rows = list(zip(keys[split], samples, strict=True))
+                for first in range(0, len(rows), _BLOCK):
+                    block = rows[first : first + _BLOCK]
+                    contents = pool.map(lambda item: _contents(item[1]), block)
+                    with environment.begin(write=True) as transaction:
+                        for (key, _), data in zip(block, contents, strict=True):
+                            transaction.put(key.encode(), data)
+                            seen()
+            with environment.begin(write=True) as transaction:
+                transaction.put(INDEX.encode(), json.dumps(_document(index, keys)).encode())
+        (place / "lock.mdb").unlink(missing_ok=True)
+    return Packed(sum(len(v) for v in keys.values()), (target / "data.mdb").stat().st_size)
+
+
+def _contents(sample: Sample) -> bytes:
+    try:
+        return read_bytes(sample.path)
+    except OSError as e:
+        raise DataError(f"cannot be read: {e.strerror}", where=str(sample.path)) from e
+
+
+def _keys(split: str, samples: Sequence[Sample]) -> list[str]:
+    """``train/a.jpg``; a second picture of that name gets a number."""
+    taken: set[str] = set()
+    keys = []
+    for sample in samples:
+        key, number = f"{split}/{sample.path.name}", 1
+        while key in taken:
+            number += 1
+            key = f"{split}/{sample.path.stem}_{number}{sample.path.suffix}"
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def _document(index: DatasetIndex, keys: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "name": index.name,
+        "classes": list(index.classes),
+        "made_splits": index.made_splits,
+        "splits": {
+            split: [_row(k, s) for k, s in zip(keys[split], samples, strict=True)]
+            for split, samples in index.splits.items()
+        },
+    }
+
+
+def _row(key: str, sample: Sample) -> dict[str, Any]:
+    return {
+        "key": key,
+        "width": sample.width,
+        "height": sample.height,
+        "boxes": sample.boxes_xyxy.tolist(),
+        "labels": sample.labels.tolist(),
+        "crowd": sample.crowd.tolist(),
+        "areas": None if sample.areas is None else sample.areas.tolist(),
+        "image_label": sample.image_label,
+    }
