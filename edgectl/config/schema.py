@@ -34,7 +34,9 @@ class DataConfig(StrictModel):
     train_split: str = "train"
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
-    cache: Literal["ram", "off"] = "ram"
+    cache: Literal["auto", "ram", "disk", "off"] = "auto"
+    """Where decoded pictures are kept: auto takes memory while they fit into a gigabyte, else a
+    memory-mapped file in the user's cache."""
 
 
 class PreprocessConfig(StrictModel):

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from edgectl.config.schema import RunConfig
-from edgectl.data.cache import PictureCache
+from edgectl.data.disk_cache import open_cache
 from edgectl.data.index import Sample
 from edgectl.data.loader import Batch, TrainLoader
 from edgectl.types import PreprocessSpec, Task
@@ -37,7 +37,7 @@ def train_batches(
     batch: int,
 ) -> BatchLoader:
     """Raises DataError for no samples, and for pictures that cannot be read."""
-    cache = PictureCache(samples, spec, enabled=config.data.cache == "ram")
+    cache = open_cache(samples, spec, config.data.cache)
     seed = config.train.seed
     if task != "classification":
         return TrainLoader(cache, spec, config.augment, batch=batch, seed=seed)

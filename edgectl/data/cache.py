@@ -16,7 +16,7 @@ import numpy as np
 from edgectl.data.index import Sample
 from edgectl.data.orientation import read_labelled
 from edgectl.data.preprocess import in_order, resize_to
-from edgectl.types import PreprocessSpec
+from edgectl.types import PreprocessSpec, Size
 
 _OVERSAMPLE = 2.0
 _THREADS = 2
@@ -60,7 +60,7 @@ class PictureCache:
         self._pictures: list[Picture] | None = None
         if enabled:
             with ThreadPoolExecutor(_THREADS) as pool:
-                self._pictures = list(pool.map(self._read, self._samples))
+                self._pictures = list(pool.map(lambda s: read_picture(s, spec), self._samples))
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -68,26 +68,33 @@ class PictureCache:
     def __getitem__(self, index: int) -> Picture:
         if self._pictures is not None:
             return self._pictures[index]
-        return self._read(self._samples[index])
+        return read_picture(self._samples[index], self._spec)
 
     @property
     def nbytes(self) -> int:
         """Memory held by pixels."""
         return sum(p.pixels.nbytes for p in self._pictures or ())
 
-    def _read(self, sample: Sample) -> Picture:
-        pixels, sample = read_labelled(sample)
-        height, width = pixels.shape[:2]
-        rows, columns = self._spec.input_size
-        scale = min(1.0, _OVERSAMPLE * min(rows / height, columns / width))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        if scale < 1.0:
-            pixels = resize_to(pixels, size)
-        factor = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
-        wanted = ~sample.crowd
-        return Picture(
-            np.ascontiguousarray(in_order(pixels, self._spec)),
-            sample.boxes_xyxy[wanted] * factor,
-            sample.labels[wanted],
-            sample.image_label,
-        )
+
+def read_picture(sample: Sample, spec: PreprocessSpec) -> Picture:
+    """Decodes one picture, scaled down to at most twice the network's input."""
+    pixels, sample = read_labelled(sample)
+    height, width = pixels.shape[:2]
+    size = cached_size(height, width, spec)
+    if size != (height, width):
+        pixels = resize_to(pixels, size)
+    factor = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
+    wanted = ~sample.crowd
+    return Picture(
+        np.ascontiguousarray(in_order(pixels, spec)),
+        sample.boxes_xyxy[wanted] * factor,
+        sample.labels[wanted],
+        sample.image_label,
+    )
+
+
+def cached_size(height: int, width: int, spec: PreprocessSpec) -> Size:
+    """(height, width) a picture of that size is kept at."""
+    rows, columns = spec.input_size
+    scale = min(1.0, _OVERSAMPLE * min(rows / height, columns / width))
+    return max(1, round(height * scale)), max(1, round(width * scale))

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from edgectl.config.schema import ClassifyConfig
 from edgectl.data.ahead import ahead, shuffled
-from edgectl.data.cache import PictureCache
+from edgectl.data.disk_cache import Pictures
 from edgectl.data.loader import Batch
 from edgectl.data.mixing import mix, mixes
 from edgectl.data.preprocess import letterbox_geometry, resize_to
@@ -40,7 +40,7 @@ class ClassTrainLoader:
 
     def __init__(
         self,
-        cache: PictureCache,
+        cache: Pictures,
         labels: np.ndarray,
         spec: PreprocessSpec,
         config: ClassifyConfig,

@@ -16,7 +16,7 @@ from torch import Tensor
 from edgectl.config.schema import AugmentConfig
 from edgectl.data.ahead import ahead, shuffled
 from edgectl.data.augment import augment
-from edgectl.data.cache import PictureCache
+from edgectl.data.disk_cache import Pictures
 from edgectl.data.index import Sample
 from edgectl.data.orientation import read_labelled
 from edgectl.data.preprocess import SourcePicture, resize_picture
@@ -63,7 +63,7 @@ class TrainLoader:
 
     def __init__(
         self,
-        cache: PictureCache,
+        cache: Pictures,
         spec: PreprocessSpec,
         config: AugmentConfig,
         *,

@@ -74,13 +74,6 @@ def attack(sets, place, fmt, seed):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_mutations(sets, tmp_path, fmt):
-    for seed in range(40):
-        attack(sets, tmp_path / "victim", fmt, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fmt", FORMATS)
 def test_a_thousand_mutations(sets, tmp_path, fmt):
-    for seed in range(1000, 1200):
+    for seed in range(200):
         attack(sets, tmp_path / "victim", fmt, seed)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edgectl.data import disk_cache
+from edgectl.data.cache import PictureCache
+from edgectl.data.disk_cache import DiskPictures, expected_bytes, open_cache
+from edgectl.data.index import Sample
+from edgectl.errors import DataError, EdgectlError
+from edgectl.types import PreprocessSpec
+
+SPEC = PreprocessSpec((32, 32))
+
+
+@pytest.fixture
+def samples(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGECTL_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(4):
+        path = tmp_path / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+        boxes = np.array([[3, 4, 50 + i, 60]], np.float32)
+        made.append(Sample(path, 120, 90, boxes, np.array([i % 2]), np.zeros(1, bool)))
+    return made
+
+
+def test_holds_what_memory_holds(samples):
+    disk, memory = DiskPictures(samples, SPEC), PictureCache(samples, SPEC)
+    assert len(disk) == len(memory) == 4
+    for i in range(4):
+        a, b = disk[i], memory[i]
+        assert np.array_equal(a.pixels, b.pixels)
+        assert np.array_equal(a.boxes_xyxy, b.boxes_xyxy)
+        assert np.array_equal(a.labels, b.labels)
+        assert a.image_label == b.image_label
+
+
+def test_is_made_once(samples, monkeypatch):
+    DiskPictures(samples, SPEC)
+    monkeypatch.setattr(disk_cache, "read_picture", pytest.fail)
+    assert len(DiskPictures(samples, SPEC)) == 4
+
+
+def test_another_size_or_label_is_another_file(samples, tmp_path):
+    DiskPictures(samples, SPEC)
+    DiskPictures(samples, PreprocessSpec((48, 48)))
+    DiskPictures(samples[:3], SPEC)
+    assert len(list((tmp_path / "cache" / "pictures").glob("*.bin"))) == 3
+
+
+def test_a_picture_that_cannot_be_read_leaves_nothing(samples, tmp_path):
+    samples[2].path.write_bytes(b"nothing")
+    with pytest.raises(DataError):
+        DiskPictures(samples, SPEC)
+    assert not list((tmp_path / "cache" / "pictures").iterdir())
+
+
+def test_a_full_disk_is_one_clear_error(samples, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(disk_cache.json, "dump", full)
+    with pytest.raises(EdgectlError, match="No space"):
+        DiskPictures(samples, SPEC)
+    assert not list((tmp_path / "cache" / "pictures").iterdir())
+
+
+def test_auto_goes_by_size(samples, monkeypatch):
+    # 90 x 120 is kept at 48 x 64, twice the letterboxed size
+    assert expected_bytes(samples, SPEC) == 4 * 48 * 64 * 3
+    assert isinstance(open_cache(samples, SPEC, "auto"), PictureCache)
+    monkeypatch.setattr(disk_cache, "_RAM_LIMIT", 1000)
+    assert isinstance(open_cache(samples, SPEC, "auto"), DiskPictures)
