@@ -34,12 +34,11 @@ def calib(
     if to not in _FORMS:
         raise UsageError(f"no form '{to}'", where="--to", fix="one of " + ", ".join(_FORMS))
 
-    from edgectl.cli.wiring import open_data, parse_size
-    from edgectl.config.schema import RunConfig
+    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.calibration import calibration_list, write_calibration
     from edgectl.types import PreprocessSpec
 
-    index = open_data(build_registry(), data, RunConfig(), session)
+    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
     if "train" not in index.splits:
         raise DataError(
             "no split 'train': scored pictures are never calibrated on",

@@ -41,8 +41,7 @@ def check(
     session: Session = ctx.obj
     session.command = "data check"
 
-    from edgectl.cli.wiring import open_data, parse_size
-    from edgectl.config.schema import DataConfig, RunConfig
+    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.checks import Evidence, run_checks
     from edgectl.data.formats.tolerance import tolerant
     from edgectl.data.repair import write_repaired
@@ -50,7 +49,11 @@ def check(
 
     with tolerant():
         index = open_data(
-            build_registry(), data, RunConfig(data=DataConfig(format=fmt)), session, quiet=True
+            build_registry(),
+            data,
+            resolve_config({}, {"data": {"format": fmt}}, []),
+            session,
+            quiet=True,
         )
     facts = survey(index)
     found = run_checks(Evidence(index, facts, parse_size(imgsz), cell))

@@ -6,7 +6,15 @@ from typing import Any
 
 import typer
 
-from edgectl.cli import data_calib, data_check, data_convert, data_pack, data_preview, data_split
+from edgectl.cli import (
+    data_calib,
+    data_check,
+    data_convert,
+    data_pack,
+    data_preview,
+    data_split,
+    data_stats,
+)
 from edgectl.cli.session import Session
 from edgectl.plugins.registry import build_registry
 
@@ -14,6 +22,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, describe, check and convert data sets."
 )
 app.command("check", epilog=data_check.EPILOG)(data_check.check)
+app.command("stats", epilog=data_stats.EPILOG)(data_stats.stats)
 app.command("preview", epilog=data_preview.EPILOG)(data_preview.preview)
 app.command("split", epilog=data_split.EPILOG)(data_split.split)
 app.command("convert", epilog=data_convert.EPILOG)(data_convert.convert)
@@ -65,11 +74,10 @@ def info(
     session: Session = ctx.obj
     session.command = "data info"
 
-    from edgectl.cli.wiring import open_data
-    from edgectl.config.schema import RunConfig
+    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.stats import describe
 
-    facts = describe(open_data(build_registry(), data, RunConfig(), session))
+    facts = describe(open_data(build_registry(), data, resolve_config({}, {}, []), session))
     session.data = facts
     if not session.json:
         _say(session, facts)

@@ -23,18 +23,17 @@ def convert(
     session: Session = ctx.obj
     session.command = "data convert"
 
-    from edgectl.cli.wiring import open_data
-    from edgectl.config.schema import DataConfig, RunConfig
+    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.stats import describe
     from edgectl.data.writers import write_dataset
 
-    config = RunConfig(data=DataConfig(format=fmt))
+    config = resolve_config({}, {"data": {"format": fmt}}, [])
     index = open_data(build_registry(), data, config, session)
     write_dataset(index, out, to)
     crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
     if crowd and to == "yolo":
         session.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")
-    written = open_data(build_registry(), str(out), RunConfig(), session)
+    written = open_data(build_registry(), str(out), resolve_config({}, {}, []), session)
     session.data = {"directory": str(out), "from": index.format, **describe(written)}
     pictures = sum(len(v) for v in written.splits.values())
     session.say(f"{out}: {pictures} pictures from {index.format} to {written.format}")

@@ -33,11 +33,10 @@ def pack(
 
     from dataclasses import replace
 
-    from edgectl.cli.wiring import open_data
-    from edgectl.config.schema import RunConfig
+    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.packing import write_pack
 
-    index = open_data(build_registry(), data, RunConfig(), session)
+    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
     absent = [n for n in split_name if n not in index.splits]
     if absent:
         raise UsageError(

@@ -33,14 +33,13 @@ def split(
 
     from dataclasses import replace
 
-    from edgectl.cli.wiring import open_data
-    from edgectl.config.schema import RunConfig
+    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.stats import describe
     from edgectl.data.stratify import duplicate_groups, stratified
     from edgectl.data.survey import survey
     from edgectl.data.writers import WRITERS, write_dataset
 
-    index = open_data(build_registry(), data, RunConfig(), session)
+    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
     groups = duplicate_groups(survey(index))
     samples = [s for v in index.splits.values() for s in v]
     shares = {"train": 1.0 - valid - test, "valid": valid, "test": test}

@@ -134,9 +134,16 @@ def open_data(
         raise UsageError(
             "no data set", fix="add --data DATA; 'edgectl data list' shows the named ones"
         )
+    entry = config.datasets.get(name)
+    fmt = config.data.format
     index = open_dataset(
-        name, infos=registry.datasets.infos(), fmt=config.data.format, offline=session.offline
+        name if entry is None else entry.path,
+        infos=registry.datasets.infos(),
+        fmt=entry.format if entry is not None and fmt == "auto" else fmt,
+        offline=session.offline,
     )
+    if entry is not None:
+        index.name = name
     if config.data.classes:
         index = index.restricted(config.data.classes)
     if quiet:

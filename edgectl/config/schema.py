@@ -177,6 +177,13 @@ class QatConfig(StrictModel):
     mosaic: Probability = 0.0
 
 
+class DatasetEntry(StrictModel):
+    """A set of the user's own, by name."""
+
+    path: str
+    format: str = "auto"
+
+
 class RunConfig(StrictModel):
     """Everything a run needs; written as ``config.resolved.toml``."""
 
@@ -193,5 +200,7 @@ class RunConfig(StrictModel):
     quant: QuantConfig = QuantConfig()
     qat: QatConfig = QatConfig()
     backend: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    datasets: dict[str, DatasetEntry] = Field(default_factory=dict)
+    """``[datasets.NAME]``: sets that --data may name."""
     gates: tuple[str, ...] = ()
     """Gates every ``eval`` of this run applies, for example ``f1_drop<=0.01``."""

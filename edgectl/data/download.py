@@ -11,11 +11,13 @@ import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from edgectl.errors import DataError
 
 _TIMEOUT_S = 60.0
 _CHUNK = 1 << 20
+_PARTIAL, _NOTHING_LEFT = 206, 416
 _LIMIT_BYTES = 20 << 30
 """An archive that unpacks to more is taken for a bomb."""
 _FIX = "do not use this archive"
@@ -32,36 +34,60 @@ def fetch_archive(url: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
         tmp = Path(name)
-        archive = tmp / "archive.zip"
+        archive = target.with_name(f".{target.name}.part")
         digest = _download(url, archive)
         record = target.with_name(target.name + ".sha256")
-        _check_recorded(record, digest, url)
-        unpack(archive, tmp / "unpacked")
+        try:
+            _check_recorded(record, digest, url)
+            unpack(archive, tmp / "unpacked")
+        except DataError:
+            archive.unlink()  # whole, and no good: nothing to continue
+            raise
         # most archives hold one directory named after the set; macOS adds one of its own
         inner = [p for p in (tmp / "unpacked").iterdir() if p.name != "__MACOSX"]
         source = inner[0] if len(inner) == 1 and inner[0].is_dir() else tmp / "unpacked"
         source.rename(target)
+        archive.unlink()
         record.write_text(digest + "\n", encoding="ascii")
 
 
 def _download(url: str, path: Path) -> str:
-    digest, size = hashlib.sha256(), 0
+    """sha256 of what lies at ``path`` in the end. What an earlier attempt left there is continued, where
+    the server can; it stays there when the connection breaks."""
+    there = path.stat().st_size if path.is_file() else 0
+    request = urllib.request.Request(url)  # noqa: S310 - addresses of the catalog
+    if there:
+        request.add_header("Range", f"bytes={there}-")
     try:
-        with (
-            urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,  # noqa: S310 - catalog
-            path.open("wb") as out,
-        ):
-            while chunk := response.read(_CHUNK):
-                size += len(chunk)
-                if size > _LIMIT_BYTES:
-                    raise DataError(f"over {_LIMIT_BYTES} bytes", where=url, fix=_FIX)
-                digest.update(chunk)
-                out.write(chunk)
+        with _opened(request, path) as response:
+            continued = getattr(response, "status", None) == _PARTIAL
+            with path.open("ab" if continued else "wb") as out:
+                size = there if continued else 0
+                while chunk := response.read(_CHUNK):
+                    size += len(chunk)
+                    if size > _LIMIT_BYTES:
+                        raise DataError(f"over {_LIMIT_BYTES} bytes", where=url, fix=_FIX)
+                    out.write(chunk)
+                expected = response.headers.get("Content-Length")
+        if expected is not None and size - (there if continued else 0) < int(expected):
+            raise http.client.IncompleteRead(b"", int(expected))
     except (urllib.error.URLError, http.client.HTTPException, OSError) as e:
         raise DataError(
             f"cannot be downloaded: {e}", where=url, fix="check the network, or unpack it by hand"
         ) from e
-    return digest.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(request: urllib.request.Request, path: Path) -> Any:
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310 - catalog
+    except urllib.error.HTTPError as e:
+        if e.code != _NOTHING_LEFT:
+            raise
+        # all of it was there, or the file on the server is another one: from the start
+        path.unlink()
+        return urllib.request.urlopen(request.full_url, timeout=_TIMEOUT_S)  # noqa: S310
 
 
 def _check_recorded(record: Path, digest: str, url: str) -> None:

@@ -126,3 +126,29 @@ def test_calibration_in_every_form(yolo, tmp_path, form, files):
         assert array.dtype == np.uint8
     if form == "bin":
         assert (out / "00000.bin").stat().st_size == 64 * 64 * 3
+
+
+def test_stats_counts_and_draws(yolo, tmp_path):
+    code, document = data("stats", yolo, "--imgsz", "64", "--out", tmp_path / "stats.png")
+    assert code == 0
+    train = document["data"]["histograms"]["splits"]["train"]
+    assert sum(train["object_side"]["counts"]) == 3
+    assert cv2.imread(str(tmp_path / "stats.png")).shape[2] == 3
+
+
+def test_a_set_of_the_project_goes_by_its_name(yolo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edgectl.toml").write_text(f'[datasets.cats]\npath = "{yolo}"\nformat = "yolo"\n')
+    code, document = data("info", "cats")
+    assert code == 0
+    assert document["data"]["name"] == "cats"
+    assert document["data"]["format"] == "yolo"
+
+
+def test_a_pack_goes_wherever_data_goes(yolo, tmp_path):
+    code, document = data("pack", yolo, tmp_path / "cats.lmdb", "--split-name", "train")
+    assert code == 0
+    assert document["data"]["splits"] == {"train": 3}
+    code, document = data("info", tmp_path / "cats.lmdb")
+    assert document["data"]["format"] == "lmdb"
+    assert data("pack", yolo, tmp_path / "x.lmdb", "--split-name", "nope")[0] == 2

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import stat
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -118,8 +121,12 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     """What the network answers from now on."""
 
     def answer(content: bytes) -> None:
-        def urlopen(*_: Any, **__: Any) -> io.BytesIO:
-            return io.BytesIO(content)
+        class Answer(io.BytesIO):
+            headers: ClassVar[dict[str, str]] = {}
+            status = 200
+
+        def urlopen(*_: Any, **__: Any) -> Answer:
+            return Answer(content)
 
         monkeypatch.setattr(download.urllib.request, "urlopen", urlopen)
 
@@ -164,6 +171,57 @@ def test_no_network_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be downloaded"):
         # nothing listens on the discard port
         fetch_archive("http://127.0.0.1:9/a.zip", tmp_path / "set")
+
+
+@pytest.fixture
+def server() -> Iterator[SimpleNamespace]:
+    """A server that breaks off after ``state.limit`` bytes and can continue."""
+    state = SimpleNamespace(content=b"", limit=None, ranges=[])
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            state.ranges.append(asked)
+            first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if first >= len(state.content):
+                self.send_error(416)
+                return
+            rest = state.content[first:]
+            self.send_response(206 if asked else 200)
+            self.send_header("Content-Length", str(len(rest)))
+            self.end_headers()
+            self.wfile.write(rest[: state.limit])
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    state.url = f"http://127.0.0.1:{listener.server_port}/set.zip"
+    yield state
+    listener.shutdown()
+
+
+def test_a_download_broken_off_is_continued(tmp_path: Path, server: SimpleNamespace) -> None:
+    server.content = zipped({"set/a.txt": bytes(range(256)) * 40})
+    server.limit = 100
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        fetch_archive(server.url, tmp_path / "set")
+    assert (tmp_path / ".set.part").stat().st_size == 100
+    server.limit = None
+    fetch_archive(server.url, tmp_path / "set")
+    assert server.ranges == [None, "bytes=100-"]
+    assert (tmp_path / "set" / "a.txt").read_bytes() == bytes(range(256)) * 40
+    assert not (tmp_path / ".set.part").exists()
+
+
+def test_what_is_left_of_another_file_is_fetched_again(
+    tmp_path: Path, server: SimpleNamespace
+) -> None:
+    server.content = zipped({"set/a.txt": b"1"})
+    (tmp_path / ".set.part").write_bytes(b"x" * (len(server.content) + 5))
+    fetch_archive(server.url, tmp_path / "set")
+    assert (tmp_path / "set" / "a.txt").read_bytes() == b"1"
 
 
 def symlink_entry(name: str, target: str) -> bytes:
