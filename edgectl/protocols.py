@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgectl.quant.graph import QuantGraph
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.scheme import QuantScheme
-    from edgectl.types import Detections, OutputSpec, PreprocessSpec, Size, Targets
+    from edgectl.types import BoardInfo, Detections, OutputSpec, PreprocessSpec, Size, Targets
 
 Outputs = "Sequence[Tensor]"
 
@@ -175,6 +175,28 @@ class Packager(Protocol):
         Args:
             graph: the float graph that was quantised.
             pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        """
+        ...
+
+
+@runtime_checkable
+class Deployer(Protocol):
+    """A backend that writes what a board needs beside the model files."""
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """Adds code and settings to ``directory``, which holds copies of the model files.
+
+        Args:
+            converted: an archive from the vendor's converter that replaces them; UsageError where
+                there is no such converter.
         """
         ...
 

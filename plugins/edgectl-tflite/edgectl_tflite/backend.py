@@ -13,16 +13,18 @@ from edgectl.errors import (
     BackendUnavailableError,
     UnknownNameError,
     UnsupportedOpError,
+    UsageError,
 )
 from edgectl.export.cost import Profile
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec
 from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.cost import cost
+from edgectl_tflite.deploy import write_board_files
 from edgectl_tflite.limits import require_portable
 from edgectl_tflite.liveness import peak_report
 from edgectl_tflite.modelfile import ModelFile, TensorRecord, parse_model, read_model
@@ -103,6 +105,23 @@ class TfliteBackend:
         if runtime not in RUNTIMES:
             raise UnknownNameError("runtime", runtime, RUNTIMES, where="--runtime")
         return RUNTIMES[runtime](read_model(model_file), specs)
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """See :mod:`edgectl_tflite.deploy`. Raises UsageError for a converted archive."""
+        if converted is not None:
+            raise UsageError(
+                f"{board.name} takes the file as it is; no online converter is involved",
+                where="--converted",
+            )
+        write_board_files(artifact / str(manifest["model"]), manifest, directory)
 
     def cost(self, model_file: Path) -> Profile:
         """See :func:`edgectl_tflite.cost.cost`."""

@@ -13,9 +13,10 @@ from edgectl.errors import UnknownNameError, UsageError
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec
 from edgectl_ncnn.awnn import capabilities, fields, package
 from edgectl_ncnn.awnn.config import AwnnConfig
+from edgectl_ncnn.awnn.deploy import write_board_files
 from edgectl_ncnn.awnn.grid import on_grid
 from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.maixhub import write_package
@@ -132,6 +133,18 @@ class AwnnBackend:
             "outputs": [_tensor(model, n, shapes) for n in model.outputs],
             "ops": [{"name": n, "count": c, "cpu": cpu[n]} for n, c in sorted(counts.items())],
         }
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """See :mod:`edgectl_ncnn.awnn.deploy`."""
+        write_board_files(manifest, directory, converted=converted)
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """See :mod:`edgectl_ncnn.awnn.package`."""

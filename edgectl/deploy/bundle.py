@@ -1,0 +1,121 @@
+"""A board's bundle: the artifact's model files, the code that feeds and reads them, golden vectors."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgectl.data.index import Sample
+from edgectl.deploy.golden import write_golden
+from edgectl.errors import GateFailedError, UsageError
+from edgectl.export.artifact import Artifact, replacing, sha256_of
+from edgectl.protocols import Backend, Deployer
+from edgectl.types import BackendInfo, BoardInfo
+
+GOLDEN_PICTURES = 4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Bytes needed and there. ``ram_needed`` is None where the backend cannot tell."""
+
+    flash_needed: int
+    flash: int
+    ram_needed: int | None
+    ram: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether both fit."""
+        return self.flash_needed <= self.flash and (self.ram_needed or 0) <= self.ram
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """``files``: path inside the directory, bytes, sha256."""
+
+    directory: Path
+    files: list[dict[str, Any]]
+    fit: Fit
+
+
+def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
+    """From the manifest: the model's bytes against flash, its arena against RAM."""
+    tensors = artifact.manifest.get("tensors", {})
+    arena = tensors.get("arena") or {}
+    return Fit(artifact.model_bytes, board.flash_bytes, arena.get("total"), board.ram_bytes)
+
+
+def write_bundle(
+    artifact: Artifact,
+    board: BoardInfo,
+    backend: Backend,
+    info: BackendInfo,
+    out: Path,
+    *,
+    samples: Sequence[Sample] = (),
+    converted: Path | None = None,
+) -> Bundle:
+    """Builds ``out``, complete or not at all.
+
+    Args:
+        samples: pictures for golden vectors; none without a data set.
+        converted: an archive a vendor's converter returned, for backends that take one.
+
+    Raises:
+        UsageError: the board runs another backend's files, or the backend writes no bundles.
+        GateFailedError: the model does not fit; nothing is written.
+    """
+    if artifact.backend != board.backend:
+        raise UsageError(
+            f"{board.name} runs files of '{board.backend}', this one is of '{artifact.backend}'",
+            where="--target",
+            fix=f"edgectl export --backend {board.backend}",
+        )
+    if not isinstance(backend, Deployer):
+        raise UsageError(f"'{info.name}' writes no board bundles yet", where="--target")
+    fit = fit_of(artifact, board)
+    if not fit.passed:
+        raise GateFailedError(
+            f"does not fit {board.name}: {fit.flash_needed:,} of {fit.flash:,} bytes of flash, "
+            f"{fit.ram_needed or 0:,} of {fit.ram:,} bytes of RAM",
+            where=str(artifact.directory),
+            fix="train a smaller variant or at a smaller --imgsz; 'edgectl boards' shows what others hold",
+        )
+    with replacing(out) as directory:
+        for part in artifact.parts:
+            shutil.copy2(artifact.directory / part["path"], directory / Path(part["path"]).name)
+        backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
+        if samples:
+            runtime = info.runtimes[0]
+            runner = backend.open(
+                artifact.model_file,
+                runtime=runtime,
+                specs=artifact.outputs,
+                manifest=artifact.manifest,
+            )
+            write_golden(
+                directory / "golden",
+                samples[:GOLDEN_PICTURES],
+                runner,
+                artifact.outputs,
+                artifact.preprocess,
+                runtime=runtime,
+            )
+        names = sorted(p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
+    files = [
+        {
+            "path": name.as_posix(),
+            "bytes": (out / name).stat().st_size,
+            "sha256": sha256_of(out / name),
+        }
+        for name in names
+    ]
+    return Bundle(out, files, fit)

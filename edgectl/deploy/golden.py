@@ -1,0 +1,57 @@
+"""Golden vectors: pictures as the device is fed them, and what the file answered on this machine.
+
+A board that returns the same numbers runs the same model on the same pixels; one that does not says which
+picture and which output to look at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgectl.data.index import Sample
+from edgectl.data.orientation import read_labelled
+from edgectl.data.preprocess import resize_picture
+from edgectl.protocols import Runner
+from edgectl.types import OutputSpec, PreprocessSpec
+
+
+def write_golden(
+    directory: Path,
+    samples: Sequence[Sample],
+    runner: Runner,
+    specs: Sequence[OutputSpec],
+    preprocess: PreprocessSpec,
+    *,
+    runtime: str,
+) -> list[Path]:
+    """``<i>.rgb`` (raw uint8, rows x columns x 3, channels in the spec's order) and
+    ``<i>.<output>.npy`` (float32, (C, H, W) or (C,)); ``golden.json`` names them."""
+    directory.mkdir()
+    pictures = [resize_picture(read_labelled(s)[0], preprocess)[0] for s in samples]
+    outputs = runner(np.stack(pictures))
+    entries, files = [], []
+    for i, picture in enumerate(pictures):
+        pixels = directory / f"{i}.rgb"
+        pixels.write_bytes(picture.tobytes())
+        files.append(pixels)
+        named = {}
+        for spec, output in zip(specs, outputs, strict=True):
+            path = directory / f"{i}.{spec.name}.npy"
+            np.save(path, output[i].astype(np.float32))
+            named[spec.name] = path.name
+            files.append(path)
+        entries.append({"picture": pixels.name, "source": samples[i].path.name, "outputs": named})
+    rows, columns = preprocess.input_size
+    document = {
+        "runtime": runtime,
+        "shape": [rows, columns, 3],
+        "channel_order": preprocess.channel_order,
+        "entries": entries,
+    }
+    listing = directory / "golden.json"
+    listing.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return [*files, listing]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from edgectl_tflite.backend import TfliteBackend
+from edgectl_tflite.config import TfliteConfig
+from edgectl_tflite.plugin import edgectl_register_boards
+
+from edgectl.errors import UsageError
+from edgectl.types import OutputSpec, PreprocessSpec
+
+BACKEND = TfliteBackend()
+BOARD = edgectl_register_boards()[0]
+MAIN = """
+#include <cstdio>
+#include "model_data.h"
+#include "model_config.h"
+#include "labels.h"
+int main() {
+  unsigned sum = 0;
+  for (size_t i = 0; i < edgectl_model_size; ++i) sum = sum * 31u + edgectl_model[i];
+  std::printf("%zu %u %d %d %s %d %.9g %s\\n", edgectl_model_size, sum, edgectl::kRows,
+              edgectl::kColumns, edgectl::kOutputs[0].name, edgectl::kOutputs[0].zero_point,
+              edgectl::kOutputs[0].scale, kLabels[1]);
+}
+"""
+
+
+@pytest.fixture
+def bundle(nets: SimpleNamespace, tmp_path: Path) -> SimpleNamespace:
+    net = nets.Net((16, 24))
+    x = net.conv("input", 8, stride=(2, 2), padding=(0, 1, 0, 1), activation="relu6")
+    graph = net.graph(net.conv(x, 3, (1, 1), padding=(0, 0, 0, 0)))
+    spec = OutputSpec("cells", "cell_logits", 2, 3, "sigmoid")
+    graph, specs = BACKEND.prepare(graph, [spec], TfliteConfig())
+    artifact, out = tmp_path / "artifact", tmp_path / "out"
+    artifact.mkdir()
+    out.mkdir()
+    model, _ = BACKEND.write(
+        nets.quantize(graph, nets.pictures_for(graph, 2)),
+        artifact,
+        specs=specs,
+        preprocess=PreprocessSpec((16, 24)),
+        classes=["mask", 'say "no"'],
+        precision="int8",
+        config=TfliteConfig(),
+    )
+    manifest: dict[str, Any] = {
+        "model": model.name,
+        "preprocess": PreprocessSpec((16, 24)).to_dict(),
+        "outputs": [s.to_dict() for s in specs],
+        "classes": ["mask", 'say "no"'],
+        "tensors": BACKEND.describe(model),
+        "operating_point": {"threshold": 0.7, "source": "train-holdout", "metric": 0.5},
+    }
+    BACKEND.deploy(artifact, manifest, BOARD, out, converted=None)
+    return SimpleNamespace(directory=out, model=model, manifest=manifest)
+
+
+def test_the_header_says_what_the_manifest_says(bundle: SimpleNamespace) -> None:
+    text = (bundle.directory / "model_config.h").read_text()
+    assert "kRows = 16" in text
+    assert "kThreshold = 0.7f" in text
+    for op in bundle.manifest["tensors"]["ops"]:
+        assert op["name"] in text
+    arena = bundle.manifest["tensors"].get("arena")
+    if arena:
+        (size,) = re.findall(r"kArenaBytes = (\d+);", text)
+        assert int(size) >= arena["total"]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_the_files_compile_and_hold_the_model(bundle: SimpleNamespace) -> None:
+    (bundle.directory / "main.cc").write_text(MAIN)
+    binary = bundle.directory / "main"
+    sources = [bundle.directory / n for n in ("main.cc", "model_data.cc")]
+    subprocess.run(["g++", "-std=c++17", "-Wall", "-Werror", *sources, "-o", binary], check=True)
+    told = subprocess.run([binary], capture_output=True, text=True, check=True).stdout
+    data = bundle.model.read_bytes()
+    checksum = 0
+    for byte in data:
+        checksum = (checksum * 31 + byte) % 2**32
+    assert told == f'{len(data)} {checksum} 16 24 cells -128 {1 / 256:.9g} say "no"\n'
+
+
+def test_no_converter_is_involved(bundle: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="as it is"):
+        BACKEND.deploy(tmp_path, bundle.manifest, BOARD, tmp_path, converted=tmp_path / "a.zip")

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgectl.data.index import Sample
+from edgectl.deploy.bundle import Fit, fit_of, write_bundle
+from edgectl.errors import GateFailedError, UsageError
+from edgectl.export.artifact import Artifact
+from edgectl.types import BackendInfo, BoardInfo, PreprocessSpec
+
+INFO = BackendInfo("chip", "a chip", "x:Y", ("int8",), ("emulator",))
+BOARD = BoardInfo("board", "a board", "chip", flash_bytes=1000, ram_bytes=500)
+
+
+class Chip:
+    """A backend as far as deployment needs one: twice the mean of each channel."""
+
+    def deploy(self, artifact, manifest, board, directory, *, converted):
+        (directory / "main.c").write_text(f"// {board.name}\n")
+
+    def open(self, model_file, *, runtime, specs, manifest):
+        return lambda pictures: [2.0 * pictures.mean(axis=(1, 2)).astype(np.float32)]
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    directory = tmp_path / "artifact"
+    directory.mkdir()
+    (directory / "model.bin").write_bytes(b"m" * 600)
+    manifest = {
+        "backend": "chip",
+        "model": "model.bin",
+        "files": [{"path": "model.bin", "bytes": 600, "sha256": ""}],
+        "tensors": {"arena": {"total": 400}},
+        "preprocess": PreprocessSpec((4, 6)).to_dict(),
+        "outputs": [
+            {"name": "y", "kind": "class_logits", "stride": 0, "channels": 3}
+            | {"activation": "softmax", "applied": False}
+        ],
+    }
+    return Artifact(directory, manifest)
+
+
+@pytest.fixture
+def sample(tmp_path):
+    import cv2
+
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.arange(8 * 12 * 3, dtype=np.uint8).reshape(8, 12, 3))
+    nothing = np.zeros(0, np.int64)
+    return Sample(path, 12, 8, np.zeros((0, 4), np.float32), nothing, nothing.astype(bool))
+
+
+def test_a_bundle_holds_model_code_and_golden_vectors(artifact, sample, tmp_path):
+    bundle = write_bundle(artifact, BOARD, Chip(), INFO, tmp_path / "out", samples=[sample])
+    assert {f["path"] for f in bundle.files} == {
+        "model.bin", "main.c", "golden/0.rgb", "golden/0.y.npy", "golden/golden.json",
+    }  # fmt: skip
+    golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
+    assert golden["shape"] == [4, 6, 3]
+    pixels = np.frombuffer((tmp_path / "out/golden/0.rgb").read_bytes(), np.uint8)
+    answer = np.load(tmp_path / "out/golden/0.y.npy")
+    # the pixels written down are those the answer belongs to
+    assert np.allclose(answer, 2.0 * pixels.reshape(4, 6, 3).mean(axis=(0, 1)), atol=1e-4)
+    assert bundle.fit.to_dict() == {
+        "flash_needed": 600, "flash": 1000, "ram_needed": 400, "ram": 500, "passed": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("flash", "ram"), [(599, 500), (1000, 399)])
+def test_what_does_not_fit_is_not_written(artifact, tmp_path, flash, ram):
+    board = BoardInfo("small", "a small board", "chip", flash_bytes=flash, ram_bytes=ram)
+    with pytest.raises(GateFailedError, match="does not fit small"):
+        write_bundle(artifact, board, Chip(), INFO, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_board_of_another_backend(artifact, tmp_path):
+    board = BoardInfo("other", "a board", "tpu", flash_bytes=10**9, ram_bytes=10**9)
+    with pytest.raises(UsageError) as e:
+        write_bundle(artifact, board, Chip(), INFO, tmp_path / "out")
+    assert "export --backend tpu" in str(e.value.fix)
+
+
+def test_a_backend_without_bundles(artifact, tmp_path):
+    with pytest.raises(UsageError, match="no board bundles"):
+        write_bundle(artifact, BOARD, object(), INFO, tmp_path / "out")
+
+
+def test_unknown_memory_is_no_failure():
+    assert Fit(10, 10, None, 0).passed
+    assert fit_of(
+        Artifact(
+            Path(),
+            {"model": "a", "files": [{"path": "a", "bytes": 5, "sha256": ""}], "tensors": {}},
+        ),
+        BOARD,
+    ) == Fit(5, 1000, None, 500)
+
+
+def test_a_failure_leaves_nothing_half_written(artifact, tmp_path):
+    class Broken(Chip):
+        def deploy(self, artifact, manifest, board, directory, *, converted):
+            (directory / "half.c").write_text("")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(Exception, match="No space"):
+        write_bundle(artifact, BOARD, Broken(), INFO, tmp_path / "out")
+    assert {p.name for p in tmp_path.iterdir()} == {"artifact"}
