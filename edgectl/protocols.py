@@ -205,8 +205,11 @@ class Deployer(Protocol):
 class CostReader(Protocol):
     """A backend that can say what a file of its kind costs."""
 
-    def cost(self, model_file: Path) -> Profile:
-        """Layer by layer, at the precision the file computes in. Raises ArtifactError."""
+    def cost(self, model_file: Path, input_size: Size | None) -> Profile:
+        """Layer by layer, at the precision the file computes in.
+
+        ``input_size``: for files that state none. Raises ArtifactError.
+        """
         ...
 
 

@@ -200,6 +200,7 @@ class BackendInfo:
     must agree bit for bit on an int8 file; export proves it.
     ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
     the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
+    ``suffix``: of its model files, where files of other programs can be profiled and timed too.
     """
 
     name: str
@@ -210,6 +211,7 @@ class BackendInfo:
     exact: tuple[str, ...] = ()
     qat: bool = False
     input: Literal["unit", "normalised"] = "unit"
+    suffix: str = ""
     api: tuple[int, int] = (1, 1)
 
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("edgectl.cli.eval_cmd", "Score a checkpoint or an exported file."),
     "export": ("edgectl.cli.export_cmd", "Write the file that ships, and prove it."),
     "qat": ("edgectl.cli.qat_cmd", "Train in the backend's integer arithmetic, then export."),
+    "bench": ("edgectl.cli.bench_cmd", "Latency, size, memory and metric of files, one table."),
     "deploy": ("edgectl.cli.deploy_cmd", "Everything a board needs, golden vectors included."),
     "profile": ("edgectl.cli.profile_cmd", "Parameters, MACs, memory and traffic, layer by layer."),
     "report": ("edgectl.cli.report_cmd", "One self-contained HTML page about a run."),

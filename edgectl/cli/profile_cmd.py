@@ -38,7 +38,9 @@ def profile(
         None, help="A family, run, checkpoint or artifact; default: the latest run."
     ),
     variant: str = typer.Option("", help="Of a family; default: its default variant."),
-    imgsz: str | None = typer.Option(None, help="Of a family; default: the variant's."),
+    imgsz: str | None = typer.Option(
+        None, help="Of a family (default: the variant's), or of a bare file that states none."
+    ),
     classes: int = typer.Option(80, min=1, help="Of a family."),
     everything: bool = typer.Option(False, "--all", help="Every layer, not the costliest."),
     overlay: Path | None = typer.Option(
@@ -51,12 +53,14 @@ def profile(
     if target is not None and target in registry.families.names():
         found = _of_family(registry, target, variant, imgsz, classes)
     else:
-        if variant or imgsz:
+        path = None if target is None else Path(target)
+        bare = path is not None and registry.backend_of(path) is not None
+        if variant or (imgsz and not bare):
             raise UsageError(
                 "--variant and --imgsz are for families; a trained model has its own",
                 where=str(target),
             )
-        found = _of_model(registry, None if target is None else Path(target))
+        found = _of_model(registry, path, imgsz)
     session.data = found.to_dict()
     if overlay is not None:
         _write_overlay(overlay, found)
@@ -80,12 +84,18 @@ def _of_family(
     return profile_network(opened.family.build(config, num_classes=classes), size)
 
 
-def _of_model(registry: Registry, path: Path | None) -> Profile:
+def _of_model(registry: Registry, path: Path | None, imgsz: str | None) -> Profile:
     from edgectl.cli.models import open_model
-    from edgectl.cli.wiring import open_backend
+    from edgectl.cli.wiring import open_backend, parse_size
+    from edgectl.config.schema import RunConfig
     from edgectl.export.cost import profile_network
     from edgectl.protocols import CostReader
 
+    foreign = None if path is None else registry.backend_of(path)
+    if path is not None and foreign is not None:
+        reader = open_backend(registry, foreign, RunConfig()).backend
+        assert isinstance(reader, CostReader)
+        return reader.cost(path, parse_size(imgsz) if imgsz else None)
     opened = open_model(registry, path, prefer_artifact=False)
     if opened.artifact is None:
         assert opened.trained is not None
@@ -97,7 +107,7 @@ def _of_model(registry: Registry, path: Path | None) -> Profile:
             where=str(opened.artifact.directory),
             fix="profile the checkpoint it was exported from",
         )
-    return backend.cost(opened.artifact.model_file)
+    return backend.cost(opened.artifact.model_file, None)
 
 
 def _write_overlay(path: Path, found: Profile) -> None:

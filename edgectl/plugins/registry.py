@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgectl.errors import EdgectlError, PluginError, UnknownNameError
@@ -81,6 +82,13 @@ class Registry:
     boards: Table[BoardInfo]
     commands: Table[CommandInfo]
     manager: PluginManager
+
+    def backend_of(self, path: Path) -> str | None:
+        """The backend that reads a bare model file; None for anything else, artifacts included."""
+        if not path.is_file() or (path.parent / "manifest.json").is_file():
+            return None
+        found = (i.name for i in self.backends.infos() if i.suffix and i.suffix == path.suffix)
+        return next(found, None)
 
     def doctor_checks(self) -> list[DoctorCheck]:
         """Calls the plugins' own checks."""

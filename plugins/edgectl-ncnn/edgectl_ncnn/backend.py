@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgectl.errors import BackendUnavailableError, UnknownNameError
+from edgectl.export.cost import Profile
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.types import OutputSpec, PreprocessSpec, Size
 from edgectl_ncnn import package
 from edgectl_ncnn.capabilities import check_graph
 from edgectl_ncnn.config import NcnnConfig
+from edgectl_ncnn.cost import cost
 from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
 from edgectl_ncnn.runtime import NcnnRunner
 from edgectl_ncnn.scheme import scheme
@@ -107,6 +109,10 @@ class NcnnBackend:
                 for name, count in sorted(counts.items())
             ],
         }
+
+    def cost(self, model_file: Path, input_size: Size | None) -> Profile:
+        """See :func:`edgectl_ncnn.cost.cost`."""
+        return cost(model_file, input_size)
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """See :mod:`edgectl_ncnn.package`."""

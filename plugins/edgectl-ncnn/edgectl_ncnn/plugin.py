@@ -21,6 +21,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             runtimes=("ncnn",),
             qat=True,
             input="normalised",
+            suffix=".param",
         ),
         BackendInfo(
             name="awnn",

@@ -19,7 +19,7 @@ from edgectl.export.cost import Profile
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
-from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec
+from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec, Size
 from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
@@ -123,8 +123,8 @@ class TfliteBackend:
             )
         write_board_files(artifact / str(manifest["model"]), manifest, directory)
 
-    def cost(self, model_file: Path) -> Profile:
-        """See :func:`edgectl_tflite.cost.cost`."""
+    def cost(self, model_file: Path, input_size: Size | None) -> Profile:
+        """See :func:`edgectl_tflite.cost.cost`; a file states its sizes."""
         return cost(read_model(model_file))
 
     def describe(self, model_file: Path) -> dict[str, Any]:

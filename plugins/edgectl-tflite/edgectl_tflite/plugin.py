@@ -20,6 +20,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             runtimes=("litert", "litert-ref", "tflm", "integer"),
             exact=("tflm", "integer"),
             qat=True,
+            suffix=".tflite",
         )
     ]
 
