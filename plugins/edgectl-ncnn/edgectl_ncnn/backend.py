@@ -9,16 +9,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgectl.errors import BackendUnavailableError, UnknownNameError
+from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
 from edgectl.export.cost import Profile
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec, PreprocessSpec, Size
+from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec, Size
 from edgectl_ncnn import package
 from edgectl_ncnn.capabilities import check_graph
 from edgectl_ncnn.config import NcnnConfig
 from edgectl_ncnn.cost import cost
+from edgectl_ncnn.deploy import write_project
 from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
 from edgectl_ncnn.runtime import NcnnRunner
 from edgectl_ncnn.scheme import scheme
@@ -109,6 +110,20 @@ class NcnnBackend:
                 for name, count in sorted(counts.items())
             ],
         }
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """See :mod:`edgectl_ncnn.deploy`. Raises UsageError for a converted archive."""
+        if converted is not None:
+            raise UsageError(f"{board.name} takes the files as they are", where="--converted")
+        write_project(manifest, directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
         """See :func:`edgectl_ncnn.cost.cost`."""

@@ -1,0 +1,91 @@
+"""A Linux board's bundle: a CMake project that loads the model, feeds it and decodes what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgectl.errors import UsageError
+
+_STATIC = ("CMakeLists.txt", "decode.h", "main.cpp")
+_THRESHOLD = 0.25
+"""Of detectors, whose checkpoints store none: what firmwares show."""
+_OVERLAP = 0.65
+_HEADS = {
+    "classification": {"class_logits"},
+    "centroid": {"cell_logits"},
+    "detection": {"class_logits", "box_distances", "box_log_distances"},
+}
+
+
+def write_project(manifest: Mapping[str, Any], directory: Path) -> None:
+    """``CMakeLists.txt``, ``main.cpp``, ``decode.h``, ``model_config.h``.
+
+    Raises:
+        UsageError: heads the decoder does not know.
+    """
+    task = str(manifest["task"])
+    unknown = {o["kind"] for o in manifest["outputs"]} - _HEADS.get(task, set())
+    if unknown:
+        raise UsageError(
+            f"no C++ decoder for {', '.join(sorted(unknown))}",
+            where="--target",
+            fix="the artifact's README shows how to read the raw heads",
+        )
+    board = resources.files("edgectl_ncnn") / "board"
+    for name in _STATIC:
+        text = (board / name).read_text(encoding="utf-8")
+        (directory / name).write_text(text, encoding="utf-8")
+    (directory / "model_config.h").write_text(config(manifest), encoding="utf-8")
+
+
+def config(manifest: Mapping[str, Any]) -> str:
+    """The header ``main.cpp`` reads everything from."""
+    spec, outputs = manifest["preprocess"], manifest["outputs"]
+    rows, columns = spec["input_size"]
+    point = manifest.get("operating_point")
+    threshold = point["threshold"] if point else _THRESHOLD
+    model = PurePosixPath(manifest["model"]).name
+    mean = ", ".join(f"{float(v)!r}f" for v in spec["mean"])
+    norm = ", ".join(f"{1.0 / v!r}f" for v in spec["std"])
+    labels = ", ".join(_quoted(str(name)) for name in manifest["classes"])
+    entries = [
+        f"    {{{_quoted(o['name'])}, {o['stride']}, {o['channels']}, "
+        f"{str(o['kind'] == 'box_log_distances').lower()}}},"
+        for o in outputs
+    ]
+    return "\n".join(
+        [
+            "// What this model takes and gives.",
+            "#pragma once",
+            "",
+            "enum Task { kClassification, kCentroid, kDetection };",
+            f"constexpr Task kTask = k{str(manifest['task']).capitalize()};",
+            f"constexpr const char* kParam = {_quoted(model)};",
+            f"constexpr const char* kBin = {_quoted(str(PurePosixPath(model).with_suffix('.bin')))};",
+            f"constexpr int kRows = {rows}, kColumns = {columns};",
+            f"// pictures are {spec['channel_order']}, fitted by {spec['resize']}",
+            f"constexpr float kMean[3] = {{{mean}}};",
+            f"constexpr float kNorm[3] = {{{norm}}};",
+            f"constexpr float kThreshold = {float(threshold)!r}f;",
+            f"constexpr float kOverlap = {_OVERLAP!r}f;",
+            "",
+            "struct Output {",
+            "  const char* name;",
+            "  int stride, channels;",
+            "  bool logarithms;",
+            "};",
+            f"constexpr int kOutputCount = {len(outputs)};",
+            "constexpr Output kOutputs[kOutputCount] = {",
+            *entries,
+            "};",
+            f"constexpr const char* kLabels[] = {{{labels}}};",
+            "",
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
