@@ -7,6 +7,9 @@
 #include "model_config.h"
 #include "net.h"
 
+// cells of a grid along so many pixels; classes of whole pictures have no grid
+static int cells_along(int pixels, int stride) { return stride ? pixels / stride : 1; }
+
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "usage: %s picture.rgb   (%d x %d x 3 bytes)\n", argv[0], kColumns, kRows);
@@ -47,13 +50,15 @@ int main(int argc, char** argv) {
     found.push_back(edgectl::best_class(values[0].data(), kOutputs[0].channels));
   } else if (kTask == kCentroid) {
     const Output& o = kOutputs[0];
-    found = edgectl::cells(values[0].data(), o.channels, kRows / o.stride, kColumns / o.stride, o.stride, kThreshold);
+    found = edgectl::cells(values[0].data(), o.channels, cells_along(kRows, o.stride), cells_along(kColumns, o.stride),
+                           o.stride, kThreshold);
   } else {
     const int levels = kOutputCount / 2;
     for (int i = 0; i < levels; ++i) {
       const Output &c = kOutputs[i], &b = kOutputs[i + levels];
-      edgectl::level(values[i].data(), values[i + levels].data(), c.channels, kRows / c.stride, kColumns / c.stride,
-                     c.stride, b.logarithms, kThreshold, found);
+      edgectl::level(values[i].data(), values[i + levels].data(), c.channels,
+                     cells_along(kRows, c.stride), cells_along(kColumns, c.stride), c.stride, b.logarithms,
+                     kThreshold, found);
     }
     found = edgectl::suppress(found, kOverlap, 300);
   }
