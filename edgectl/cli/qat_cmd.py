@@ -60,6 +60,8 @@ def qat(
     session.data = document(run, result)
     if not session.json:
         say_artifact(session, result.artifact)
+    if result.failure is not None:
+        raise result.failure
 
 
 def record(run: RunDirectory, request: ExportRequest, model: OpenModel, result: QatResult) -> None:

@@ -20,8 +20,8 @@ from edgectl.data.batches import train_batches
 from edgectl.data.holdout import split_holdout
 from edgectl.data.index import Sample
 from edgectl.data.loader import EvalLoader
-from edgectl.errors import EdgectlError, UsageError
-from edgectl.export.artifact import Artifact
+from edgectl.errors import EdgectlError, GateFailedError, UsageError
+from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
 from edgectl.export.parity import raw_heads
 from edgectl.export.stages import ExportRequest, Prepared, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, nchw
@@ -52,13 +52,14 @@ class QatEpoch:
 
 @dataclass(frozen=True)
 class QatResult:
-    """The exported artifact and how it came about."""
+    """The exported artifact and how it came about. ``failure``: the drop was over the limit."""
 
     artifact: Artifact
     quantized: QuantizedGraph
     operating_point: OperatingPoint | None
     epochs: list[QatEpoch]
     seconds: float
+    failure: GateFailedError | None = None
 
 
 def run_qat(
@@ -72,7 +73,7 @@ def run_qat(
     Raises:
         UsageError: the backend cannot be trained for, or there is no data set.
         EdgectlError: the loss is not finite.
-        GateFailedError: as :func:`export_model`.
+        GateFailedError: runtimes that must agree do not. (A drop over the limit is in the result.)
     """
     if not request.info.qat:
         raise UsageError(
@@ -100,10 +101,20 @@ def run_qat(
     if held and metrics.tuned:
         progress("choosing the operating point")
         point = _operating_point(metrics, trained, quantized, prepared, held)
-    artifact = export_model(
-        replace(request, stage="qat", operating_point=point), quantized=quantized, progress=progress
-    )
-    return QatResult(artifact, quantized, point, epochs, time.perf_counter() - start)
+    failure = None
+    try:
+        artifact = export_model(
+            replace(request, stage="qat", operating_point=point),
+            quantized=quantized,
+            progress=progress,
+        )
+    except GateFailedError as e:
+        # a file that lost too much is still there, and worth a look; one that failed parity is not
+        if not (request.out / MANIFEST).is_file():
+            raise
+        artifact, failure = open_artifact(request.out), e
+    seconds = time.perf_counter() - start
+    return QatResult(artifact, quantized, point, epochs, seconds, failure)
 
 
 def _train(
