@@ -10,6 +10,7 @@ import torch
 
 from edgectl.cli.app import run
 from edgectl.data.demo import draw_split
+from edgectl.export import stages
 from edgectl.train.checkpoint import Checkpoint
 
 EXACT = ("integer", "tflm")
@@ -128,6 +129,23 @@ def test_qat(here, capsys):
     code, scored = document(capsys, "eval", data["run"])
     assert code == 0
     assert scored["data"]["metrics"]["f1"] == data["metrics"]["f1"]
+
+
+def test_qat_over_the_limit_is_recorded_and_fails(here, capsys, monkeypatch):
+    measured = stages._metrics
+
+    def too_much(*args):
+        scores, gate = measured(*args)
+        return scores, {**gate, "passed": False}
+
+    monkeypatch.setattr(stages, "_metrics", too_much)
+    words = ["qat", RUN, "--backend", "tflite", "--epochs", "1", "--name", "spoilt"]
+    code, parsed = document(capsys, *words)
+    assert code == 4
+    assert not parsed["data"]["gate"]["passed"]
+    code, scored = document(capsys, "eval", parsed["data"]["run"])
+    assert code == 0
+    assert scored["data"]["metrics"]["f1"] == parsed["data"]["metrics"]["f1"]
 
 
 def test_report(here, capsys, tmp_path):
