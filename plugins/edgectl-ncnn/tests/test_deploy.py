@@ -14,12 +14,13 @@ import pytest
 from edgectl_ncnn.awnn.deploy import write_board_files
 
 from edgectl.errors import ArtifactError, DataError, UsageError
+from edgectl.types import PreprocessSpec
 
 MANIFEST = {
     "task": "classification",
     "model": "model_int8.param",
     "classes": ["cat", "dog", "cow"],
-    "preprocess": {"input_size": [32, 48], "mean": [1.0, 2.0, 3.0], "std": [50.0, 60.0, 70.0]},
+    "preprocess": PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(50.0, 60.0, 70.0)).to_dict(),
 }
 
 
@@ -108,6 +109,9 @@ def test_a_converted_result_takes_the_place_of_our_files(bundle, tmp_path):
     assert settings["converted"]
     assert not (bundle / "model_int8.param").exists()
     assert (bundle / "net_int8.bin").read_text() == "theirs"
+    described = (bundle / "net_int8.mud").read_text()
+    assert "param = net_int8.param" in described
+    assert "input0 = 48, 32, 3, 1.0, 2.0, 3.0" in described
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Any
 
 from edgectl.data.download import unpack
 from edgectl.errors import ArtifactError, UsageError
+from edgectl.types import PreprocessSpec
+from edgectl_ncnn.awnn.package import mud
 
 _LIMIT = 256 << 20
 """A converted network is some megabytes."""
@@ -20,7 +22,8 @@ _LIMIT = 256 << 20
 def write_board_files(
     manifest: Mapping[str, Any], directory: Path, *, converted: Path | None
 ) -> None:
-    """``main.py``, ``model.json``, ``labels.py`` beside the model files, which ``converted`` replaces.
+    """``main.py``, ``model.json``, ``labels.py`` and the ``.mud`` beside the model files, which
+    ``converted`` replaces.
 
     Raises:
         UsageError: not a classifier: MaixPy3's script is written for those.
@@ -52,6 +55,8 @@ def write_board_files(
     }
     text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
     (directory / "model.json").write_text(text, encoding="utf-8")
+    described = mud(param, PreprocessSpec.from_dict(dict(spec)), [tuple(settings["output"])])
+    (directory / Path(param).with_suffix(".mud")).write_text(described, encoding="ascii")
     labels = f"labels = {list(manifest['classes'])!r}\n"
     (directory / "labels.py").write_text(labels, encoding="utf-8")
     script = resources.files("edgectl_ncnn.awnn") / "board" / "main.py"
