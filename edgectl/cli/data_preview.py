@@ -32,7 +32,6 @@ def preview(
     session: Session = ctx.obj
     session.command = "data preview"
 
-    import cv2
     import numpy as np
 
     from edgectl.cli.wiring import open_data, parse_size, resolve_config
@@ -58,9 +57,7 @@ def preview(
         else sheet.plain(chosen, index.classes, size)
     )
     drawn = sheet.contact_sheet(list(pictures), index.classes)
-    done, data_png = cv2.imencode(".png", drawn)
-    assert done
     with replacing_file(out) as f:
-        f.write(data_png.tobytes())
+        f.write(sheet.png(drawn))
     session.data = {"file": str(out), "pictures": [s.path.name for s in chosen]}
     session.say(f"{out}: {len(chosen)} pictures of {split}")

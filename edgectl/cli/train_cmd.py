@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,13 @@ from edgectl.plugins.registry import Registry, build_registry
 
 if TYPE_CHECKING:
     from edgectl.train.result import FitResult
+    from edgectl.train.rundir import RunDirectory
+    from edgectl.train.setup import TrainSetup
 
 app = typer.Typer(add_completion=False)
+
+_SHEET = 16
+"""Pictures on the sheet of what training sees."""
 
 _EPILOG = """Examples:
 
@@ -120,7 +126,28 @@ def start_run(
     run = create_run(family.info.name, name=name)
     if index.made_splits:
         run.write_splits({"made": index.made_splits, "files": index.files()})
+    write_sheet(setup, run)
     return Trainer(setup, choose_reporter()).fit(run)
+
+
+def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
+    """``plots/pictures.png``: what the network is about to see, for the report."""
+    from edgectl.data.loader import Batch
+    from edgectl.data.sheet import batch_pictures, contact_sheet, png
+    from edgectl.train.files import replacing_file
+
+    shown: list[Any] = []
+    batches = setup.train.epoch(0, total_epochs=max(1, setup.config.train.epochs))
+    for batch in batches:
+        assert isinstance(batch, Batch)
+        shown += batch_pictures(batch, setup.classes)
+        if len(shown) >= _SHEET:
+            break
+    if isinstance(batches, Generator):
+        batches.close()  # the loader's thread ends with it
+    run.plots.mkdir(parents=True, exist_ok=True)
+    with replacing_file(run.plots / "pictures.png") as f:
+        f.write(png(contact_sheet(shown[:_SHEET], setup.classes)))
 
 
 def continue_run(

@@ -11,6 +11,7 @@ from edgectl.config.schema import AugmentConfig
 from edgectl.data.augment import augment
 from edgectl.data.cache import PictureCache
 from edgectl.data.index import Sample
+from edgectl.data.loader import Batch
 from edgectl.data.orientation import read_labelled
 from edgectl.data.preprocess import resize_picture
 from edgectl.types import PreprocessSpec, Size
@@ -46,6 +47,27 @@ def augmented(
             i, cache.__getitem__, len(cache), spec, config, rng, mosaic=True
         )
         yield picture, boxes, [classes[k] for k in labels]
+
+
+def batch_pictures(batch: Batch, classes: Sequence[str]) -> list[Labelled]:
+    """The very pictures and labels of one training batch."""
+    targets = batch.targets
+    whole = targets.image_labels
+    made = []
+    for i, picture in enumerate(batch.pictures.permute(0, 2, 3, 1).numpy()):
+        labels = targets.labels[i].tolist()
+        if whole is not None:
+            # mixed pictures have shares of several classes: the largest stands for them
+            labels = [int(whole[i].argmax() if whole.ndim == 2 else whole[i])]
+        made.append((picture, targets.boxes_xyxy[i].numpy(), [classes[k] for k in labels]))
+    return made
+
+
+def png(sheet: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 bgr as a file's contents."""
+    done, data = cv2.imencode(".png", sheet)
+    assert done
+    return data.tobytes()
 
 
 def contact_sheet(pictures: Sequence[Labelled], classes: Sequence[str]) -> np.ndarray:

@@ -152,3 +152,18 @@ def test_a_pack_goes_wherever_data_goes(yolo, tmp_path):
     code, document = data("info", tmp_path / "cats.lmdb")
     assert document["data"]["format"] == "lmdb"
     assert data("pack", yolo, tmp_path / "x.lmdb", "--split-name", "nope")[0] == 2
+
+
+def test_a_run_shows_what_it_trains_on(yolo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--data", yolo, "--imgsz", "64", "--epochs", "1", "--weights", "none", "--name", "a"]
+    result = subprocess.run(
+        [sys.executable, "-m", "edgectl", "train", "fomo", *map(str, words), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(result.stdout)["ok"], result.stdout
+    sheet = cv2.imread(str(tmp_path / "runs/train/a/plots/pictures.png"))
+    # three pictures of 64 pixels on a grid of two by two, four pixels apart
+    assert sheet.shape == (2 * 68, 2 * 68, 3)
