@@ -141,6 +141,7 @@ def open_data(
         infos=registry.datasets.infos(),
         fmt=entry.format if entry is not None and fmt == "auto" else fmt,
         offline=session.offline,
+        say=session.note,
     )
     if entry is not None:
         index.name = name

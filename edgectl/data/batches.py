@@ -11,6 +11,7 @@ from edgectl.config.schema import RunConfig
 from edgectl.data.disk_cache import open_cache
 from edgectl.data.index import Sample
 from edgectl.data.loader import Batch, TrainLoader
+from edgectl.data.shard import Shard
 from edgectl.types import PreprocessSpec, Task
 
 
@@ -35,16 +36,27 @@ def train_batches(
     *,
     num_classes: int,
     batch: int,
+    shard: Shard = Shard(),
 ) -> BatchLoader:
-    """Raises DataError for no samples, and for pictures that cannot be read."""
+    """``batch`` and ``shard`` are of one process.
+
+    Raises DataError for no samples, and for pictures that cannot be read.
+    """
     cache = open_cache(samples, spec, config.data.cache)
     seed = config.train.seed
     if task != "classification":
-        return TrainLoader(cache, spec, config.augment, batch=batch, seed=seed)
+        return TrainLoader(cache, spec, config.augment, batch=batch, seed=seed, shard=shard)
     # here, because it loads torchvision, which takes a second
     from edgectl.data.class_loader import ClassTrainLoader
 
     labels = np.array([s.image_label for s in samples], np.int64)
     return ClassTrainLoader(
-        cache, labels, spec, config.classify, num_classes=num_classes, batch=batch, seed=seed
+        cache,
+        labels,
+        spec,
+        config.classify,
+        num_classes=num_classes,
+        batch=batch,
+        seed=seed,
+        shard=shard,
     )

@@ -13,6 +13,7 @@ from edgectl.data.download import fetch_archive
 from edgectl.data.formats import read_dataset
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, EdgectlError, UnknownNameError
+from edgectl.protocols import Progress
 from edgectl.types import DatasetInfo
 
 DEMO_SEED = 0
@@ -39,7 +40,12 @@ def find_local(info: DatasetInfo) -> Path | None:
 
 
 def open_dataset(
-    data: str | Path, *, infos: Sequence[DatasetInfo], fmt: str = "auto", offline: bool
+    data: str | Path,
+    *,
+    infos: Sequence[DatasetInfo],
+    fmt: str = "auto",
+    offline: bool,
+    say: Progress = lambda _: None,
 ) -> DatasetIndex:
     """Finds, generates or downloads the set, and reads its labels.
 
@@ -57,13 +63,13 @@ def open_dataset(
                 raise UnknownNameError("data set", text, [i.name for i in infos], where="--data")
             path = local
         return read_dataset(path, fmt)
-    directory = find_local(info) or _obtain(info, offline)
+    directory = find_local(info) or _obtain(info, offline, say)
     index = read_dataset(directory, info.format if fmt == "auto" else fmt)
     index.name = info.name
     return index
 
 
-def _obtain(info: DatasetInfo, offline: bool) -> Path:
+def _obtain(info: DatasetInfo, offline: bool, say: Progress) -> Path:
     target = cache_root() / (info.directories or (info.name,))[0]
     if info.generate is None and (info.url is None or offline):
         looked = ", ".join(str(r) for r in search_roots())
@@ -78,7 +84,7 @@ def _obtain(info: DatasetInfo, offline: bool) -> Path:
         if info.generate is not None:
             _generate(info.generate, target)
         elif info.url is not None:
-            fetch_archive(info.url, target)
+            fetch_archive(info.url, target, say)
     except OSError as e:
         raise EdgectlError(
             f"cannot be written: {e.strerror or e}",

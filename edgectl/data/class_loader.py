@@ -20,6 +20,7 @@ from edgectl.data.loader import Batch
 from edgectl.data.mixing import mix, mixes
 from edgectl.data.preprocess import letterbox_geometry, resize_to
 from edgectl.data.randaugment import randaugment
+from edgectl.data.shard import Shard
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
 
@@ -48,22 +49,23 @@ class ClassTrainLoader:
         num_classes: int,
         batch: int,
         seed: int,
+        shard: Shard = Shard(),
     ) -> None:
         if not len(cache):
             raise DataError("no pictures to train on", fix="check the training split")
         self._cache, self._spec, self._config = cache, spec, config
         self._labels, self._num_classes = torch.from_numpy(labels), num_classes
         self._weights = _balanced(labels, num_classes) if config.class_weights != "none" else None
-        self._batch, self._seed = batch, seed
-        self.steps_per_epoch = max(1, len(cache) // batch)
+        self._batch, self._seed, self._shard = batch, seed, shard
+        self.steps_per_epoch = shard.steps(len(cache), batch)
 
     def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
         """``epoch`` counts from 0. Closing the iterator stops the thread behind it."""
-        need = self.steps_per_epoch * self._batch
+        need = self.steps_per_epoch * self._batch * self._shard.world
         order = shuffled(len(self._cache), need, (self._seed, epoch))
 
         def make(step: int) -> Batch:
-            first = step * self._batch
+            first = self._shard.first(step, self._batch)
             return self._make(order[first : first + self._batch], first, epoch)
 
         yield from ahead(self.steps_per_epoch, make)

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import DataError
+from edgectl.protocols import Progress
 
 _TIMEOUT_S = 60.0
 _CHUNK = 1 << 20
+_TELL_BYTES = 10_000_000
 _PARTIAL, _NOTHING_LEFT = 206, 416
 _LIMIT_BYTES = 20 << 30
 """An archive that unpacks to more is taken for a bomb."""
 _FIX = "do not use this archive"
 
 
-def fetch_archive(url: str, target: Path) -> None:
+def fetch_archive(url: str, target: Path, say: Progress = lambda _: None) -> None:
     """Downloads a zip and unpacks it to ``target``, a directory that does not exist yet.
 
     The sha256 is recorded beside the target on first use and must be the same ever after.
@@ -35,7 +37,7 @@ def fetch_archive(url: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
         tmp = Path(name)
         archive = target.with_name(f".{target.name}.part")
-        digest = _download(url, archive)
+        digest = _download(url, archive, say)
         record = target.with_name(target.name + ".sha256")
         try:
             _check_recorded(record, digest, url)
@@ -51,7 +53,7 @@ def fetch_archive(url: str, target: Path) -> None:
         record.write_text(digest + "\n", encoding="ascii")
 
 
-def _download(url: str, path: Path) -> str:
+def _download(url: str, path: Path, say: Progress) -> str:
     """sha256 of what lies at ``path`` in the end. What an earlier attempt left there is continued, where
     the server can; it stays there when the connection breaks."""
     there = path.stat().st_size if path.is_file() else 0
@@ -63,14 +65,19 @@ def _download(url: str, path: Path) -> str:
             continued = getattr(response, "status", None) == _PARTIAL
             with path.open("ab" if continued else "wb") as out:
                 size = there if continued else 0
+                left = response.headers.get("Content-Length")
+                total = f" of {(size + int(left)) / 1e6:.0f}" if left is not None else ""
+                told = size
                 while chunk := response.read(_CHUNK):
                     size += len(chunk)
                     if size > _LIMIT_BYTES:
                         raise DataError(f"over {_LIMIT_BYTES} bytes", where=url, fix=_FIX)
                     out.write(chunk)
-                expected = response.headers.get("Content-Length")
-        if expected is not None and size - (there if continued else 0) < int(expected):
-            raise http.client.IncompleteRead(b"", int(expected))
+                    if size - told >= _TELL_BYTES:
+                        told = size
+                        say(f"{size / 1e6:.0f}{total} MB of {path.name.strip('.')}")
+        if left is not None and size - (there if continued else 0) < int(left):
+            raise http.client.IncompleteRead(b"", int(left))
     except (urllib.error.URLError, http.client.HTTPException, OSError) as e:
         raise DataError(
             f"cannot be downloaded: {e}", where=url, fix="check the network, or unpack it by hand"

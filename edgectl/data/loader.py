@@ -20,6 +20,7 @@ from edgectl.data.disk_cache import Pictures
 from edgectl.data.index import Sample
 from edgectl.data.orientation import read_labelled
 from edgectl.data.preprocess import SourcePicture, resize_picture
+from edgectl.data.shard import Shard
 from edgectl.errors import DataError
 from edgectl.types import PreprocessSpec, Targets
 
@@ -55,7 +56,8 @@ class PictureBatch:
 class TrainLoader:
     """Shuffled, augmented batches; every epoch has the same number of full ones.
 
-    A set smaller than a batch is gone through more than once.
+    A set smaller than a batch is gone through more than once. ``batch`` is one process's; ``shard``
+    says which.
 
     Raises:
         DataError: the cache is empty.
@@ -69,21 +71,22 @@ class TrainLoader:
         *,
         batch: int,
         seed: int,
+        shard: Shard = Shard(),
     ) -> None:
         if not len(cache):
             raise DataError("no pictures to train on", fix="check the training split")
         self._cache, self._spec, self._config = cache, spec, config
-        self._batch, self._seed = batch, seed
-        self.steps_per_epoch = max(1, len(cache) // batch)
+        self._batch, self._seed, self._shard = batch, seed, shard
+        self.steps_per_epoch = shard.steps(len(cache), batch)
 
     def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
         """``epoch`` counts from 0. Closing the iterator stops the thread behind it."""
         plain_from = total_epochs - round(self._config.mosaic_off_fraction * total_epochs)
-        need = self.steps_per_epoch * self._batch
+        need = self.steps_per_epoch * self._batch * self._shard.world
         order = shuffled(len(self._cache), need, (self._seed, epoch))
 
         def make(step: int) -> Batch:
-            first = step * self._batch
+            first = self._shard.first(step, self._batch)
             chosen = order[first : first + self._batch]
             return self._make(chosen, first, epoch, mosaic=epoch < plain_from)
 

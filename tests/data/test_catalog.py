@@ -215,6 +215,17 @@ def test_a_download_broken_off_is_continued(tmp_path: Path, server: SimpleNamesp
     assert not (tmp_path / ".set.part").exists()
 
 
+def test_a_download_says_how_far_it_is(
+    tmp_path: Path, server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.content = zipped({"set/a.txt": bytes(range(256)) * 40})
+    monkeypatch.setattr(download, "_TELL_BYTES", 1)
+    said: list[str] = []
+    fetch_archive(server.url, tmp_path / "set", said.append)
+    assert said
+    assert said[-1].endswith("MB of set.part")
+
+
 def test_what_is_left_of_another_file_is_fetched_again(
     tmp_path: Path, server: SimpleNamespace
 ) -> None:

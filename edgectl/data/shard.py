@@ -1,0 +1,22 @@
+"""Which part of every batch a process reads, where several train together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Process ``rank`` of ``world``. All shuffle alike and draw the same random numbers a position, so the
+    parts together are, pixel for pixel, the batch one process would have read."""
+
+    rank: int = 0
+    world: int = 1
+
+    def first(self, step: int, batch: int) -> int:
+        """Position in the epoch's order where this process's part of a step begins."""
+        return (step * self.world + self.rank) * batch
+
+    def steps(self, pictures: int, batch: int) -> int:
+        """Steps an epoch, the same in every process."""
+        return max(1, pictures // (batch * self.world))

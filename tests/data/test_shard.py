@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from edgectl.config.schema import RunConfig
+from edgectl.data.batches import train_batches
+from edgectl.data.index import Sample
+from edgectl.data.shard import Shard
+from edgectl.types import PreprocessSpec
+
+
+@pytest.fixture
+def samples(tmp_path):
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(11):
+        path = tmp_path / f"{i}.png"
+        cv2.imwrite(str(path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+        boxes = np.array([[2, 2, 20 + i, 30]], np.float32)
+        made.append(
+            Sample(path, 40, 40, boxes, np.array([i % 2]), np.zeros(1, bool), image_label=i % 2)
+        )
+    return made
+
+
+@pytest.mark.parametrize("task", ["detection", "classification"])
+def test_two_processes_read_what_one_reads(samples, task):
+    spec, config = PreprocessSpec((32, 32)), RunConfig()
+
+    def epoch(batch, shard):
+        loader = train_batches(task, samples, spec, config, num_classes=2, batch=batch, shard=shard)
+        return list(loader.epoch(3, total_epochs=10))
+
+    whole = epoch(4, Shard())
+    parts = [epoch(2, Shard(rank, 2)) for rank in range(2)]
+    assert len(whole) == len(parts[0]) == len(parts[1]) == 2
+    for one, *others in zip(whole, *parts, strict=True):
+        assert one.indices == others[0].indices + others[1].indices
+        assert torch.equal(one.pictures, torch.cat([o.pictures for o in others]))
+        boxes = [b for o in others for b in o.targets.boxes_xyxy]
+        assert all(torch.equal(a, b) for a, b in zip(one.targets.boxes_xyxy, boxes, strict=True))
+
+
+def test_every_process_makes_as_many_steps():
+    assert {Shard(r, 3).steps(20, 3) for r in range(3)} == {2}
+    # a set smaller than the joint batch is gone through more than once
+    assert Shard(0, 8).steps(3, 4) == 1
