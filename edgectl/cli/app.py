@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("edgectl.cli.data_cmd", "List, describe, check and convert data sets."),
     "train": ("edgectl.cli.train_cmd", "Train a model family on labelled pictures."),
     "eval": ("edgectl.cli.eval_cmd", "Score a checkpoint or an exported file."),
+    "predict": ("edgectl.cli.predict_cmd", "Run a model on pictures of your own."),
     "export": ("edgectl.cli.export_cmd", "Write the file that ships, and prove it."),
     "qat": ("edgectl.cli.qat_cmd", "Train in the backend's integer arithmetic, then export."),
     "bench": ("edgectl.cli.bench_cmd", "Latency, size, memory and metric of files, one table."),

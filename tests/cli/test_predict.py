@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+
+def edgectl(*words):
+    result = subprocess.run(
+        [sys.executable, "-m", "edgectl", *map(str, words), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.returncode, json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A FOMO run of one epoch on white squares, and its pictures."""
+    root = tmp_path_factory.mktemp("project")
+    for split in ("train", "val"):
+        (root / "set/images" / split).mkdir(parents=True)
+        (root / "set/labels" / split).mkdir(parents=True)
+        for i in range(4):
+            picture = np.zeros((80, 160, 3), np.uint8)
+            picture[20:40, 30 * i : 30 * i + 20] = 255
+            cv2.imwrite(str(root / f"set/images/{split}/{i}.png"), picture)
+            line = f"0 {(30 * i + 10) / 160} {30 / 80} {20 / 160} {20 / 80}\n"
+            (root / f"set/labels/{split}/{i}.txt").write_text(line)
+    (root / "set/data.yaml").write_text("train: images/train\nval: images/val\nnames: [square]\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        words = ["--data", "set", "--imgsz", "64", "--epochs", "1", "--weights", "none"]
+        code, _ = edgectl("train", "fomo", *words, "--name", "a")
+    assert code == 0
+    return root
+
+
+@pytest.fixture
+def here(project, monkeypatch):
+    monkeypatch.chdir(project)
+    return project
+
+
+def test_a_picture_with_the_latest_run(here, tmp_path):
+    words = ["--threshold", "0.0", "--out", tmp_path / "seen"]
+    code, document = edgectl("predict", "set/images/val/1.png", *words)
+    assert code == 0
+    (result,) = document["data"]["results"]
+    for found in result["found"]:
+        x0, y0, x1, y1 = found["box"]
+        assert found["label"] == "square"
+        assert 0 <= x0 <= x1 <= 160
+        assert 0 <= y0 <= y1 <= 80
+    assert cv2.imread(str(tmp_path / "seen/1.png")).shape == (80, 160, 3)
+
+
+def test_a_directory_with_a_named_run(here):
+    code, document = edgectl("predict", "runs/train/a", "set/images/val")
+    assert code == 0
+    assert [r["picture"] for r in document["data"]["results"]] == [f"{i}.png" for i in range(4)]
+
+
+def test_a_video(here, tmp_path):
+    path = tmp_path / "film.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (160, 80))
+    if not video.isOpened():
+        pytest.skip("OpenCV writes no video here")
+    for _ in range(5):
+        video.write(np.zeros((80, 160, 3), np.uint8))
+    video.release()
+    code, document = edgectl("predict", path, "--every", "2")
+    assert code == 0
+    names = [r["picture"] for r in document["data"]["results"]]
+    assert names == [f"film_{n:06}.png" for n in (0, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "code"),
+    [("gone.jpg", None, 5), ("text.mp4", b"no video", 5), ("broken.png", b"\x89PNG", 5)],
+)
+def test_what_cannot_be_read(here, tmp_path, source, content, code):
+    path = tmp_path / source
+    if content is not None:
+        path.write_bytes(content)
+    found, document = edgectl("predict", path)
+    assert found == code
+    assert document["error"]["message"]
+
+
+def test_an_empty_directory(here, tmp_path):
+    assert edgectl("predict", tmp_path)[0] == 5
