@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.scheme import QuantScheme
     from edgectl.types import BoardInfo, Detections, OutputSpec, PreprocessSpec, Size, Targets
+    from edgectl.vendor.network import Network, Plan
 
 Outputs = "Sequence[Tensor]"
 
@@ -145,6 +146,46 @@ class Backend(Protocol):
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """Markdown: how to run this artifact on the device."""
+        ...
+
+
+class VendorBackend(Protocol):
+    """A backend whose vendor's compiler takes a float ONNX file and quantises it itself."""
+
+    config_type: type[BaseModel]
+
+    def opset(self, config: Any) -> int:
+        """Of the ONNX file its compiler reads best."""
+        ...
+
+    def check(self, network: Network, *, precision: str, config: Any) -> list[str]:
+        """What the compiler would refuse, before it is called: each op with the module's path
+        (:func:`edgectl.vendor.network.module_of`) and the replacement. Empty: fine.
+
+        Raises UsageError for a configuration no compiler would take (a chip nobody makes)."""
+        ...
+
+    def plan(self, network: Network, directory: Path, *, precision: str, config: Any) -> Plan:
+        """Writes what the compiler needs into ``directory``, which already holds ``network.file``."""
+        ...
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """As :meth:`Backend.open`. The runtime ``onnxruntime`` is core's and never asked for."""
+        ...
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """As :meth:`Backend.describe`, of the compiler's product."""
+        ...
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """As :meth:`Backend.usage`; ``manifest["status"]`` tells whether the product is there."""
         ...
 
 
