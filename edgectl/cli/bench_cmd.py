@@ -83,8 +83,10 @@ def _row(
         file, specs, nbytes = path, (), int(facts["file_bytes"])
         size = parse_size(imgsz) if imgsz else _size(path, facts["inputs"])
     if manifest:
-        file, precision = file_on(opened.info, artifact.directory, manifest, wanted)
-        nbytes = nbytes if file == artifact.model_file else file.stat().st_size
+        file = file_on(opened.info, artifact.directory, manifest, wanted)
+        precision = str(manifest["precision"])
+        if file != artifact.model_file:
+            precision, nbytes = "fp32", file.stat().st_size
     runner = open_runtime(
         opened.backend, opened.info, file, runtime=wanted, specs=specs, manifest=manifest
     )

@@ -96,7 +96,7 @@ def write_bundle(
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
         if samples:
             runtime = default_runtime(info, artifact.manifest)
-            file, _ = file_on(info, artifact.directory, artifact.manifest, runtime)
+            file = file_on(info, artifact.directory, artifact.manifest, runtime)
             runner = open_runtime(
                 backend,
                 info,

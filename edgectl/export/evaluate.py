@@ -84,7 +84,7 @@ def scorable_artifact(
     runtime = runtime or default_runtime(info, manifest)
     if runtime not in info.runtimes:
         raise UnknownNameError("runtime", runtime, info.runtimes, where="--runtime")
-    file, precision = file_on(info, artifact.directory, manifest, runtime)
+    file = file_on(info, artifact.directory, manifest, runtime)
     runner = open_runtime(
         backend, info, file, runtime=runtime, specs=artifact.outputs, manifest=manifest
     )
@@ -109,7 +109,8 @@ def scorable_artifact(
             "path": str(file),
             "kind": "artifact",
             "backend": artifact.backend,
-            "precision": precision,
+            # what a compiler starts from is the float network
+            "precision": manifest["precision"] if whole else "fp32",
             "sha256": artifact.sha256 if whole else sha256_of(file),
             "bytes": artifact.model_bytes if whole else file.stat().st_size,
             "runtime": runtime,

@@ -18,13 +18,11 @@ def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
     return str(manifest.get("runtime") or info.runtimes[0])
 
 
-def file_on(
-    info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str
-) -> tuple[Path, str]:
-    """What a runtime loads, and its precision: the product, or the float network it is compiled from."""
+def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:
+    """What a runtime loads: the product, or the float network it is compiled from."""
     if info.takes == "network" and runtime == ONNX_RUNTIME:
-        return directory / ONNX_FILE, "fp32"
-    return directory / str(manifest["model"]), str(manifest["precision"])
+        return directory / ONNX_FILE
+    return directory / str(manifest["model"])
 
 
 def open_runtime(

@@ -163,7 +163,7 @@ def _parity(
     )
     reports = {}
     for runtime in (ONNX_RUNTIME, *own):
-        file, _ = file_on(info, directory, manifest, runtime)
+        file = file_on(info, directory, manifest, runtime)
         reports[runtime] = runtime_parity(
             request.backend, _only(info, runtime), file, trained.outputs, manifest, pictures, heads
         )
