@@ -237,8 +237,15 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     manifest = artifact.manifest
     state = "" if manifest["status"] == "built" else f"  [yellow]{manifest['status']}[/yellow]"
     session.say(f"[bold]{artifact.directory}[/bold]{state}")
+    inside: dict[str, list[int]] = {}
     for f in manifest["files"]:
-        session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+        folder, slash, _ = f["path"].partition("/")
+        if slash:
+            inside.setdefault(folder, []).append(f["bytes"])
+        else:
+            session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+    for folder, sizes in inside.items():
+        session.say(f"  {folder}/  {len(sizes)} files, {sum(sizes):,} bytes")
     parity = manifest["parity"]
     heads = parity["graph"]["sqnr_db"]
     if heads:
