@@ -64,11 +64,12 @@ class RknnBackend:
                 "quantized_algorithm": config.algorithm,
                 "optimization_level": config.optimization_level,
                 "target_platform": config.platform,
+                "auto_hybrid_cos_thresh": config.hybrid_cosine,
             },
             "build": {"do_quantization": quantise},
         }
         if quantise:
-            settings["build"]["dataset"] = "dataset.txt"
+            settings["build"] |= {"dataset": "dataset.txt", "auto_hybrid": config.hybrid}
             (directory / "dataset.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
         text = json.dumps(settings, indent=1) + "\n"
         (directory / SETTINGS).write_text(text, encoding="utf-8")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from edgectl.config.schema import StrictModel
 
@@ -29,4 +31,9 @@ class RknnConfig(StrictModel):
     """The chip; one of :data:`PLATFORMS`."""
     algorithm: Literal["normal", "mmse", "kl_divergence"] = "normal"
     """How it chooses activation ranges: extremes, least squared error (slow), or divergence."""
+    hybrid: bool = False
+    """Operations whose int8 output strays from the float one are left in float16, as the compiler finds
+    them: larger and slower, and for networks with SiLU often the only way to keep their accuracy."""
+    hybrid_cosine: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.98
+    """Cosine below which an operation strays."""
     optimization_level: Literal[0, 1, 2, 3] = 3

@@ -15,6 +15,7 @@ CONFIG = {
     "quantized_algorithm",
     "optimization_level",
     "target_platform",
+    "auto_hybrid_cos_thresh",
 }
 
 
@@ -47,7 +48,7 @@ class RKNN:
         self.state = "loaded"
         return 0
 
-    def build(self, do_quantization=True, dataset=None):
+    def build(self, do_quantization=True, dataset=None, auto_hybrid=False):
         self._expect("loaded")
         if do_quantization:
             with open(dataset) as f:
