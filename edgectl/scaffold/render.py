@@ -19,6 +19,8 @@ from edgectl.types import PluginKind
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+_LONGEST = 24
+"""Longer names would break the projects' lines where a formatter would not."""
 
 
 def render(kind: PluginKind, name: str, directory: Path) -> list[Path]:
@@ -29,11 +31,11 @@ def render(kind: PluginKind, name: str, directory: Path) -> list[Path]:
         EdgectlError: the directory cannot be written.
     """
     module = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(module):
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(module):
         raise UsageError(
             f"'{name}' cannot be a plugin's name",
             where="NAME",
-            fix="lower-case letters, digits, - and _, a letter first: my-detector",
+            fix=f"up to {_LONGEST} lower-case letters, digits, - and _, a letter first: my-detector",
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError("exists already", where=str(directory), fix="choose another --out")

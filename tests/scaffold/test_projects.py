@@ -15,7 +15,7 @@ from edgectl.errors import UsageError
 from edgectl.scaffold.render import KINDS, render
 
 ROOT = Path(__file__).parents[2]
-SHORT, LONG = "ab", "a-name-of-thirty-characters-xx"
+SHORT, LONG = "ab", "m" * 24
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,7 +49,9 @@ def test_projects_pass_mypy_strict(tmp_path):
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("name", ["", "1st", "Upper", "a b", "../up", "class", "a--b", "ä"])
+@pytest.mark.parametrize(
+    "name", ["", "1st", "Upper", "a b", "../up", "class", "a--b", "ä", "m" * 25]
+)
 def test_names_that_cannot_be_packages(name, tmp_path):
     with pytest.raises(UsageError):
         render("family", name, tmp_path / "p")
