@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, BoardInfo
-from edgectl_hailo.tools import COMPILER
+from edgectl.types import BackendInfo, BoardInfo, DoctorCheck
+from edgectl_hailo.tools import COMPILER, RUNTIME
 
 
 @hookimpl
@@ -31,3 +31,16 @@ def edgectl_register_boards() -> list[BoardInfo]:
     from edgectl_hailo.boards import BOARDS
 
     return list(BOARDS)
+
+
+@hookimpl
+def edgectl_doctor_checks() -> list[DoctorCheck]:
+    """HailoRT, for the runtime ``hailort``. The compiler is core's to look for."""
+    from edgectl.errors import BackendUnavailableError
+    from edgectl.vendor.tool import find_tool
+
+    try:
+        tool = find_tool(RUNTIME)
+    except BackendUnavailableError as e:
+        return [DoctorCheck("HailoRT", "warning", f"optional: {e.message}", e.fix or "")]
+    return [DoctorCheck("HailoRT", "ok", f"{tool.version} through {tool.origin}".strip())]

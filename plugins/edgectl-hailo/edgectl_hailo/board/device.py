@@ -1,5 +1,7 @@
 """A HEF on the accelerator of this machine, through HailoRT's Python package (4.18 or later)."""
 
+from contextlib import ExitStack
+
 import numpy as np
 
 TIMEOUT_MS = 10000
@@ -17,14 +19,14 @@ class Accelerator:
 
         self._heads = heads
         self._streams = stream_names(HEF(hef), heads)
-        self._device = VDevice()
-        self._model = self._device.create_infer_model(hef)
+        self._open = ExitStack()
+        device = self._open.enter_context(VDevice())
+        self._model = device.create_infer_model(hef)
         self._model.input().set_format_type(FormatType.UINT8)
         for name in self._streams.values():
             # HailoRT de-quantises: (q - zero point) * scale, of the output or of each channel
             self._model.output(name).set_format_type(FormatType.FLOAT32)
-        self._network = self._model.configure()
-        self._network.__enter__()
+        self._network = self._open.enter_context(self._model.configure())
 
     def heads(self, pictures):
         """uint8 (N, rows, columns, 3), red first, to {head: float32 (N, rows, columns, channels)}."""
@@ -43,8 +45,7 @@ class Accelerator:
 
     def close(self):
         """Gives the device back."""
-        self._network.__exit__(None, None, None)
-        self._device.release()
+        self._open.close()
 
 
 def stream_names(hef, heads):
