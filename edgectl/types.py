@@ -203,8 +203,10 @@ class ToolInfo:
         command: the program, searched on PATH. Empty: Python, which then must have ``module``.
         module: what that Python must be able to import, for example ``rknn``.
         distribution: whose version is reported and recorded.
-        requirements: what ``edgectl tools setup NAME`` installs, pinned and complete: pip is told to
-            take nothing else. Empty where the vendor hands it out behind a login.
+        requirements: what ``edgectl tools setup NAME`` installs. Empty where the vendor hands the
+            compiler out behind a login.
+        bare: installed after them without looking at what they ask for: compilers whose own pins
+            cannot be met together.
         fix: how to get it, where ``tools setup`` cannot.
     """
 
@@ -213,6 +215,7 @@ class ToolInfo:
     module: str = ""
     distribution: str = ""
     requirements: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
     fix: str = ""
 
 

@@ -64,7 +64,7 @@ def _row(
     from edgectl.errors import UnknownNameError
     from edgectl.export.artifact import open_artifact
     from edgectl.export.bench import measure
-    from edgectl.export.runtime import default_runtime, file_on, open_runtime
+    from edgectl.export.runtime import default_runtime, file_on, open_runtime, precision_on
 
     name = registry.backend_of(path)
     manifest: dict[str, Any] = {}
@@ -84,9 +84,9 @@ def _row(
         size = parse_size(imgsz) if imgsz else _size(path, facts["inputs"])
     if manifest:
         file = file_on(opened.info, artifact.directory, manifest, wanted)
-        precision = str(manifest["precision"])
+        precision = precision_on(opened.info, manifest, wanted)
         if file != artifact.model_file:
-            precision, nbytes = "fp32", file.stat().st_size
+            nbytes = file.stat().st_size
     runner = open_runtime(
         opened.backend, opened.info, file, runtime=wanted, specs=specs, manifest=manifest
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import BackendUnavailableError, UsageError
+from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -75,18 +75,18 @@ def export(
         flags=flags,
         assignments=assignments,
     )
-    if request.info.takes == "network":
-        artifact, absent = _by_vendor(session, request, plan_only=plan)
-    elif plan:
+    if plan and request.info.takes != "network":
         raise UsageError(
             f"{backend} writes its files itself; there is nothing to plan",
             where="--plan",
             fix="leave --plan out",
         )
-    else:
-        from edgectl.export.stages import export_model
-
-        artifact, absent = export_model(request, progress=session.note), None
+    try:
+        artifact, absent = _exported(session, request, plan_only=plan)
+    except GateFailedError:
+        # a file that lost too much is still there, and its figures are wanted
+        session.data = _kept(request.out)
+        raise
     session.data = document(artifact)
     if not session.json:
         say_artifact(session, artifact)
@@ -94,13 +94,16 @@ def export(
         raise absent
 
 
-def _by_vendor(
+def _exported(
     session: Session, request: ExportRequest[Any], *, plan_only: bool
 ) -> tuple[Artifact, BackendUnavailableError | None]:
     """The artifact, and why it is only planned where that was not asked for."""
+    from edgectl.export.stages import export_model
     from edgectl.export.vendor import export_network
     from edgectl.vendor.tool import find_tool
 
+    if request.info.takes == "graph":
+        return export_model(request, progress=session.note), None
     tool, absent = None, None
     if request.info.tool is not None and not plan_only:
         try:
@@ -116,6 +119,17 @@ def _by_vendor(
             "or accept the plan: --plan",
         )
     return artifact, absent
+
+
+def _kept(directory: Path) -> dict[str, Any] | None:
+    """The document of an artifact whose gate failed; None where a gate left no artifact."""
+    from edgectl.export.artifact import MANIFEST, open_artifact
+
+    if not (directory / MANIFEST).is_file():
+        return None
+    artifact = open_artifact(directory)
+    gate = artifact.manifest.get("gate") or {"passed": True}
+    return None if gate["passed"] else document(artifact)
 
 
 def make_request(
@@ -237,8 +251,15 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     manifest = artifact.manifest
     state = "" if manifest["status"] == "built" else f"  [yellow]{manifest['status']}[/yellow]"
     session.say(f"[bold]{artifact.directory}[/bold]{state}")
+    inside: dict[str, list[int]] = {}
     for f in manifest["files"]:
-        session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+        folder, slash, _ = f["path"].partition("/")
+        if slash:
+            inside.setdefault(folder, []).append(f["bytes"])
+        else:
+            session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+    for folder, sizes in inside.items():
+        session.say(f"  {folder}/  {len(sizes)} files, {sum(sizes):,} bytes")
     parity = manifest["parity"]
     heads = parity["graph"]["sqnr_db"]
     if heads:

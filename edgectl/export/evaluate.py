@@ -19,7 +19,7 @@ from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.export.artifact import Artifact, sha256_of
-from edgectl.export.runtime import default_runtime, file_on, open_runtime
+from edgectl.export.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.export.trained import TrainedModel
 from edgectl.metrics.bootstrap import Comparison, PictureScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
@@ -109,8 +109,7 @@ def scorable_artifact(
             "path": str(file),
             "kind": "artifact",
             "backend": artifact.backend,
-            # what a compiler starts from is the float network
-            "precision": manifest["precision"] if whole else "fp32",
+            "precision": precision_on(info, manifest, runtime),
             "sha256": artifact.sha256 if whole else sha256_of(file),
             "bytes": artifact.model_bytes if whole else file.stat().st_size,
             "runtime": runtime,

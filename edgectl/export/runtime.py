@@ -25,6 +25,12 @@ def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], run
     return directory / str(manifest["model"])
 
 
+def precision_on(info: BackendInfo, manifest: Mapping[str, Any], runtime: str) -> str:
+    """What that file computes in: a compiler starts from the float network."""
+    float_network = info.takes == "network" and runtime == ONNX_RUNTIME
+    return "fp32" if float_network else str(manifest["precision"])
+
+
 def open_runtime(
     backend: ArtifactReader,
     info: BackendInfo,

@@ -39,9 +39,11 @@ def set_up(info: ToolInfo, python: Path | None, log: Path, progress: Progress) -
         with log.open("wb") as output:
             progress(f"making {place}")
             _run([str(python or sys.executable), "-m", "venv", str(place)], output, log)
-            progress(f"installing {len(info.requirements)} packages")
-            words = ["-m", "pip", "install", "--no-deps", *info.requirements]
-            _run([str(environment_python(info.name)), *words], output, log)
+            progress(f"installing {', '.join((*info.bare, *info.requirements))}")
+            pip = [str(environment_python(info.name)), "-m", "pip", "install"]
+            _run([*pip, *info.requirements], output, log)
+            if info.bare:
+                _run([*pip, "--no-deps", *info.bare], output, log)
         tool = find_tool(info, {})
         done = True
         return tool

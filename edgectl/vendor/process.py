@@ -81,8 +81,12 @@ class ToolSession:
 
     def request(self, document: dict[str, Any]) -> dict[str, Any]:
         """One request, one answer. Raises ToolError; the session is over then."""
+        self._process.send(document)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next ``result``, also of a program that says one before it is asked."""
         process = self._process
-        process.send(document)
         deadline = time.monotonic() + self._limit
         while (event := process.next_event(deadline)) is not None:
             if event["event"] == "result":
@@ -114,7 +118,9 @@ class _Process:
         place = str(directory.resolve())
         argv = [w.replace("{directory}", place) for w in tool.argv] + list(arguments)
         environment = isolated_environment() if tool.isolated else dict(os.environ)
-        environment |= {"EDGECTL_JOB": str(VERSION), "PYTHONUNBUFFERED": "1"}
+        # without bytecode: what is left in the directory becomes part of an artifact
+        python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"EDGECTL_JOB": str(VERSION), **python}
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log: BinaryIO = log.open("wb")
         self._log.write((" ".join(argv) + "\n").encode())

@@ -65,7 +65,7 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
         "std": list(spec.std),
     }
     _write_json(directory / SETTINGS, settings)
-    source = (resources.files("edgectl_hailo") / "sdk" / COMPILE).read_text(encoding="utf-8")
+    source = (resources.files("edgectl_hailo") / "job" / COMPILE).read_text(encoding="utf-8")
     (directory / COMPILE).write_text(source, encoding="utf-8")
     return Plan((COMPILE,), HEF, tuple(remarks))
 

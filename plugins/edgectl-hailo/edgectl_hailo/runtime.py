@@ -91,7 +91,7 @@ class HailoRunner:
         for name in (SETTINGS, _FILES[runtime]):
             shutil.copy2(directory / name, place / name)
         package = resources.files("edgectl_hailo")
-        for folder, name in (("sdk", COMPILE), ("sdk", SERVE), ("board", _DEVICE)):
+        for folder, name in (("job", COMPILE), ("job", SERVE), ("board", _DEVICE)):
             source = (package / folder / name).read_text(encoding="utf-8")
             (place / name).write_text(source, encoding="utf-8")
         log = cache_directory() / "logs" / f"{runtime}.log"
