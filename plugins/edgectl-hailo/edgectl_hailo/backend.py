@@ -13,6 +13,7 @@ from edgectl_hailo.capabilities import check_network
 from edgectl_hailo.config import HailoConfig, require_architecture
 from edgectl_hailo.deploy import write_board_files
 from edgectl_hailo.hef import describe_hef
+from edgectl_hailo.nms import nms_config
 from edgectl_hailo.package import usage
 from edgectl_hailo.plan import write_plan
 from edgectl_hailo.runtime import open_runner
@@ -30,8 +31,13 @@ class HailoBackend:
         return _OPSET
 
     def check(self, network: Network, *, precision: str, config: HailoConfig) -> list[str]:
-        """See :mod:`edgectl_hailo.capabilities`. Raises UnknownNameError for an unknown chip."""
+        """See :mod:`edgectl_hailo.capabilities`.
+
+        Raises UnknownNameError for an unknown chip, UsageError for heads HailoRT cannot suppress.
+        """
         require_architecture(config)
+        if config.nms == "cpu":
+            nms_config(network.outputs, network.input_size)
         return check_network(network)
 
     def plan(

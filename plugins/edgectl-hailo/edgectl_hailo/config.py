@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edgectl.config.schema import StrictModel
 from edgectl.errors import UnknownNameError
@@ -36,6 +36,12 @@ class HailoConfig(StrictModel):
     """``cpu``: HailoRT decodes boxes and suppresses on the host, for heads it has a decoder for."""
     max_performance: bool = False
     """Let the compiler search hours for the fastest mapping."""
+
+    @field_validator("hw_arch")
+    @classmethod
+    def _as_the_compiler_spells_it(cls, name: str) -> str:
+        """``Hailo-8L``, as the chips are labelled, is ``hailo8l``."""
+        return name.lower().replace("-", "")
 
 
 def require_architecture(config: HailoConfig) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -96,6 +97,7 @@ class HailoRunner:
             (place / name).write_text(source, encoding="utf-8")
         log = cache_directory() / "logs" / f"{runtime}.log"
         self._session = ToolSession(tool, [SERVE, runtime], place, log=log)
+        weakref.finalize(self, _close, self._session, self._place)
 
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 in the spec's order to one float32 NCHW (or (N, C)) array an output."""
@@ -114,11 +116,7 @@ class HailoRunner:
             array = array.reshape(-1, *shape[1:])
         return np.ascontiguousarray(array, np.float32)
 
-    def close(self) -> None:
-        """Ends the program and removes its directory."""
-        self._session.close()
-        self._place.cleanup()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_session"):
-            self.close()
+def _close(session: ToolSession, place: tempfile.TemporaryDirectory[str]) -> None:
+    session.close()
+    place.cleanup()

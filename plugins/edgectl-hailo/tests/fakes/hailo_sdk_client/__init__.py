@@ -1,7 +1,7 @@
 """A stand-in for Hailo's Dataflow Compiler that is as strict as its documentation.
 
-It keeps the state machine, argument names, model script grammar and array layouts; the network it computes with
-ONNX Runtime. Its outputs come in another order than they were asked for, as the real one's may.
+It keeps the state machine, argument names, model script grammar and array layouts; the network it computes
+with ONNX Runtime. Its outputs come in another order than they were asked for, as the real one's may.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["ClientRunner", "InferenceContext", "InvalidStateException", "ScriptE
 ARCHITECTURES = {"hailo8", "hailo8l", "hailo8r", "hailo15h", "hailo15m", "hailo15l", "hailo10h"}
 
 
-class InvalidStateException(Exception):
+class InvalidStateException(Exception):  # noqa: N818
     pass
 
 
-class ParsingWithRecommendationException(Exception):
+class ParsingWithRecommendationException(Exception):  # noqa: N818
     pass
 
 
@@ -102,6 +102,7 @@ class ClientRunner:
             raise ParsingWithRecommendationException("ends in a reshape")
         ends = list(reversed(end_node_names))
         del graph.output[:]
+        del graph.value_info[:]
         graph.output.extend(onnx.ValueInfoProto(name=nodes[n].output[0]) for n in ends)
         self._onnx = onnx.shape_inference.infer_shapes(loaded).SerializeToString()
         names = {n: f"{net_name}/layer{i}" for i, n in enumerate(nodes)}
