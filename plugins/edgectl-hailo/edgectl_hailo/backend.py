@@ -55,7 +55,7 @@ class HailoBackend:
         manifest: Mapping[str, Any],
     ) -> Runner:
         """See :mod:`edgectl_hailo.runtime`."""
-        return open_runner(model_file, runtime, specs, manifest)
+        return open_runner(model_file, runtime, specs)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """See :func:`edgectl_hailo.hef.describe_hef`."""

@@ -35,9 +35,7 @@ _FILES = {
 _DEVICE = "device.py"
 
 
-def open_runner(
-    model_file: Path, runtime: str, specs: Sequence[OutputSpec], manifest: Mapping[str, Any]
-) -> Runner:
+def open_runner(model_file: Path, runtime: str, specs: Sequence[OutputSpec]) -> Runner:
     """Starts the program, which loads the network and waits for pictures.
 
     Raises:

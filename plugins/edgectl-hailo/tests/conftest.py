@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ IMAGENET_BGR = PreprocessSpec(
     mean=(103.53, 116.28, 123.675),
     std=(57.375, 57.12, 58.395),
 )
-MODELS = ("fomo", "rtmdet", "resnet", "fomo_bgr")
+MODELS = ("fomo", "rtmdet", "resnet", "fomo_bgr", "resnet_small")
+VARIANTS = {"resnet_small": "mobilenetv2_0.35"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Project:
 
     def artifact(self, name: str) -> Path:
         return self.root / name / "export" / "hailo-int8"
+
+    def built(self, name: str) -> Path:
+        return self.root / "built" / name
 
     def call(self, *words: str) -> tuple[int, dict[str, Any]]:
         """Exit code and document of a command."""
@@ -97,7 +102,8 @@ def write_checkpoint(root: Path, name: str) -> None:
     family_name = name.split("_")[0]
     info = build_registry().families.get(family_name)
     family = load_entry(info.entry, family_name)
-    table = family.presets(info.default_variant)["model"]
+    variant = VARIANTS.get(name, info.default_variant)
+    table = family.presets(variant)["model"]
     config = family.config_type.model_validate(table, strict=False)
     torch.manual_seed(0)
     model = family.build(config, num_classes=2)
@@ -106,13 +112,17 @@ def write_checkpoint(root: Path, name: str) -> None:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.5, 1.5)
+            if isinstance(module, torch.nn.Conv2d) and module.out_channels <= 4:
+                # heads that say something: scores of every size, boxes of some strides
+                module.weight.normal_(0, 0.5 if module.out_channels < 4 else 0.1)
+                module.bias.fill_(0.0 if module.out_channels < 4 else 2.0)
     data = "classes" if info.task == "classification" else "boxes"
     settings = {"family": family_name, "data": {"name": data}, "model": table}
     spec = IMAGENET_BGR if name.endswith("bgr") else family.preprocess(config, SIZE)
     (root / name).mkdir()
     Checkpoint(
         family=family_name,
-        variant=info.default_variant,
+        variant=variant,
         task=info.task,
         config=RunConfig.model_validate(settings, strict=False).model_dump(mode="json"),
         classes=["a", "b"] if data == "classes" else ["mask", "no-mask"],
@@ -125,6 +135,26 @@ def write_checkpoint(root: Path, name: str) -> None:
         versions={},
         operating_point=OperatingPoint(0.3, "test", 0.0) if info.task == "centroid" else None,
     ).save(root / name / "best.pt")
+
+
+@pytest.fixture(scope="session")
+def built(project: Project) -> Callable[[str], dict[str, Any]]:
+    """Exports with the stand-ins, once a name; the artifact stays in ``built/NAME``."""
+    done: dict[str, dict[str, Any]] = {}
+
+    def export(name: str) -> dict[str, Any]:
+        if name not in done:
+            words = ["--set", "quant.max_drop=1.0", "--out", str(project.built(name))]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(project.root)
+                patch.setenv("XDG_CONFIG_HOME", str(project.root / "config"))
+                project.with_sdk()
+                code, done[name] = project.export(name, *words)
+                project.without_sdk()
+            assert code == 0, done[name]["error"]
+        return done[name]["data"]
+
+    return export
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from edgectl.types import PreprocessSpec
 
 FAMILIES = ("fomo", "rtmdet", "resnet")
 MODELS = (*FAMILIES, "fomo_bgr")
-NO_GATE = ("--set", "quant.max_drop=1.0")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -76,12 +75,9 @@ def test_pictures_are_those_of_training_and_normalised_once(here: Any, name: str
         np.testing.assert_array_equal(seen, fed.permute(1, 2, 0).numpy())
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_built_and_measured_on_every_runtime(here: Any, name: str) -> None:
-    here.with_sdk()
-    code, document = here.export(name, *NO_GATE)
-    assert code == 0, document["error"]
-    data = document["data"]
+@pytest.mark.parametrize("name", ["fomo", "rtmdet", "resnet_small", "fomo_bgr"])
+def test_built_and_measured_on_every_runtime(here: Any, built: Any, name: str) -> None:
+    data = built(name)
     assert data["status"] == "built"
     runtimes = data["parity"]["runtimes"]
     assert set(runtimes) == {
@@ -93,14 +89,23 @@ def test_built_and_measured_on_every_runtime(here: Any, name: str) -> None:
     for rounded in ("sdk-quantised", "hailort"):
         assert 1e-6 < runtimes[rounded]["heads_max_abs"] < 0.1
     assert data["metrics"]["file"]["model"]["runtime"] == "sdk-quantised"
-    assert {"model.hef", "model_parsed.har", "model_optimised.har"} <= {
-        f["path"] for f in data["files"]
-    }
-    manifest = json.loads((here.artifact(name) / "manifest.json").read_text())
+    digests = {f["path"]: f["sha256"] for f in data["files"]}
+    assert {"model.hef", "model_parsed.har", "model_optimised.har"} <= set(digests)
+    manifest = json.loads((here.built(name) / "manifest.json").read_text())
     facts = manifest["compiler"]["facts"]
     assert facts["hw_arch"] == "hailo8l"
-    digests = {f["path"]: f["sha256"] for f in data["files"]}
     assert all(digests[s["file"]] == s["sha256"] for s in facts["stages"])
+
+
+def test_eval_needs_the_compiler_again(here: Any, built: Any) -> None:
+    built("fomo")
+    code, document = here.call("eval", str(here.built("fomo")))
+    assert code == 3 and "[tools.hailo]" in document["error"]["fix"]
+    code, document = here.call("eval", str(here.built("fomo")), "--runtime", "onnxruntime")
+    assert code == 0 and document["data"]["model"]["precision"] == "fp32"
+    here.with_sdk()
+    code, document = here.call("eval", str(here.built("fomo")), "--runtime", "sdk-native")
+    assert code == 0 and document["data"]["model"]["runtime"] == "sdk-native"
 
 
 def test_without_the_compiler_the_plan_is_kept(here: Any) -> None:

@@ -131,7 +131,8 @@ class ClientRunner:
 
     def load_model_script(self, model_script):
         self._need(States.HAILO_MODEL)
-        text = Path(model_script).read_text() if Path(model_script).is_file() else model_script
+        is_path = str(model_script).endswith(".alls")
+        text = Path(model_script).read_text() if is_path else model_script
         layers = {name.split("/")[-1] for name in self._hn["layers"]}
         self._script = parse_script(text, layers)
 
