@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgectl.data.preprocess import SourcePicture
 
 Task = Literal["centroid", "detection", "classification"]
+PluginKind = Literal["family", "backend", "dataset"]
 Size = tuple[int, int]
 """(height, width), everywhere."""
 
