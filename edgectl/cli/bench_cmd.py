@@ -9,10 +9,12 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import BackendUnavailableError, UsageError
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from edgectl.plugins.registry import Registry
+    from edgectl.plugins.absent import made_with
+from edgectl.plugins.registry import Registry
 
 app = typer.Typer(add_completion=False)
 
@@ -74,7 +76,8 @@ def _row(
         manifest, name = artifact.manifest, artifact.backend
         file, specs = artifact.model_file, artifact.outputs
         size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
-    opened = open_backend(registry, name, RunConfig())
+    with made_with(manifest.get("tools", {})):
+        opened = open_backend(registry, name, RunConfig())
     wanted = runtime or default_runtime(opened.info, manifest)
     if wanted not in opened.info.runtimes:
         raise UnknownNameError("runtime", wanted, opened.info.runtimes, where="--runtime")

@@ -9,6 +9,7 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def make_request(
     opened = open_backend(registry, backend, config)
     index: DatasetIndex | None = None
     if config.data.name:
-        index = open_data(registry, config.data.name, config, session)
+        with made_with(model.versions):
+            index = open_data(registry, config.data.name, config, session)
     if precision is None:
         offered = opened.info.precisions
         precision = "int8" if "int8" in offered else offered[0]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgectl.export.artifact import sha256_of
 from edgectl.export.request import ExportRequest
+from edgectl.train.provenance import versions
 from edgectl.types import OutputSpec
 
 
@@ -39,17 +38,5 @@ def provenance(request: ExportRequest[Any], outputs: Sequence[OutputSpec]) -> di
         },
         "data": checkpoint.data,
         "calibration": None if request.calibration is None else request.calibration.to_dict(),
-        "tools": tool_versions(),
-    }
-
-
-def tool_versions() -> dict[str, str]:
-    """Every installed distribution of ours and the libraries that shape the file."""
-    names = {"torch", "numpy", "opencv-python-headless"}
-    for entry in importlib.metadata.entry_points(group="edgectl"):
-        if entry.dist is not None:
-            names.add(entry.dist.name)
-    return {
-        "python": platform.python_version(),
-        **{n: importlib.metadata.version(n) for n in sorted(names)},
+        "tools": versions(),
     }

@@ -124,7 +124,7 @@ def test_a_family_installs_passes_its_tests_trains_and_leaves_a_clear_message(
     uninstall(environment, "sapling", tmp_path)
     for words in (["eval", trained], ["eval", exported["artifact"]], ["export", trained]):
         extra = ["--backend", "tflite"] if words[0] == "export" else []
-        error = edgectl(environment, *words, *extra, cwd=tmp_path, code=6)["error"]
+        error = edgectl(environment, *words, *extra, cwd=tmp_path, code=3)["error"]
         assert "'sapling'" in error["message"]
         assert "pip install edgectl-sapling" in error["fix"]
 
@@ -142,7 +142,7 @@ def test_a_backend_installs_passes_its_tests_exports_and_leaves_a_clear_message(
     scored = edgectl(environment, "eval", cwd=tmp_path)["data"]
     assert scored["model"]["backend"] == "soil"
     uninstall(environment, "soil", tmp_path)
-    error = edgectl(environment, "eval", exported["artifact"], cwd=tmp_path, code=6)["error"]
+    error = edgectl(environment, "eval", exported["artifact"], cwd=tmp_path, code=3)["error"]
     assert "'soil'" in error["message"] and "pip install edgectl-soil" in error["fix"]
 
 
@@ -154,5 +154,5 @@ def test_a_dataset_installs_passes_its_tests_and_is_trained_on(environment, tmp_
     trained = edgectl(environment, "train", "fomo", "--data", "meadow", *TRAIN, cwd=tmp_path)
     uninstall(environment, "meadow", tmp_path)
     (tmp_path / "cache").rename(tmp_path / "gone")
-    error = edgectl(environment, "eval", trained["data"]["run"], cwd=tmp_path, code=6)["error"]
+    error = edgectl(environment, "eval", trained["data"]["run"], cwd=tmp_path, code=3)["error"]
     assert "'meadow'" in error["message"] and "pip install edgectl-meadow" in error["fix"]
