@@ -36,7 +36,10 @@ class Postprocess(Protocol):
     """Raw head tensors to :class:`Detections`. The same object scores the model, the quantised
     graph and the file. ``threshold`` is set from the checkpoint's operating point, where the task
     has one. A detection family has none: its default is the low threshold AP is defined with
-    (0.001 in most papers), and whoever shows or ships detections sets a higher one."""
+    (0.001 in most papers), and whoever shows or ships detections sets a higher one.
+
+    One that suppresses boxes tells devices by an attribute ``overlap`` above which intersection over
+    union it does."""
 
     threshold: float
 

@@ -29,6 +29,7 @@ def provenance(request: ExportRequest[Any], outputs: Sequence[OutputSpec]) -> di
         "classes": list(trained.classes),
         "preprocess": trained.preprocess.to_dict(),
         "outputs": [s.to_dict() for s in outputs],
+        "overlap": getattr(trained.postprocess(), "overlap", None),
         "operating_point": None if point is None else vars(point),
         "checkpoint": {
             # relative, so that a run directory can be moved or copied as a whole

@@ -1,5 +1,9 @@
-"""A HEF on the accelerator of this machine, through HailoRT's Python package (4.18 or later)."""
+"""A HEF on the accelerator of this machine, through HailoRT's Python package (4.18 or later).
 
+Needs HailoRT (sudo apt install hailo-all) and OpenCV (sudo apt install python3-opencv).
+"""
+
+import os
 from contextlib import ExitStack
 
 import numpy as np
@@ -7,7 +11,7 @@ import numpy as np
 TIMEOUT_MS = 10000
 
 
-class Accelerator:
+class Network:
     """Opens the device and keeps the network on it until :meth:`close`.
 
     heads: ``[{"name", "node", "shape"}]``; ``node`` is the ONNX node the output was made of, which a HEF
@@ -46,6 +50,23 @@ class Accelerator:
     def close(self):
         """Gives the device back."""
         self._open.close()
+
+
+class Accelerator:
+    """What main.py asks of a device."""
+
+    def __init__(self, folder, model):
+        self._shapes = {h["name"]: h["shape"] for h in model["heads"]}
+        self._network = Network(os.path.join(folder, model["hef"]), model["heads"])
+
+    def heads(self, picture):
+        """uint8 (rows, columns, 3), red first, to {head: float32 (C, H, W) or (C,)}."""
+        found = self._network.heads(picture[None])
+        return {name: channels_first(found[name][0], shape) for name, shape in self._shapes.items()}
+
+    def close(self):
+        """Gives the device back."""
+        self._network.close()
 
 
 def stream_names(hef, heads):

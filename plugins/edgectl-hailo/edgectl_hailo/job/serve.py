@@ -57,9 +57,9 @@ def emulator(runtime, settings):
 
 def device(settings):
     """The same on the accelerator of this machine."""
-    from device import Accelerator
+    from device import Network
 
-    return Accelerator(settings["hef"], settings["heads"]).heads
+    return Network(settings["hef"], settings["heads"]).heads
 
 
 def main():

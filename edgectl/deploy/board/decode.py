@@ -83,18 +83,27 @@ def highest_around(grid):
 
 
 def boxes(outputs, threshold, overlap):
-    """Boxes of all strides over the threshold, overlapping ones of one class suppressed."""
-    scores = {o["stride"]: (o, grid) for o, grid in outputs if o["kind"] == "class_logits"}
-    sides = {o["stride"]: (o, grid) for o, grid in outputs if o["kind"] != "class_logits"}
+    """Boxes of all strides over the threshold, overlapping ones of one class suppressed.
+
+    Where there is a centre-ness, scores are sqrt(class * centre-ness).
+    """
+    levels = {}
+    for output, grid in outputs:
+        part = "sides" if "distances" in output["kind"] else output["kind"]
+        levels.setdefault(output["stride"], {})[part] = (output, grid)
     found = []
-    for stride, (output, grid) in scores.items():
-        confidence = grid if output["applied"] else sigmoid(grid)
+    for stride, parts in levels.items():
+        confidence = scores_of(*parts["class_logits"])
+        if "centerness_logits" in parts:
+            confidence = np.sqrt(confidence * scores_of(*parts["centerness_logits"]))
         label, y, x = np.nonzero(confidence > threshold)
-        kind, distances = sides[stride][0]["kind"], sides[stride][1][:, y, x]
-        if kind == "box_log_distances":
+        side, grid = parts["sides"]
+        distances = grid[:, y, x]
+        if side["kind"] == "box_log_distances":
             distances = np.exp(distances)
         left, top, right, bottom = distances * stride
-        at_x, at_y = x * stride, y * stride
+        offset = side.get("offset", 0.0)
+        at_x, at_y = (x + offset) * stride, (y + offset) * stride
         corners = np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
         found.append((confidence[label, y, x], label, corners))
     confidence, label, corners = (np.concatenate(part) for part in zip(*found))
@@ -104,6 +113,11 @@ def boxes(outputs, threshold, overlap):
         (int(label[i]), float(confidence[i]), tuple(float(v) for v in corners[i]))
         for i in order[kept]
     ]
+
+
+def scores_of(output, grid):
+    """0..1."""
+    return grid if output["applied"] else sigmoid(grid)
 
 
 def suppress(corners, labels, overlap):

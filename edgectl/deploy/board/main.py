@@ -1,10 +1,10 @@
-"""Pictures, a video or a camera through the network on the Hailo accelerator.
+"""Pictures, a video or a camera through the network on this machine's accelerator.
 
     python3 main.py picture.jpg ...        one line a result
     python3 main.py --camera 0             results on the screen, until q
     python3 main.py --golden               compares the device with the numbers measured before deployment
 
-Needs HailoRT (sudo apt install hailo-all) and OpenCV (sudo apt install python3-opencv).
+device.py says what it needs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import cv2
 import numpy as np
 from decode import decode
-from device import Accelerator, channels_first
+from device import Accelerator
 from pictures import fit, to_original
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,16 +28,10 @@ def load_model():
         return json.load(f)
 
 
-def raw_heads(accelerator, picture, model):
-    """One prepared picture to {head: (C, H, W) or (C,)}."""
-    found = accelerator.heads(picture[None])
-    return {h["name"]: channels_first(found[h["name"]][0], h["shape"]) for h in model["heads"]}
-
-
 def results(accelerator, picture_bgr, model):
     """[(name, score, box in pixels of the picture or None)]."""
     height, width = picture_bgr.shape[:2]
-    found = decode(raw_heads(accelerator, fit(picture_bgr, model), model), model)
+    found = decode(accelerator.heads(fit(picture_bgr, model)), model)
     if model["task"] == "classification":
         found = found[:MOST_CLASSES]
     return [
@@ -85,7 +79,7 @@ def watch(accelerator, source, model):
             return 0
 
 
-def golden(accelerator, model):
+def golden(accelerator):
     """The largest difference of every head, a line a picture; 1 where none was sent along."""
     folder = os.path.join(HERE, "golden")
     listing = os.path.join(folder, "golden.json")
@@ -100,7 +94,7 @@ def golden(accelerator, model):
         picture = pixels.reshape(document["shape"])
         if document["channel_order"] == "bgr":
             picture = picture[..., ::-1]
-        found = raw_heads(accelerator, picture, model)
+        found = accelerator.heads(picture)
         apart = []
         for name, path in entry["outputs"].items():
             wanted = np.load(os.path.join(folder, path))
@@ -124,10 +118,10 @@ def main(words=None):
     model = load_model()
     if chosen.threshold is not None:
         model["threshold"] = chosen.threshold
-    accelerator = Accelerator(os.path.join(HERE, model["hef"]), model["heads"])
+    accelerator = Accelerator(HERE, model)
     try:
         if chosen.golden:
-            return golden(accelerator, model)
+            return golden(accelerator)
         if chosen.camera:
             source = int(chosen.camera) if chosen.camera.isdigit() else chosen.camera
             return watch(accelerator, source, model)

@@ -6,16 +6,16 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import edgectl_hailo
 import numpy as np
 import pytest
 import torch
 
 from edgectl.data.preprocess import resize_picture
+from edgectl.deploy import program
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.types import Detections, PreprocessSpec
 
-BOARD = Path(edgectl_hailo.__file__).with_name("board")
+BOARD = Path(program.__file__).with_name("board")
 
 
 def module(name: str) -> Any:
