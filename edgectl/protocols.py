@@ -164,7 +164,7 @@ class VendorBackend(ArtifactReader, Protocol):
     compiler's product only; in ``usage``, ``manifest["status"]`` tells whether that product is there.
     """
 
-    def opset(self, config: Any) -> int:
+    def opset(self, config: Any, *, precision: str) -> int:
         """Of the ONNX file its compiler reads best."""
         ...
 

@@ -224,8 +224,8 @@ class ToolInfo:
 class BackendInfo:
     """What ``edgectl_register_backends`` returns. ``entry`` is a :class:`edgectl.protocols.Backend`.
 
-    ``runtimes``: what ``eval --runtime`` accepts, the default first. ``exact``: those among them that
-    must agree bit for bit on an int8 file; export proves it.
+    ``precisions``: what it writes; ``runtimes``: what ``eval --runtime`` accepts; the default first.
+    ``exact``: those runtimes that must agree bit for bit on an int8 file; export proves it.
     ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
     the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
     ``suffix``: of its model files, where files of other programs can be profiled and timed too.

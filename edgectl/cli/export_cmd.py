@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from edgectl.export.artifact import Artifact
     from edgectl.export.request import ExportRequest
     from edgectl.plugins.registry import Registry
+    from edgectl.types import ToolInfo
+    from edgectl.vendor.tool import Tool
 
 app = typer.Typer(add_completion=False)
 
@@ -43,7 +45,7 @@ def export(
     model: Path | None = typer.Argument(None, help="Run or checkpoint; default: the latest run."),
     backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
     precision: str | None = typer.Option(
-        None, help="int8, fp16 or fp32; default: int8 where the backend writes it."
+        None, help="int8, fp16 or fp32; default: what the backend names first, mostly int8."
     ),
     calib: str | None = typer.Option(
         None, help="Calibration pictures: DATA (its train split) or a directory of pictures."
@@ -105,13 +107,12 @@ def _exported(
 
     if request.info.takes == "graph":
         return export_model(request, progress=session.note), None
-    tool, absent = None, None
-    if request.info.tool is not None and not plan_only:
-        try:
-            tool = find_tool(request.info.tool, request.trained.config.tools)
-        except BackendUnavailableError as e:
-            absent = e
-    artifact = export_network(request, tool, session.note)
+    tools = request.trained.config.tools
+
+    def find(info: ToolInfo) -> Tool:
+        return find_tool(info, tools)
+
+    artifact, absent = export_network(request, None if plan_only else find, session.note)
     if absent is not None:
         absent = BackendUnavailableError(
             f"planned, not built: {absent.message}; everything it needs is in {artifact.directory}",
@@ -178,8 +179,7 @@ def make_request(
         with made_with(model.versions):
             index = open_data(registry, config.data.name, config, session)
     if precision is None:
-        offered = opened.info.precisions
-        precision = "int8" if "int8" in offered else offered[0]
+        precision = opened.info.precisions[0]
     calibration = (
         _calibration(session, registry, calib, config, index) if precision == "int8" else None
     )

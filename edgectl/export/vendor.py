@@ -8,13 +8,14 @@ scored is the float network in the very ONNX file the compiler will read.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from edgectl.errors import ArtifactError, GateFailedError, UsageError
+from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
 from edgectl.export.manifest import provenance
 from edgectl.export.parity import parity_pictures, runtime_parity
@@ -22,7 +23,7 @@ from edgectl.export.request import ExportRequest
 from edgectl.export.runtime import file_on
 from edgectl.export.verdict import measured, require_gate
 from edgectl.protocols import Progress, VendorBackend
-from edgectl.types import BackendInfo
+from edgectl.types import BackendInfo, ToolInfo
 from edgectl.vendor.network import ONNX_FILE, Network, Plan
 from edgectl.vendor.onnx_file import describe_onnx, write_onnx
 from edgectl.vendor.onnx_runtime import RUNTIME as ONNX_RUNTIME
@@ -34,10 +35,16 @@ _ONNX_TOLERANCE = 1e-3
 COMMAND_FILE = "build.sh"
 
 
+Find = Callable[[ToolInfo], Tool]
+
+
 def export_network(
-    request: ExportRequest[VendorBackend], tool: Tool | None, progress: Progress = lambda _: None
-) -> Artifact:
-    """Runs all stages. ``tool``: None leaves the plan.
+    request: ExportRequest[VendorBackend], find: Find | None, progress: Progress = lambda _: None
+) -> tuple[Artifact, BackendUnavailableError | None]:
+    """Runs all stages. The artifact, and why it is only planned where more was wanted.
+
+    Args:
+        find: how programs of the vendor are found; None leaves the plan.
 
     Raises:
         ArtifactError: operations the compiler does not know, each with module path and replacement.
@@ -62,7 +69,7 @@ def export_network(
             network.input_size,
             network.outputs,
             network.file,
-            opset=request.backend.opset(config),
+            opset=request.backend.opset(config, precision=request.precision),
         )
         issues = request.backend.check(network, precision=request.precision, config=config)
         if issues:
@@ -75,15 +82,20 @@ def export_network(
         plan = request.backend.plan(network, directory, precision=request.precision, config=config)
         for remark in plan.remarks:
             progress(remark)
-        _write_command(directory, info, plan, tool)
-        facts = _build(
-            plan, tool, directory, request.out.with_name(request.out.name + ".log"), progress
-        )
-        built = facts is not None
+        steps = _steps(info, plan)
+        _write_command(directory, info, plan, steps)
+        tools, absent = _found(steps, find)
+        log = request.out.with_name(request.out.name + ".log")
+        log.unlink(missing_ok=True)
+        facts: dict[str, Any] = {}
+        for (_, arguments), tool in zip(steps, tools, strict=False):
+            progress(f"running '{tool.name}'; its log: {log}")
+            facts |= run_job(tool, arguments, directory, log=log, progress=progress)
+        built = len(tools) == len(steps) and (bool(steps) or (directory / plan.product).is_file())
         if built and not (directory / plan.product).is_file():
             raise ArtifactError(
                 f"the compiler ended well but left no {plan.product}",
-                where=str(request.out) + ".log",
+                where=str(log),
                 fix="look into its log",
             )
         manifest = {
@@ -93,10 +105,10 @@ def export_network(
             "remarks": list(plan.remarks),
             "compiler": {
                 "name": "" if info.tool is None else info.tool.name,
-                "version": "" if tool is None else tool.version,
+                "version": tools[-1].version if tools else "",
                 "arguments": list(plan.arguments),
                 "product": plan.product,
-                "facts": facts or {},
+                "facts": facts,
             },
         }
         if not built:
@@ -116,36 +128,47 @@ def export_network(
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
     require_gate(manifest, request.out, "more calibration pictures, or a higher precision")
-    return open_artifact(request.out)
+    return open_artifact(request.out), absent
 
 
-def _write_command(directory: Path, info: BackendInfo, plan: Plan, tool: Tool | None) -> None:
-    """The compiler's exact command, for whoever runs it elsewhere."""
+def _steps(info: BackendInfo, plan: Plan) -> list[tuple[ToolInfo, tuple[str, ...]]]:
+    """Programs in order, the compiler last. None where the plan is its own product."""
     if not plan.arguments or info.tool is None:
+        return []
+    return [*((s.tool, s.arguments) for s in plan.before), (info.tool, plan.arguments)]
+
+
+def _found(
+    steps: Sequence[tuple[ToolInfo, tuple[str, ...]]], find: Find | None
+) -> tuple[list[Tool], BackendUnavailableError | None]:
+    """A tool for each step, or none at all: half a build helps nobody."""
+    if find is None:
+        return [], None
+    try:
+        return [find(tool) for tool, _ in steps], None
+    except BackendUnavailableError as e:
+        return [], e
+
+
+def _write_command(
+    directory: Path,
+    info: BackendInfo,
+    plan: Plan,
+    steps: Sequence[tuple[ToolInfo, tuple[str, ...]]],
+) -> None:
+    """The exact commands, for whoever runs them elsewhere."""
+    if not steps:
         return
-    program = info.tool.command or "python3"
+    commands = [shlex.join([tool.command or "python3", *words]) for tool, words in steps]
     script = (
         "#!/bin/sh\n"
         f"# {info.summary}\n"
         f"# Run where the compiler is installed; leaves {plan.product} in this directory.\n"
-        'cd "$(dirname "$0")" || exit 1\n'
-        f"exec {shlex.join([program, *plan.arguments])}\n"
+        'cd "$(dirname "$0")" || exit 1\n' + " &&\n".join(commands) + "\n"
     )
     path = directory / COMMAND_FILE
     path.write_text(script, encoding="utf-8")
     path.chmod(0o755)
-
-
-def _build(
-    plan: Plan, tool: Tool | None, directory: Path, log: Path, progress: Progress
-) -> dict[str, Any] | None:
-    """Facts of the compiler; None where it is not to run. A plan without a command is its own product."""
-    if not plan.arguments:
-        return {} if (directory / plan.product).is_file() else None
-    if tool is None:
-        return None
-    progress(f"running the compiler '{tool.name}'; its log: {log}")
-    return run_job(tool, plan.arguments, directory, log=log, progress=progress)
 
 
 def _parity(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgectl.data.calibration import CalibrationSet
-from edgectl.types import OutputSpec, PreprocessSpec, Size
+from edgectl.types import OutputSpec, PreprocessSpec, Size, ToolInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,14 @@ def module_of(node: onnx.NodeProto) -> str:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A program to run before the compiler, and what it is told."""
+
+    tool: ToolInfo
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the compiler is to do.
 
@@ -74,8 +82,10 @@ class Plan:
             artifact's directory, so file names in it are relative. Empty: the plan is the product.
         product: the model file it leaves there.
         remarks: what the user should know before it runs.
+        before: other programs of the vendor that have their turn first.
     """
 
     arguments: tuple[str, ...]
     product: str
     remarks: tuple[str, ...] = ()
+    before: tuple[Step, ...] = ()

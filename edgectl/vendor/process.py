@@ -122,7 +122,7 @@ class _Process:
         python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= {"EDGECTL_JOB": str(VERSION), **python}
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._log: BinaryIO = log.open("wb")
+        self._log: BinaryIO = log.open("ab")
         self._log.write((" ".join(argv) + "\n").encode())
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()

@@ -104,7 +104,7 @@ def _configured(info: ToolInfo, settings: ToolConfig) -> Tool:
             raise _absent(info, f"no interpreter at {path}", origin)
         return _python(info, path, origin, settings)
     words = (settings.command,) if settings.command else settings.container
-    program = shutil.which(Path(words[0]).expanduser())
+    program = shutil.which(str(Path(words[0]).expanduser()))
     if program is None:
         raise _absent(info, f"'{words[0]}' is not there, or cannot be run", origin)
     return Tool(

@@ -26,7 +26,7 @@ class HailoBackend:
 
     config_type: ClassVar[type[HailoConfig]] = HailoConfig
 
-    def opset(self, config: HailoConfig) -> int:
+    def opset(self, config: HailoConfig, *, precision: str) -> int:
         """The newest one every release of the parser reads."""
         return _OPSET
 

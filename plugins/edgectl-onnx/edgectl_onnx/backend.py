@@ -19,7 +19,7 @@ class OnnxBackend:
 
     config_type = OnnxConfig
 
-    def opset(self, config: OnnxConfig) -> int:
+    def opset(self, config: OnnxConfig, *, precision: str) -> int:
         """As configured."""
         return config.opset
 

@@ -33,7 +33,7 @@ class RknnBackend:
 
     config_type = RknnConfig
 
-    def opset(self, config: RknnConfig) -> int:
+    def opset(self, config: RknnConfig, *, precision: str) -> int:
         """The toolkit reads 12 to 19; this one the exporter writes best."""
         return 17
 
