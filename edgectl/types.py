@@ -67,7 +67,8 @@ class OutputSpec:
         name: unique within the model, for example ``cells``.
         kind: what the numbers are. ``class_logits``; ``cell_logits``: channel 0 is the background;
             ``box_distances``: left, top, right, bottom from the cell's corner, in units of the stride;
-            ``box_log_distances``: their logarithms; ...
+            ``box_log_distances``: their logarithms; ``centerness_logits``: how central the cell is in
+            its object, or how well its box fits; ...
         stride: input pixels per output cell; 0 where the tensor has no grid.
         channels: size of dimension 1 of the NCHW tensor.
         activation: what the postprocess applies to the raw tensor to obtain scores. A backend may
