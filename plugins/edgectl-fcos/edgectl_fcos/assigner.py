@@ -1,7 +1,8 @@
 """Which prior predicts which object, one batch at a time.
 
 ``ranges``: by geometry alone (Tian et al., 2019, arXiv:1904.01355, section 3.2; centre sampling: 2020,
-arXiv:2006.09214). ``dynamic``: by what the predictions cost, after SimOTA (Ge et al., 2021, arXiv:2107.08430).
+arXiv:2006.09214). ``dynamic``: by what the predictions cost, after SimOTA (Ge et al., 2021,
+arXiv:2107.08430).
 """
 
 from __future__ import annotations

@@ -89,7 +89,11 @@ class EfficientNetB0(nn.Module):
     @property
     def stem(self) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
         """First convolution and its norm."""
-        conv, norm, _ = self.features[0]
+        first = self.features[0]
+        assert isinstance(first, nn.Sequential)
+        conv, norm = first[0], first[1]
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
         return conv, norm
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:

@@ -1,7 +1,8 @@
 """FCOS: one-stage detection without anchors (Tian et al., 2019, arXiv:1904.01355).
 
 ResNet with a feature pyramid, as published and as torchvision has it, and the shape Horizon's toolchain
-trains for its NPUs: EfficientNet-B0 without squeeze-excitation, BiFPN of plain sums, a head of its own for each level.
+trains for its NPUs: EfficientNet-B0 without squeeze-excitation, BiFPN of plain sums, a head of its own
+for each level.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ SEEN = {
 
 _BODY = "backbone.body."
 _CLASSES = "head.classification_head.cls_logits."
+_COUNTER = ".num_batches_tracked"
 _COCO_IDS = 91
 _NEVER_USED = (0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 """Of COCO's category ids, which torchvision's class predictor counts by; 80 are in use."""
@@ -46,6 +47,7 @@ def load_torchvision(model: nn.Module, path: Path, seen: Normalisation) -> dict[
         _keep_used_classes(model, state)
     else:
         state = {_BODY + name: tensor for name, tensor in state.items()}
+    _count_batches(model, state)
     report = load_by_key(
         model,
         state,
@@ -65,6 +67,13 @@ def _keep_used_classes(model: nn.Module, state: dict[str, Tensor]) -> None:
         given = state.get(name)
         if given is not None and name in own and len(given) == _COCO_IDS and len(own[name]) == 80:
             state[name] = given[used]
+
+
+def _count_batches(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Files of frozen norms, and old ones, leave out the counter, which nothing here reads."""
+    for name, own in model.state_dict().items():
+        if name.endswith(_COUNTER) and name.replace(_COUNTER, ".running_mean") in state:
+            state.setdefault(name, own)
 
 
 def _stem(model: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
