@@ -85,6 +85,13 @@ class EfficientNetB0(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            if isinstance(module, InvertedResidual) and module.shortcut:
+                # blocks begin as identities (Goyal et al., 2017, arXiv:1706.02677), which is
+                # quicker from scratch
+                narrow = module.block[-1]
+                assert isinstance(narrow, nn.Sequential)
+                assert isinstance(narrow[1], nn.BatchNorm2d)
+                nn.init.zeros_(narrow[1].weight)
 
     @property
     def stem(self) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
