@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from edgectl.config.schema import Positive, StrictModel
 
@@ -23,10 +23,10 @@ class FcosConfig(StrictModel):
     """Channels of the neck's output and of the head."""
     stacked_convs: Positive = 4
     """Convolutions of each branch of the head, before its predictors."""
-    norm: Literal["bn", "gn"] = "bn"
-    """Of the head. Group norm (32 groups) does not fold into a convolution: float devices only."""
     depthwise: bool = True
     """Depthwise-separable convolutions in the head."""
+    norm: Literal["bn", "gn"] = "bn"
+    """Of the head. Group norm (32 groups) does not fold into a convolution: float devices only."""
     share_head: bool = False
     """One head for all levels; batch norms, unlike group norms, stay a level's own."""
     level_scales: bool = False
@@ -54,10 +54,10 @@ class FcosConfig(StrictModel):
     """Candidates of each level."""
     max_detections: Positive = 100
 
-    @model_validator(mode="after")
-    def _check_norm(self) -> Self:
-        if self.norm == "gn" and (self.depthwise or self.out_channels % GROUPS):
-            raise ValueError(
-                f"norm = 'gn' needs depthwise = false and out_channels a multiple of {GROUPS}"
-            )
-        return self
+    @field_validator("norm")
+    @classmethod
+    def _check_norm(cls, norm: str, info: ValidationInfo) -> str:
+        chosen = info.data
+        if norm == "gn" and (chosen.get("depthwise") or chosen.get("out_channels", 0) % GROUPS):
+            raise ValueError(f"needs depthwise = false, and out_channels a multiple of {GROUPS}")
+        return norm

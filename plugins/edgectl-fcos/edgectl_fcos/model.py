@@ -112,7 +112,7 @@ class FcosFamily:
         distances = "box_distances" if config.norm_on_bbox else "box_log_distances"
         return (
             *(OutputSpec(f"cls_{s}", "class_logits", s, num_classes, "sigmoid") for s in STRIDES),
-            *(OutputSpec(f"box_{s}", distances, s, 4) for s in STRIDES),
+            *(OutputSpec(f"box_{s}", distances, s, 4, offset=config.point_offset) for s in STRIDES),
             *(OutputSpec(f"ctr_{s}", "centerness_logits", s, 1, "sigmoid") for s in STRIDES),
         )
 

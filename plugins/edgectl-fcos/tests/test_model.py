@@ -77,6 +77,7 @@ def test_heads_are_as_declared(variant, changes):
     kinds = ["class_logits"] * 5 + [distances] * 5 + ["centerness_logits"] * 5
     assert [s.kind for s in specs] == kinds
     assert len({s.name for s in specs}) == 15
+    assert {s.offset for s in specs[5:10]} == {0.0 if variant == "r50" else 0.5}
 
 
 def test_distances_without_normalisation_are_exponentials_in_pixels():
