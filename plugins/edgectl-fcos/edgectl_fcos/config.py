@@ -46,6 +46,8 @@ class FcosConfig(StrictModel):
     """ranges: only points within ``center_radius`` strides of an object's centre."""
     center_radius: Annotated[float, Field(gt=0.0)] = 1.5
     box_loss: Literal["iou", "giou"] = "giou"
+    weigh_boxes: bool = True
+    """Boxes count by their centre-ness, as published; torchvision's implementation counts all alike."""
     box_weight: Annotated[float, Field(ge=0.0)] = 1.0
     centerness_weight: Annotated[float, Field(ge=0.0)] = 1.0
     score_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05

@@ -1,5 +1,5 @@
-"""Focal loss for classes, (generalised) IoU loss for boxes weighted by centre-ness, cross entropy for
-centre-ness (Tian et al., 2020, arXiv:2006.09214)."""
+"""Focal loss for classes, (generalised) IoU loss for boxes, cross entropy for centre-ness (Tian et al., 2020,
+arXiv:2006.09214)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class FcosCriterion(nn.Module):
             gap = 1.0 - generalised_iou(*pairs)
         else:
             gap = -iou(*pairs).clamp_min(_EPS).log()
-        loss_box = self.config.box_weight * (gap * middle).sum() / middle.sum().clamp_min(_EPS)
+        share = middle if self.config.weigh_boxes else torch.ones_like(middle)
+        loss_box = self.config.box_weight * (gap * share).sum() / share.sum().clamp_min(_EPS)
 
         entropy = F.binary_cross_entropy_with_logits(
             found.centerness[chosen], middle, reduction="sum"

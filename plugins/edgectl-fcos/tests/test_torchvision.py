@@ -107,28 +107,25 @@ def test_detections(theirs, ours, picture, monkeypatch):
     assert float((got.boxes_xyxy - wanted["boxes"]).abs().max()) < 1e-2
 
 
-def test_assignment(theirs, ours, picture):
-    """Their focal loss sees our assignment: it counts every positive's class."""
+def test_losses(theirs, ours, picture):
+    """Assignment, centre-ness and all three losses. The box loss's mean is a plain one there."""
     x = seen_by_ours(picture)
-    boxes = torch.tensor(
-        [[10.0, 20, 80, 90], [100, 30, 250, 220], [5, 5, 250, 250], [60, 60, 75, 80]]
-    )
+    boxes = [[10.0, 20, 80, 90], [100, 30, 250, 220], [5, 5, 250, 250], [60, 60, 75, 80]]
     labels = torch.tensor([3, 17, 60, 5])
     with torch.no_grad():
         features = list(theirs.backbone(x).values())
         images = vision("models.detection.image_list").ImageList(x, [(SIZE, SIZE)])
         wanted = theirs.compute_loss(
-            [{"boxes": boxes, "labels": labels}],
+            [{"boxes": torch.tensor(boxes), "labels": labels}],
             theirs.head(features),
             theirs.anchor_generator(images, features),
             [f.shape[2] * f.shape[3] for f in features],
         )
-        outputs = ours(x)
-        got = FcosCriterion(config())(outputs, Targets([boxes], [labels]))
-    assert float(got["loss_cls"]) == pytest.approx(float(wanted["classification"]), rel=1e-5)
-    assert float(got["loss_ctr"]) == pytest.approx(float(wanted["bbox_ctrness"]), rel=1e-5)
-    # torchvision's box loss is the plain mean, the paper's and ours is weighted by centre-ness
-    assert float(got["loss_box"]) != pytest.approx(float(wanted["bbox_regression"]), rel=1e-5)
+        criterion = FcosCriterion(config(weigh_boxes=False))
+        got = criterion(ours(x), Targets([torch.tensor(boxes)], [labels]))
+    pairs = {"cls": "classification", "box": "bbox_regression", "ctr": "bbox_ctrness"}
+    for mine, other in pairs.items():
+        assert float(got[f"loss_{mine}"]) == pytest.approx(float(wanted[other]), rel=1e-5)
 
 
 def test_points_are_torchvisions(theirs, ours, picture):
