@@ -7,6 +7,7 @@ for each level.
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -54,6 +55,19 @@ _MODELS: dict[str, dict[str, Any]] = {
         "normalise": "signed",
     },
 }
+# Published for hundreds of thousands of pictures: .01 for batches of 16 (ResNet), .14 for 96
+# (EfficientNet). Few pictures make few steps: small batches, at several times the linear rule's rate.
+_SGD = {"name": "sgd", "momentum": 0.9, "weight_decay": 0.0001}
+_RECIPES: dict[str, dict[str, Any]] = {
+    "r50": {"epochs": 100, "batch": 8, "ema_decay": 0.99, "optimizer": {**_SGD, "lr": 0.01}},
+    "r18": {"epochs": 150, "batch": 8, "ema_decay": 0.99, "optimizer": {**_SGD, "lr": 0.02}},
+    "efficientnetb0": {
+        "epochs": 150,
+        "batch": 8,
+        "ema_decay": 0.99,
+        "optimizer": {**_SGD, "weight_decay": 0.00004, "lr": 0.05},
+    },
+}
 
 
 class FeatureExtractor(nn.Module):
@@ -93,7 +107,7 @@ class FcosFamily:
         """A recipe for hundreds of pictures."""
         return {
             "model": dict(_MODELS[variant]),
-            "train": _RECIPES[variant],
+            "train": copy.deepcopy(_RECIPES[variant]),
             "augment": {"mosaic": 0.3, "mosaic_off_fraction": 0.1, "scale": [0.8, 1.6]},
             "qat": {"batch": 8, "lr": 0.0002, "task_weight": 0.1, "teacher_weight": 1.0},
         }
@@ -127,18 +141,3 @@ class FcosFamily:
     def load_weights(self, model: nn.Module, config: FcosConfig, path: Path) -> dict[str, Any]:
         """torchvision's FCOS, or its classifiers."""
         return load_torchvision(model, path, SEEN[config.normalise])
-
-
-# Published for hundreds of thousands of pictures: .01 for 16 (ResNet), .14 for 96 (EfficientNet). Few pictures
-# make few steps, so these are small batches at a multiple of the rate the linear rule gives.
-_SGD = {"name": "sgd", "momentum": 0.9, "weight_decay": 0.0001}
-_RECIPES: dict[str, dict[str, Any]] = {
-    "r50": {"epochs": 100, "batch": 8, "ema_decay": 0.99, "optimizer": {**_SGD, "lr": 0.01}},
-    "r18": {"epochs": 150, "batch": 8, "ema_decay": 0.99, "optimizer": {**_SGD, "lr": 0.02}},
-    "efficientnetb0": {
-        "epochs": 150,
-        "batch": 8,
-        "ema_decay": 0.99,
-        "optimizer": {**_SGD, "weight_decay": 0.00004, "lr": 0.05},
-    },
-}
