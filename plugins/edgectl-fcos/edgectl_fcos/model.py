@@ -55,6 +55,7 @@ _MODELS: dict[str, dict[str, Any]] = {
         "normalise": "signed",
     },
 }
+
 # Published for hundreds of thousands of pictures: .01 for batches of 16 (ResNet), .14 for 96
 # (EfficientNet). Few pictures make few steps: small batches, at several times the linear rule's rate.
 _SGD = {"name": "sgd", "momentum": 0.9, "weight_decay": 0.0001}
