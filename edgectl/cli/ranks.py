@@ -106,14 +106,14 @@ def reporting(session: Session) -> Iterator[Report]:
         os._exit(status or 1)
 
 
-def launch_command(session: Session, machines: Machines) -> dict[str, Any]:
+def launch_command(session: Session, machines: Machines, threads: int) -> dict[str, Any]:
     """Starts this very command line once a device; returns the run's figures and takes over its
     warnings. Raises what :func:`edgectl.train.launch.launch` does."""
     from edgectl.train.launch import launch
 
     flags = ["--debug"] if session.debug else []
     flags += ["--offline"] if session.offline else []
-    outcome = launch(machines, [*flags, *session.words])
+    outcome = launch(machines, [*flags, *session.words], threads=threads)
     session.warnings += outcome.warnings
     assert outcome.data is not None  # of processes that ended well
     return outcome.data

@@ -120,7 +120,7 @@ def train(
             report.done(figures)
         else:
             check_machines(machines, plan.config.train)
-            figures = launch_command(session, machines)
+            figures = launch_command(session, machines, plan.config.train.threads)
         if report.speaks:
             session.data = figures
             if not session.json:
@@ -147,7 +147,7 @@ def begun(
     # the variant decides the preset, and may itself come from any layer
     probe = resolve_config({}, flags, assignments)
     variant = family.variant(probe.variant)
-    preset = {"family": family.info.name, "variant": variant.name}
+    preset: dict[str, Any] = {"family": family.info.name, "variant": variant.name}
     preset |= family.family.presets(variant.name)
     config = resolve_config(preset, flags, assignments)
     config = config.model_copy(

@@ -77,7 +77,7 @@ class _JointNorm(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         over = [d for d in range(x.dim()) if d != 1]
-        var, mean = torch.var_mean(x.float(), dim=over, correction=0)
+        var, mean = torch.var_mean(_wide(x), dim=over, correction=0)
         own = torch.cat([mean, var, mean.new_tensor([x.numel() / x.shape[1]])])
         parts = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
         distributed.all_gather(parts, own)
@@ -102,8 +102,8 @@ class _JointNorm(torch.autograd.Function):
         x, weight, mean, inverse, count = ctx.saved_tensors
         over = [d for d in range(x.dim()) if d != 1]
         shape = [-1 if d == 1 else 1 for d in range(x.dim())]
-        standard = (x.float() - mean.view(shape)) * inverse.view(shape)
-        slope = dy.float()
+        standard = (_wide(x) - mean.view(shape)) * inverse.view(shape)
+        slope = _wide(dy)
         d_bias = slope.sum(dim=over)
         d_weight = (slope * standard).sum(dim=over)
         sums = torch.cat([d_bias, d_weight])
@@ -115,3 +115,8 @@ class _JointNorm(torch.autograd.Function):
         )
         affine = (d_weight, d_bias) if weight is not None else (None, None)
         return dx.to(x.dtype), *affine, None
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32: sums of a whole batch do not fit into fewer bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

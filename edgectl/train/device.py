@@ -83,13 +83,7 @@ def build_accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no",
         log_with="tensorboard" if tensorboard else None,
         project_config=ProjectConfiguration(project_dir=str(run), logging_dir=str(run)),
-        kwargs_handlers=[
-            DistributedDataParallelKwargs(
-                # synchronised norms have the same statistics everywhere; others follow the first's
-                broadcast_buffers=not config.sync_bn,
-                gradient_as_bucket_view=True,
-            )
-        ],
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
     )
     if accelerator.device.type != device_type:
         raise DependencyError(

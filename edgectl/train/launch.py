@@ -27,7 +27,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from edgectl.config.schema import TrainConfig
 from edgectl.errors import DependencyError, EdgectlError, InterruptedRunError, UsageError
-from edgectl.train.device import choose_device, count_devices
+from edgectl.train.device import choose_device, choose_threads, count_devices
 from edgectl.train.events import read_events
 from edgectl.train.outcome import Outcome, read_outcomes
 from edgectl.train.processes import BACKENDS, LostPeerError, check_batch
@@ -36,8 +36,6 @@ from edgectl.train.rundir import RunDirectory
 OUTCOMES = "EDGECTL_OUTCOMES"
 """Names the directory the processes write their outcomes to; set by :func:`launch`."""
 
-# the transports warn of what this module reports itself
-_CPP_LOG = "TORCH_CPP_LOG_LEVEL"
 _ENDPOINT = re.compile(r"[^:\s]+:(\d{1,5})|\[[0-9A-Fa-f:]+\]:(\d{1,5})")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -130,8 +128,9 @@ def check_machines(machines: Machines, config: TrainConfig) -> None:
     check_batch(config.batch, machines.world)
 
 
-def launch(machines: Machines, words: Sequence[str]) -> Outcome:
-    """Runs ``edgectl WORDS`` in every process and waits for them.
+def launch(machines: Machines, words: Sequence[str], *, threads: int = 0) -> Outcome:
+    """Runs ``edgectl WORDS`` in every process and waits for them. ``threads``: each one's; 0 shares
+    the cores.
 
     The first process's stderr is this one's; what the others write goes to ``RUN/logs/rank-K.log``
     from the moment there is a run. Returns what the first process of this machine reports.
@@ -145,8 +144,9 @@ def launch(machines: Machines, words: Sequence[str]) -> Outcome:
         outcomes.mkdir()
         config = _launch_config(machines, Path(temporary))
         failures: dict[int, ProcessFailure] = {}
-        quiet = os.environ.get(_CPP_LOG, "ERROR")
-        with _calm(), _environment({OUTCOMES: str(outcomes), _CPP_LOG: quiet}):
+        variables = {OUTCOMES: str(outcomes)}
+        variables |= {n: v for n, v in _defaults(machines, threads).items() if n not in os.environ}
+        with _calm(), _environment(variables):
             try:
                 elastic_launch(config, sys.executable)("-u", "-m", "edgectl", *words)
             except SignalException as e:
@@ -185,6 +185,15 @@ def _launch_config(machines: Machines, temporary: Path) -> LaunchConfig:
             redirects={i: Std.OUT if i == 0 else Std.ALL for i in range(machines.devices)},
         ),
     )
+
+
+def _defaults(machines: Machines, threads: int) -> dict[str, str]:
+    """Environment variables of the processes, where the user has not set them."""
+    return {
+        # warnings of the transports about what this module reports itself
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+        "OMP_NUM_THREADS": str(choose_threads(threads, machines.devices)),
+    }
 
 
 def _run_of(reports: Mapping[int, Outcome]) -> RunDirectory | None:

@@ -175,7 +175,7 @@ class _Sitting:
                 total,
                 self.progress.epoch,
                 self.setup.train.steps_per_epoch,
-                str(self.device),
+                self.device.type if self.processes.many else str(self.device),
                 self.precision,
                 torch.get_num_threads(),
                 "" if self.loaded is None else describe(self.setup.weights, self.loaded),
