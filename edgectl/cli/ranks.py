@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from edgectl.train.rundir import RunDirectory
 
 _OUTCOMES = "EDGECTL_OUTCOMES"
+_LOOK_S = 1.0
 
 
 class Report:
@@ -94,6 +98,7 @@ def reporting(session: Session) -> Iterator[Report]:
         yield Report(speaks=rank == 0)
         return
     faulthandler.enable()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     session.json = False
     report = ProcessReport(session, Path(os.environ[_OUTCOMES]), rank)
     try:
@@ -104,6 +109,13 @@ def reporting(session: Session) -> Iterator[Report]:
         sys.stderr.flush()
         # without goodbyes to the other processes, which may have gone or wait for this one
         os._exit(status or 1)
+
+
+def _end_with(launcher: int) -> None:
+    """A launcher that is killed tells nobody; its processes must not train on beside a resumed run."""
+    while os.getppid() == launcher:
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def launch_command(session: Session, machines: Machines, threads: int) -> dict[str, Any]:

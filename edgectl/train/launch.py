@@ -234,10 +234,13 @@ def _failure(
                 + (f"; {_state(run)}" if run else ""),
                 fix=_again(run, machines),
             )
-    errors = {rank: r.as_error() for rank, r in reports.items() if r.error is not None}
+    errors = {rank: e for rank, r in reports.items() if (e := r.as_error()) is not None}
     for error in errors.values():
-        if error is not None and error.code not in (LostPeerError.code, InterruptedRunError.code):
+        if error.code not in (LostPeerError.code, InterruptedRunError.code):
             return error
+    # those that this launcher has ended itself are no failures
+    if any(e.code == InterruptedRunError.code for rank, e in errors.items() if rank in failures):
+        return _interrupted(run, machines)
     return EdgectlError(
         "a process of the run has gone without a word, here or on another machine"
         + (f"; {_state(run)}" if run else ""),
