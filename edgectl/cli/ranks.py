@@ -70,9 +70,12 @@ class ProcessReport(Report):
     def failed(self, error: BaseException) -> int:
         """Why, and the traceback into the run's logs; returns the exit code."""
         from edgectl.cli.app import explain
+        from edgectl.train.processes import LostPeerError, is_lost_connection
         from edgectl.train.rundir import RunDirectory
 
         message, fix, code, status = explain(error)
+        if is_lost_connection(error):
+            code = LostPeerError.code
         self._outcome.error = {"message": message, "fix": fix, "code": code, "exit": status}
         self._outcome.traceback = "".join(traceback.format_exception(error))
         self._write()

@@ -37,6 +37,9 @@ OUTCOMES = "EDGECTL_OUTCOMES"
 """Names the directory the processes write their outcomes to; set by :func:`launch`."""
 
 _ENDPOINT = re.compile(r"[^:\s]+:(\d{1,5})|\[[0-9A-Fa-f:]+\]:(\d{1,5})")
+_CONSEQUENCES = (LostPeerError.code, InterruptedRunError.code)
+_CRASH = "E-INTERNAL"
+_AT_ONCE_S = 15
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
@@ -222,31 +225,42 @@ def _interrupted(run: RunDirectory | None, machines: Machines) -> EdgectlError:
 def _failure(
     failures: Mapping[int, Any], reports: Mapping[int, Outcome], machines: Machines
 ) -> EdgectlError:
-    """The cause among its consequences: a process that was killed, else one that says what went
-    wrong, else those that lost their peers."""
+    """The cause among its consequences: what a process says went wrong; else one that was killed;
+    else a crash; else the user's wish; else processes that only lost their peers."""
     run = _run_of(reports)
-    for rank, failure in sorted(failures.items()):
-        if failure.exitcode < 0:
-            name = signal.Signals(-failure.exitcode).name
-            out_of_memory = " (by the system, if memory ran out)" if name == "SIGKILL" else ""
-            return EdgectlError(
-                f"process {rank} of {machines.world} was ended by {name}{out_of_memory}"
-                + (f"; {_state(run)}" if run else ""),
-                fix=_again(run, machines),
-            )
     errors = {rank: e for rank, r in reports.items() if (e := r.as_error()) is not None}
-    for error in errors.values():
-        if error.code not in (LostPeerError.code, InterruptedRunError.code):
-            return error
-    # those that this launcher has ended itself are no failures
+    own = [e for e in errors.values() if e.code not in _CONSEQUENCES]
+    stated = [e for e in own if e.code != _CRASH]
+    killed = _killed(failures)
+    if killed is not None and not stated:
+        rank, name = killed
+        out_of_memory = " (by the system, if memory ran out)" if name == "SIGKILL" else ""
+        return EdgectlError(
+            f"process {rank} of {machines.world} was ended by {name}{out_of_memory}"
+            + (f"; {_state(run)}" if run else ""),
+            fix=_again(run, machines),
+        )
+    if own:
+        return (stated or own)[0]
     if any(e.code == InterruptedRunError.code for rank, e in errors.items() if rank in failures):
         return _interrupted(run, machines)
     return EdgectlError(
         "a process of the run has gone without a word, here or on another machine"
         + (f"; {_state(run)}" if run else ""),
-        where=str(run.path / "logs") if run else None,
+        where=str(run.logs) if run else None,
         fix=_again(run, machines),
     )
+
+
+def _killed(failures: Mapping[int, Any]) -> tuple[int, str] | None:
+    """Rank and signal of a process that was killed, but not by the launcher, which ends the others
+    with SIGTERM and those that do not listen with SIGKILL half a minute later."""
+    first = min(f.timestamp for f in failures.values())
+    for rank, failure in sorted(failures.items()):
+        by_signal = failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM
+        if by_signal and failure.timestamp - first < _AT_ONCE_S:
+            return rank, signal.Signals(-failure.exitcode).name
+    return None
 
 
 @contextmanager
