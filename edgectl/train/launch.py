@@ -200,8 +200,9 @@ def _defaults(machines: Machines, threads: int) -> dict[str, str]:
 
 
 def _run_of(reports: Mapping[int, Outcome]) -> RunDirectory | None:
-    runs = [r.run for r in reports.values() if r.run]
-    return RunDirectory(Path(runs[0])) if runs else None
+    """The run, where it has begun and can be resumed from here."""
+    runs = [RunDirectory(Path(r.run)) for r in reports.values() if r.run]
+    return runs[0] if runs and runs[0].last.is_file() else None
 
 
 def _state(run: RunDirectory) -> str:
@@ -211,13 +212,13 @@ def _state(run: RunDirectory) -> str:
 
 
 def _again(run: RunDirectory | None, machines: Machines) -> str:
-    if run is None or not run.last.is_file():
+    if run is None:
         return "run again with --debug for the traceback"
     return f"edgectl train --resume {run.path} {machines.words}"
 
 
 def _interrupted(run: RunDirectory | None, machines: Machines) -> EdgectlError:
-    if run is None or not run.last.is_file():
+    if run is None:
         return InterruptedRunError("interrupted before the first step")
     return InterruptedRunError(f"interrupted, {_state(run)}", fix=_again(run, machines))
 
