@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.scheme import QuantScheme
     from edgectl.types import BoardInfo, Detections, OutputSpec, PreprocessSpec, Size, Targets
+    from edgectl.vendor.network import Network, Plan
 
 Outputs = "Sequence[Tensor]"
 
@@ -35,7 +36,10 @@ class Postprocess(Protocol):
     """Raw head tensors to :class:`Detections`. The same object scores the model, the quantised
     graph and the file. ``threshold`` is set from the checkpoint's operating point, where the task
     has one. A detection family has none: its default is the low threshold AP is defined with
-    (0.001 in most papers), and whoever shows or ships detections sets a higher one."""
+    (0.001 in most papers), and whoever shows or ships detections sets a higher one.
+
+    One that suppresses boxes tells devices by an attribute ``overlap`` above which intersection over
+    union it does."""
 
     threshold: float
 
@@ -92,10 +96,36 @@ class Runner(Protocol):
     arena_bytes: int | None
 
 
-class Backend(Protocol):
-    """A hardware backend: a writer and the runtimes that judge what was written."""
+class ArtifactReader(Protocol):
+    """What every backend can do with files of its kind."""
 
     config_type: type[BaseModel]
+    """Strict pydantic model of the ``[backend.NAME]`` table."""
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
+        ...
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
+        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
+        loads, where they are more than the model file."""
+        ...
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """Markdown: how to run this artifact on the device."""
+        ...
+
+
+class Backend(ArtifactReader, Protocol):
+    """A hardware backend: a writer and the runtimes that judge what was written."""
 
     def scheme(self, config: Any) -> QuantScheme:
         """The arithmetic core calibrates and trains in."""
@@ -126,25 +156,27 @@ class Backend(Protocol):
         """Model files into ``directory`` (fresh, temporary); the model file first."""
         ...
 
-    def open(
-        self,
-        model_file: Path,
-        *,
-        runtime: str,
-        specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
-    ) -> Runner:
-        """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
+
+class VendorBackend(ArtifactReader, Protocol):
+    """A backend whose vendor's compiler takes a float ONNX file and quantises it itself.
+
+    ``open`` is never asked for the runtime ``onnxruntime``, which is core's; ``describe`` is asked of the
+    compiler's product only; in ``usage``, ``manifest["status"]`` tells whether that product is there.
+    """
+
+    def opset(self, config: Any, *, precision: str) -> int:
+        """Of the ONNX file its compiler reads best."""
         ...
 
-    def describe(self, model_file: Path) -> dict[str, Any]:
-        """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
-        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
-        loads, where they are more than the model file."""
+    def check(self, network: Network, *, precision: str, config: Any) -> list[str]:
+        """What the compiler would refuse, before it is called: each op with the module's path
+        (:func:`edgectl.vendor.network.module_of`) and the replacement. Empty: fine.
+
+        Raises UsageError for a configuration no compiler would take (a chip nobody makes)."""
         ...
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
-        """Markdown: how to run this artifact on the device."""
+    def plan(self, network: Network, directory: Path, *, precision: str, config: Any) -> Plan:
+        """Writes what the compiler needs into ``directory``, which already holds ``network.file``."""
         ...
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgectl.data.preprocess import SourcePicture
 
 Task = Literal["centroid", "detection", "classification"]
+PluginKind = Literal["family", "backend", "dataset"]
 Size = tuple[int, int]
 """(height, width), everywhere."""
 
@@ -195,14 +196,42 @@ class FamilyInfo:
 
 
 @dataclass(frozen=True)
+class ToolInfo:
+    """A vendor's compiler. It runs as a process of its own, in an environment of its own.
+
+    Attributes:
+        name: of its ``[tools.NAME]`` table and of its directory under the user's tools.
+        command: the program, searched on PATH. Empty: Python, which then must have ``module``.
+        module: what that Python must be able to import, for example ``rknn``.
+        distribution: whose version is reported and recorded.
+        requirements: what ``edgectl tools setup NAME`` installs. Empty where the vendor hands the
+            compiler out behind a login.
+        bare: installed after them without looking at what they ask for: compilers whose own pins
+            cannot be met together.
+        fix: how to get it, where ``tools setup`` cannot.
+    """
+
+    name: str
+    command: str = ""
+    module: str = ""
+    distribution: str = ""
+    requirements: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    fix: str = ""
+
+
+@dataclass(frozen=True)
 class BackendInfo:
     """What ``edgectl_register_backends`` returns. ``entry`` is a :class:`edgectl.protocols.Backend`.
 
-    ``runtimes``: what ``eval --runtime`` accepts, the default first. ``exact``: those among them that
-    must agree bit for bit on an int8 file; export proves it.
+    ``precisions``: what it writes; ``runtimes``: what ``eval --runtime`` accepts; the default first.
+    ``exact``: those runtimes that must agree bit for bit on an int8 file; export proves it.
     ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
     the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
     ``suffix``: of its model files, where files of other programs can be profiled and timed too.
+    ``takes``: ``graph``: edgectl quantises the traced graph, ``entry`` is a Backend and writes it.
+    ``network``: ``entry`` is a :class:`edgectl.protocols.VendorBackend`, which takes the float network as
+    ONNX; quantising is left to the compiler ``tool``.
     """
 
     name: str
@@ -214,6 +243,8 @@ class BackendInfo:
     qat: bool = False
     input: Literal["unit", "normalised"] = "unit"
     suffix: str = ""
+    takes: Literal["graph", "network"] = "graph"
+    tool: ToolInfo | None = None
     api: tuple[int, int] = (1, 1)
 
 

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("edgectl.cli.models_cmd", "Model families and variants installed here."),
     "boards": ("edgectl.cli.boards_cmd", "Devices the installed backends know."),
     "plugins": ("edgectl.cli.plugins_cmd", "What is plugged in, and in what state."),
+    "tools": ("edgectl.cli.tools_cmd", "Compilers of vendors, each in its own environment."),
     "doctor": ("edgectl.cli.doctor_cmd", "What is installed, what is missing, and the remedy."),
 }
 

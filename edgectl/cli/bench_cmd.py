@@ -9,10 +9,12 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import BackendUnavailableError, UsageError
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from edgectl.plugins.registry import Registry
+    from edgectl.plugins.absent import made_with
+from edgectl.plugins.registry import Registry
 
 app = typer.Typer(add_completion=False)
 
@@ -64,30 +66,40 @@ def _row(
     from edgectl.errors import UnknownNameError
     from edgectl.export.artifact import open_artifact
     from edgectl.export.bench import measure
+    from edgectl.export.runtime import default_runtime, file_on, open_runtime, precision_on
 
     name = registry.backend_of(path)
     manifest: dict[str, Any] = {}
+    precision: str | None = None
     if name is None:
-        artifact = open_artifact(path)
+        artifact = open_artifact(path if path.is_dir() else path.parent)
         manifest, name = artifact.manifest, artifact.backend
         file, specs = artifact.model_file, artifact.outputs
         size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
-    opened = open_backend(registry, name, RunConfig())
-    wanted = runtime or opened.info.runtimes[0]
+    with made_with(manifest.get("tools", {})):
+        opened = open_backend(registry, name, RunConfig())
+    wanted = runtime or default_runtime(opened.info, manifest)
     if wanted not in opened.info.runtimes:
         raise UnknownNameError("runtime", wanted, opened.info.runtimes, where="--runtime")
     if not manifest:
         facts = opened.backend.describe(path)
         file, specs, nbytes = path, (), int(facts["file_bytes"])
         size = parse_size(imgsz) if imgsz else _size(path, facts["inputs"])
-    runner = opened.backend.open(file, runtime=wanted, specs=specs, manifest=manifest)
+    if manifest:
+        file = file_on(opened.info, artifact.directory, manifest, wanted)
+        precision = precision_on(opened.info, manifest, wanted)
+        if file != artifact.model_file:
+            nbytes = file.stat().st_size
+    runner = open_runtime(
+        opened.backend, opened.info, file, runtime=wanted, specs=specs, manifest=manifest
+    )
     latency = measure(runner, size, seconds=seconds)
     gate = manifest.get("gate") or {}
     metrics = (manifest.get("metrics") or {}).get("file", {}).get("metrics", {})
     return {
         "model": str(path),
         "backend": name,
-        "precision": manifest.get("precision"),
+        "precision": precision,
         "runtime": wanted,
         "bytes": nbytes,
         "latency_ms": round(latency.median_ms, 4),

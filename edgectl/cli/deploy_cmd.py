@@ -9,6 +9,7 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def deploy(
             where=str(opened.location.path),
             fix=f"edgectl export --backend {board.backend}",
         )
-    backend = open_backend(registry, opened.artifact.backend, opened.config)
+    with made_with(opened.versions):
+        backend = open_backend(registry, opened.artifact.backend, opened.config)
     samples: tuple[Sample, ...] = ()
     if opened.artifact.manifest["data"].get("name"):
         index = data_for(registry, opened, None, session)

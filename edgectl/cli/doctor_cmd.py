@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from edgectl.cli.session import Session
-from edgectl.errors import DependencyError
+from edgectl.errors import BackendUnavailableError, DependencyError
 from edgectl.plugins.registry import Registry, build_registry
 from edgectl.types import DoctorCheck
 
@@ -42,6 +42,7 @@ def doctor(ctx: typer.Context) -> None:
         _disk(),
         *_plugins(registry),
         *registry.doctor_checks(),
+        *_tools(registry),
     ]
     session.data = {
         "checks": [{k: v for k, v in dataclasses.asdict(c).items() if k != "api"} for c in checks]
@@ -144,4 +145,23 @@ def _plugins(registry: Registry) -> list[DoctorCheck]:
                     f"edgectl plugins info {plugin.name} --debug",
                 )
             )
+    return checks
+
+
+def _tools(registry: Registry) -> list[DoctorCheck]:
+    """Compilers of vendors. Without one its backend still plans, so none is missing."""
+    from edgectl.vendor.tool import find_tool
+
+    checks = []
+    for info in registry.backends.infos():
+        if info.tool is None:
+            continue
+        name = f"compiler {info.tool.name}"
+        try:
+            tool = find_tool(info.tool)
+        except BackendUnavailableError as e:
+            checks.append(DoctorCheck(name, "warning", e.message, e.fix or ""))
+        else:
+            detail = f"{tool.version} through {tool.origin}".strip()
+            checks.append(DoctorCheck(name, "ok", detail))
     return checks

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import UsageError
+from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from edgectl.data.calibration import CalibrationSet
     from edgectl.data.index import DatasetIndex
     from edgectl.export.artifact import Artifact
-    from edgectl.export.stages import ExportRequest
+    from edgectl.export.request import ExportRequest
     from edgectl.plugins.registry import Registry
+    from edgectl.types import ToolInfo
+    from edgectl.vendor.tool import Tool
 
 app = typer.Typer(add_completion=False)
 
@@ -28,6 +31,11 @@ edgectl export --backend tflite
 
 edgectl export runs/train/fomo-001 --backend tflite --calib ./pictures --calib-images 200
 
+edgectl export --backend BACKEND --plan
+
+A backend that needs its vendor's compiler finds it through [tools.NAME] in edgectl.toml, 'edgectl tools
+setup' or PATH; without it the plan is complete and the exit code is 3 (0 with --plan).
+
 Exit code 4 when the file loses more than quant.max_drop of the main metric; it is kept all the same."""
 
 
@@ -36,12 +44,17 @@ def export(
     ctx: typer.Context,
     model: Path | None = typer.Argument(None, help="Run or checkpoint; default: the latest run."),
     backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
-    precision: str = typer.Option("int8", help="int8, fp16 or fp32."),
+    precision: str | None = typer.Option(
+        None, help="int8, fp16 or fp32; default: what the backend names first, mostly int8."
+    ),
     calib: str | None = typer.Option(
         None, help="Calibration pictures: DATA (its train split) or a directory of pictures."
     ),
     calib_images: int | None = typer.Option(None, min=1, help="How many."),
     imgsz: str | None = typer.Option(None, help="Only to check: must be the checkpoint's size."),
+    plan: bool = typer.Option(
+        False, "--plan", help="Everything a vendor's compiler needs, without running it."
+    ),
     out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
     assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
 ) -> None:
@@ -49,7 +62,6 @@ def export(
     session: Session = ctx.obj
 
     from edgectl.cli.models import open_model
-    from edgectl.export.stages import export_model
 
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=False)
@@ -66,10 +78,60 @@ def export(
         flags=flags,
         assignments=assignments,
     )
-    artifact = export_model(request, progress=session.note)
+    if plan and request.info.takes != "network":
+        raise UsageError(
+            f"{backend} writes its files itself; there is nothing to plan",
+            where="--plan",
+            fix="leave --plan out",
+        )
+    try:
+        artifact, absent = _exported(session, request, plan_only=plan)
+    except GateFailedError:
+        # a file that lost too much is still there, and its figures are wanted
+        session.data = _kept(request.out)
+        raise
     session.data = document(artifact)
     if not session.json:
         say_artifact(session, artifact)
+    if absent is not None:
+        raise absent
+
+
+def _exported(
+    session: Session, request: ExportRequest[Any], *, plan_only: bool
+) -> tuple[Artifact, BackendUnavailableError | None]:
+    """The artifact, and why it is only planned where that was not asked for."""
+    from edgectl.export.stages import export_model
+    from edgectl.export.vendor import export_network
+    from edgectl.vendor.tool import find_tool
+
+    if request.info.takes == "graph":
+        return export_model(request, progress=session.note), None
+    tools = request.trained.config.tools
+
+    def find(info: ToolInfo) -> Tool:
+        return find_tool(info, tools)
+
+    artifact, absent = export_network(request, None if plan_only else find, session.note)
+    if absent is not None:
+        absent = BackendUnavailableError(
+            f"planned, not built: {absent.message}; everything it needs is in {artifact.directory}",
+            where=absent.where,
+            fix=f"{absent.fix}; or run {artifact.directory / 'build.sh'} where it is installed; "
+            "or accept the plan: --plan",
+        )
+    return artifact, absent
+
+
+def _kept(directory: Path) -> dict[str, Any] | None:
+    """The document of an artifact whose gate failed; None where a gate left no artifact."""
+    from edgectl.export.artifact import MANIFEST, open_artifact
+
+    if not (directory / MANIFEST).is_file():
+        return None
+    artifact = open_artifact(directory)
+    gate = artifact.manifest.get("gate") or {"passed": True}
+    return None if gate["passed"] else document(artifact)
 
 
 def make_request(
@@ -78,13 +140,13 @@ def make_request(
     model: OpenModel,
     backend: str,
     *,
-    precision: str = "int8",
+    precision: str | None = None,
     calib: str | None = None,
     imgsz: str | None = None,
     out: Path | None = None,
     flags: dict[str, Any] | None = None,
     assignments: list[str] | None = None,
-) -> ExportRequest:
+) -> ExportRequest[Any]:
     """Everything an export needs, with this command line's configuration over the checkpoint's.
 
     Raises:
@@ -93,7 +155,7 @@ def make_request(
     from dataclasses import replace
 
     from edgectl.cli.wiring import open_backend, open_data, overridden, parse_size
-    from edgectl.export.stages import ExportRequest
+    from edgectl.export.request import ExportRequest
 
     if model.trained is None or model.artifact is not None:
         raise UsageError(
@@ -114,7 +176,10 @@ def make_request(
     opened = open_backend(registry, backend, config)
     index: DatasetIndex | None = None
     if config.data.name:
-        index = open_data(registry, config.data.name, config, session)
+        with made_with(model.versions):
+            index = open_data(registry, config.data.name, config, session)
+    if precision is None:
+        precision = opened.info.precisions[0]
     calibration = (
         _calibration(session, registry, calib, config, index) if precision == "int8" else None
     )
@@ -186,9 +251,17 @@ def document(artifact: Artifact) -> dict[str, Any]:
 def say_artifact(session: Session, artifact: Artifact) -> None:
     """Files, parity and figures for people."""
     manifest = artifact.manifest
-    session.say(f"[bold]{artifact.directory}[/bold]")
+    state = "" if manifest["status"] == "built" else f"  [yellow]{manifest['status']}[/yellow]"
+    session.say(f"[bold]{artifact.directory}[/bold]{state}")
+    inside: dict[str, list[int]] = {}
     for f in manifest["files"]:
-        session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+        folder, slash, _ = f["path"].partition("/")
+        if slash:
+            inside.setdefault(folder, []).append(f["bytes"])
+        else:
+            session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+    for folder, sizes in inside.items():
+        session.say(f"  {folder}/  {len(sizes)} files, {sum(sizes):,} bytes")
     parity = manifest["parity"]
     heads = parity["graph"]["sqnr_db"]
     if heads:
@@ -197,7 +270,9 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
         if heads and r["sqnr_db"]:
             figures = ", ".join(f"{k} {v} dB" for k, v in r["sqnr_db"].items())
             session.say(f"  the file on {name}: {figures}")
-        if name != parity.get("reference"):
+        if not heads and r["heads_max_abs"] is not None:
+            session.say(f"  {name} against the network: at most {r['heads_max_abs']:.2g} apart")
+        elif name != parity.get("reference"):
             session.say(
                 f"  {name} against {parity['reference']}: {r['differing']} of {r['of']} elements differ"
             )

@@ -15,6 +15,7 @@ from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
 from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkpoint
 from edgectl.export.trained import TrainedModel, revive
+from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import Registry
 from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.device import choose_threads
@@ -34,6 +35,14 @@ class OpenModel:
     def config(self) -> RunConfig:
         """Of the run it came from; defaults where an artifact stands alone."""
         return self.trained.config if self.trained else RunConfig()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Distributions it was made with."""
+        if self.artifact is not None:
+            return dict(self.artifact.manifest["tools"])
+        assert self.trained is not None
+        return self.trained.checkpoint.versions
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,10 +74,12 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
             location = resolve_model(newest)
     if location.kind != "artifact":
         checkpoint = Checkpoint.load(location.path)
-        family = open_family(registry, checkpoint.family)
+        with made_with(checkpoint.versions):
+            family = open_family(registry, checkpoint.family)
         return OpenModel(location, family, revive(location.path, checkpoint, family.family), None)
     artifact = open_artifact(location.path)
-    family = open_family(registry, str(artifact.manifest["family"]))
+    with made_with(artifact.manifest["tools"]):
+        family = open_family(registry, str(artifact.manifest["family"]))
     return OpenModel(location, family, _origin(artifact, family), artifact)
 
 
@@ -102,7 +113,8 @@ def scorable(
             )
         assert model.trained is not None
         return scorable_checkpoint(model.trained, model.family.info.task, threshold)
-    backend = open_backend(registry, model.artifact.backend, model.config)
+    with made_with(model.versions):
+        backend = open_backend(registry, model.artifact.backend, model.config)
     family, manifest = model.family.family, model.artifact.manifest
     model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
     postprocess = family.postprocess(model_config, num_classes=len(manifest["classes"]))
@@ -123,7 +135,8 @@ def data_for(
     name = data or model.config.data.name
     if not name and model.artifact is not None:
         name = str(model.artifact.manifest["data"].get("name", ""))
-    index = open_data(registry, name, model.config, session)
+    with made_with({} if data else model.versions):
+        index = open_data(registry, name, model.config, session)
     classes = model.classes
     if index.classes != classes and set(classes) < set(index.classes):
         session.warn(f"scored on the model's classes only: {', '.join(classes)}")

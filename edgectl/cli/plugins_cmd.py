@@ -1,14 +1,15 @@
-"""``edgectl plugins list|info``."""
+"""``edgectl plugins list|info|new``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.table import Table
 
 from edgectl.cli.session import Session
-from edgectl.errors import UnknownNameError
+from edgectl.errors import UnknownNameError, UsageError
 from edgectl.plugins.hookspecs import EDGECTL_PLUGIN_API
 from edgectl.plugins.registry import Registry, build_registry
 
@@ -95,6 +96,49 @@ def info(
         session.say(f"  {kind}: {item}")
     if plugin.trace:
         session.say(plugin.trace if session.debug else "  (--debug shows the traceback)")
+
+
+@app.command(
+    epilog="Examples: edgectl plugins new my-detector --kind family · "
+    "edgectl plugins new my-chip --kind backend --out ../my-chip"
+)
+def new(
+    ctx: typer.Context,
+    name: str = typer.Argument(help="What users will type: lower-case letters, digits, - and _."),
+    kind: str = typer.Option(..., help="family, backend or dataset."),
+    out: Path | None = typer.Option(None, help="Default: edgectl-NAME here."),
+) -> None:
+    """Write a plugin project that installs, trains or exports, and passes its tests."""
+    from edgectl.scaffold.render import KINDS, render
+
+    session: Session = ctx.obj
+    session.command = "plugins new"
+    if kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS, where="--kind")
+    registry = build_registry()
+    taken = {
+        "family": registry.families.names(),
+        "backend": registry.backends.names(),
+        "dataset": registry.datasets.names(),
+    }
+    if name in taken[kind]:
+        raise UsageError(
+            f"a {kind} '{name}' is installed already", where="NAME", fix="choose another name"
+        )
+    directory = out or Path(f"edgectl-{name}")
+    files = render(next(k for k in KINDS if k == kind), name, directory)
+    session.data = {
+        "directory": str(directory),
+        "name": name,
+        "kind": kind,
+        "files": [str(f) for f in files],
+    }
+    if session.json:
+        return
+    session.say(f"[bold]{directory}[/bold]")
+    for file in files:
+        session.say(f"  {file}")
+    session.say(f"next: pip install -e {directory} && pytest {directory}")
 
 
 def _conflicts(registry: Registry) -> dict[tuple[str, str], list[str]]:

@@ -13,7 +13,7 @@ from edgectl.plugins.registry import build_registry
 if TYPE_CHECKING:
     from edgectl.cli.models import OpenModel
     from edgectl.export.qat import QatResult
-    from edgectl.export.stages import ExportRequest
+    from edgectl.export.request import ExportRequest
     from edgectl.train.rundir import RunDirectory
 
 app = typer.Typer(add_completion=False)
@@ -64,7 +64,9 @@ def qat(
         raise result.failure
 
 
-def record(run: RunDirectory, request: ExportRequest, model: OpenModel, result: QatResult) -> None:
+def record(
+    run: RunDirectory, request: ExportRequest[Any], model: OpenModel, result: QatResult
+) -> None:
     """Leaves in the run directory what a training run leaves."""
     import torch
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgectl.config.layers import Layer
     from edgectl.config.schema import RunConfig
     from edgectl.data.index import DatasetIndex
-    from edgectl.protocols import Backend, Family
+    from edgectl.protocols import ArtifactReader, Family
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class OpenBackend:
     """A backend by name, its code imported, its configuration validated."""
 
     info: BackendInfo
-    backend: Backend
+    backend: Any
+    """A Backend or a VendorBackend, as ``info.takes`` says."""
     config: Any
 
 
@@ -59,7 +60,7 @@ def open_backend(registry: Registry, name: str, config: RunConfig) -> OpenBacken
     from edgectl.config.layers import validate
 
     info = registry.backends.get(name)
-    backend: Backend = load_entry(info.entry, name)
+    backend: ArtifactReader = load_entry(info.entry, name)
     table = config.backend.get(name, {})
     return OpenBackend(
         info, backend, validate(backend.config_type, table, prefix=f"backend.{name}.")
@@ -117,10 +118,17 @@ def resolve_config(
 
 def overridden(config: RunConfig, flags: dict[str, Any], assignments: Sequence[str]) -> RunConfig:
     """A checkpoint's configuration with the words of this command line on top."""
-    from edgectl.config.layers import Layer, resolve, set_layer
+    from edgectl.config.layers import Layer, machine_layer, resolve, set_layer
 
-    stored = Layer("the checkpoint", config.model_dump(mode="json", exclude_none=True))
-    result, _ = resolve([stored, set_layer(assignments), Layer("the command line", flags)])
+    table = config.model_dump(mode="json", exclude_none=True, exclude={"tools"})
+    result, _ = resolve(
+        [
+            Layer("the checkpoint", table),
+            machine_layer(),
+            set_layer(assignments),
+            Layer("the command line", flags),
+        ]
+    )
     return result
 
 

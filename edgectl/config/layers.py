@@ -82,6 +82,15 @@ def project_layer(directory: Path) -> Layer | None:
     return file_layer(path) if path.is_file() else None
 
 
+def machine_layer() -> Layer:
+    """What holds on this machine whatever the run: the ``[tools]`` tables of user, project, environment."""
+    merged = Merged()
+    for layer in (user_layer(), project_layer(Path.cwd()), environment_layer(os.environ)):
+        if layer is not None and "tools" in layer.table:
+            merged.add(Layer(layer.origin, {"tools": layer.table["tools"]}))
+    return Layer("this machine's [tools]", merged.table)
+
+
 def file_layer(path: Path) -> Layer:
     """Raises ConfigError with the line when the file is not TOML."""
     try:

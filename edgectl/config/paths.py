@@ -1,4 +1,4 @@
-"""Where edgectl keeps what it may fetch or draw again."""
+"""Where edgectl keeps what it may fetch, draw or install again."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def cache_directory() -> Path:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "edgectl"
+
+
+def tools_directory() -> Path:
+    """Environments of vendors' compilers, one directory each, made by ``edgectl tools setup``."""
+    return cache_directory() / "tools"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -190,6 +190,28 @@ class DatasetEntry(StrictModel):
     format: str = "auto"
 
 
+class ToolConfig(StrictModel):
+    """Where a vendor's compiler is on this machine. One of ``python``, ``command`` and ``container``."""
+
+    python: str = ""
+    """An interpreter that has the vendor's package: of an environment of its own, never edgectl's."""
+    command: str = ""
+    """The program itself."""
+    container: tuple[str, ...] = ()
+    """Words put before the compiler's arguments; ``{directory}`` is where its files are. Example:
+    ["docker", "run", "--rm", "-v", "{directory}:{directory}", "-w", "{directory}", "IMAGE", "python3"]."""
+    time_limit: Positive = 7200
+    """Seconds a job, or one request to a runtime, may take."""
+    output_limit: Positive = 64
+    """Mebibytes it may print."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> ToolConfig:
+        if sum(map(bool, (self.python, self.command, self.container))) != 1:
+            raise ValueError("give one of python, command and container")
+        return self
+
+
 class RunConfig(StrictModel):
     """Everything a run needs; written as ``config.resolved.toml``."""
 
@@ -208,5 +230,8 @@ class RunConfig(StrictModel):
     backend: dict[str, dict[str, Any]] = Field(default_factory=dict)
     datasets: dict[str, DatasetEntry] = Field(default_factory=dict)
     """``[datasets.NAME]``: sets that --data may name."""
+    tools: dict[str, ToolConfig] = Field(default_factory=dict)
+    """``[tools.NAME]``: compilers of vendors. Facts of a machine: taken from where a command runs, not from
+    the checkpoint it works on."""
     gates: tuple[str, ...] = ()
     """Gates every ``eval`` of this run applies, for example ``f1_drop<=0.01``."""

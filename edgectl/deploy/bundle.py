@@ -12,7 +12,8 @@ from edgectl.data.index import Sample
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, replacing, sha256_of
-from edgectl.protocols import Backend, Deployer
+from edgectl.export.runtime import default_runtime, file_on, open_runtime
+from edgectl.protocols import ArtifactReader, Deployer
 from edgectl.types import BackendInfo, BoardInfo
 
 GOLDEN_PICTURES = 4
@@ -56,7 +57,7 @@ def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
 def write_bundle(
     artifact: Artifact,
     board: BoardInfo,
-    backend: Backend,
+    backend: ArtifactReader,
     info: BackendInfo,
     out: Path,
     *,
@@ -94,9 +95,12 @@ def write_bundle(
             shutil.copy2(artifact.directory / part["path"], directory / Path(part["path"]).name)
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
         if samples:
-            runtime = info.runtimes[0]
-            runner = backend.open(
-                artifact.model_file,
+            runtime = default_runtime(info, artifact.manifest)
+            file = file_on(info, artifact.directory, artifact.manifest, runtime)
+            runner = open_runtime(
+                backend,
+                info,
+                file,
                 runtime=runtime,
                 specs=artifact.outputs,
                 manifest=artifact.manifest,

@@ -19,12 +19,13 @@ from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.export.artifact import Artifact, sha256_of
+from edgectl.export.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.export.trained import TrainedModel
 from edgectl.metrics.bootstrap import Comparison, PictureScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
 from edgectl.metrics.gates import GateResult, check_gates
 from edgectl.metrics.tasks import MAIN_METRIC, task_metrics
-from edgectl.protocols import Backend, Postprocess
+from edgectl.protocols import ArtifactReader, Postprocess
 from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec, Task
 
 _BATCH = 16  # also the batch the cell-wise figures are defined for
@@ -66,7 +67,7 @@ def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | No
 
 def scorable_artifact(
     artifact: Artifact,
-    backend: Backend,
+    backend: ArtifactReader,
     info: BackendInfo,
     postprocess: Postprocess,
     *,
@@ -79,13 +80,16 @@ def scorable_artifact(
         UnknownNameError: a runtime the backend does not have.
         BackendUnavailableError: a runtime that is not installed.
     """
-    runtime = runtime or info.runtimes[0]
+    manifest = artifact.manifest
+    runtime = runtime or default_runtime(info, manifest)
     if runtime not in info.runtimes:
         raise UnknownNameError("runtime", runtime, info.runtimes, where="--runtime")
-    runner = backend.open(
-        artifact.model_file, runtime=runtime, specs=artifact.outputs, manifest=artifact.manifest
+    file = file_on(info, artifact.directory, manifest, runtime)
+    runner = open_runtime(
+        backend, info, file, runtime=runtime, specs=artifact.outputs, manifest=manifest
     )
-    point = artifact.manifest.get("operating_point")
+    whole = file == artifact.model_file
+    point = manifest.get("operating_point")
     if threshold is not None:
         postprocess.threshold = threshold
     elif point is not None:
@@ -99,15 +103,15 @@ def scorable_artifact(
         postprocess=postprocess,
         preprocess=artifact.preprocess,
         outputs=artifact.outputs,
-        classes=tuple(artifact.manifest["classes"]),
-        task=artifact.manifest["task"],
+        classes=tuple(manifest["classes"]),
+        task=manifest["task"],
         identity={
-            "path": str(artifact.model_file),
+            "path": str(file),
             "kind": "artifact",
             "backend": artifact.backend,
-            "precision": artifact.manifest["precision"],
-            "sha256": artifact.sha256,
-            "bytes": artifact.model_bytes,
+            "precision": precision_on(info, manifest, runtime),
+            "sha256": artifact.sha256 if whole else sha256_of(file),
+            "bytes": artifact.model_bytes if whole else file.stat().st_size,
             "runtime": runtime,
         },
         arena_bytes=runner.arena_bytes,

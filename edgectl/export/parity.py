@@ -9,7 +9,7 @@ Three questions, answered on pictures the quantiser has not seen:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgectl.data.loader import EvalLoader
 from edgectl.errors import BackendUnavailableError, GateFailedError
+from edgectl.export.request import ExportRequest
+from edgectl.export.runtime import open_runtime
 from edgectl.export.trained import TrainedModel, nchw
-from edgectl.protocols import Backend
+from edgectl.protocols import ArtifactReader
 from edgectl.quant.analyse import sqnr_db
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
@@ -29,6 +32,9 @@ from edgectl.types import BackendInfo, OutputSpec
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
 _LOWERING_TOLERANCE = 1e-3
+_BATCH = 16
+_PARITY_PICTURES = 32
+_MOST_DECIBELS = 200.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def graph_parity(
         )
     noise = (
         {
-            s.name: round(sqnr_db(torch.cat(signal[h]), torch.cat(test[h])), 2)
+            s.name: _decibels(torch.cat(signal[h]), torch.cat(test[h]))
             for s, h in zip(specs, heads, strict=True)
         }
         if quantized is not None
@@ -105,8 +111,30 @@ def graph_parity(
     return GraphParity(pictures, worst, noise)
 
 
+def parity_pictures(request: ExportRequest[Any]) -> list[np.ndarray]:
+    """Pictures for parity: valid where there is a data set, else the calibration pictures."""
+    spec = request.trained.preprocess
+    source: Iterable[np.ndarray]
+    if request.index is not None:
+        split = request.trained.config.data.valid_split
+        samples = request.index.splits[split]
+        # sets that come class by class would otherwise show the first class only
+        samples = samples[:: max(1, len(samples) // _PARITY_PICTURES)][:_PARITY_PICTURES]
+        source = (batch.pictures for batch in EvalLoader(samples, spec, _BATCH))
+    elif request.calibration is not None:
+        source = request.calibration.pictures(spec, _BATCH)
+    else:
+        source = _noise(spec.input_size)
+    return list(source)
+
+
+def _noise(size: Sequence[int]) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    yield rng.integers(0, 256, (4, *size, 3), dtype=np.uint8)
+
+
 def runtime_parity(
-    backend: Backend,
+    backend: ArtifactReader,
     info: BackendInfo,
     model_file: Path,
     specs: Sequence[OutputSpec],
@@ -121,8 +149,8 @@ def runtime_parity(
 
     Returns:
         ``{"reference": name, "pictures": n, "runtimes": {name: {"differing": elements, "of": m,
-        "max_abs": largest difference, "exact": bool, "sqnr_db": {head: against the network, where
-        the file holds the raw head}}}, "absent": {name: reason}}``.
+        "max_abs": largest difference, "exact": bool, "heads_max_abs" and "sqnr_db": {head: dB} against
+        the network, where the file holds the raw head}}, "absent": {name: reason}}``.
 
     Raises:
         GateFailedError: runtimes declared exact differ in a single element.
@@ -131,7 +159,9 @@ def runtime_parity(
     results: dict[str, list[np.ndarray]] = {}
     for name in (*info.exact, *(r for r in info.runtimes if r not in info.exact)):
         try:
-            runner = backend.open(model_file, runtime=name, specs=specs, manifest=manifest)
+            runner = open_runtime(
+                backend, info, model_file, runtime=name, specs=specs, manifest=manifest
+            )
         except BackendUnavailableError as e:
             absent[name] = e.message
             continue
@@ -148,8 +178,16 @@ def runtime_parity(
             "of": int(sum(a.size for a, _ in pairs)),
             "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
             "exact": name in info.exact,
+            "heads_max_abs": max(
+                (
+                    float(np.abs(head.numpy() - y).max())
+                    for s, head, y in zip(specs, heads, outputs, strict=True)
+                    if not s.applied
+                ),
+                default=None,
+            ),
             "sqnr_db": {
-                s.name: round(sqnr_db(head, y), 2)
+                s.name: _decibels(head, y)
                 for s, head, y in zip(specs, heads, outputs, strict=True)
                 if not s.applied
             },
@@ -163,3 +201,8 @@ def runtime_parity(
             fix="please report this with the model file",
         )
     return report
+
+
+def _decibels(ref: Tensor, test: Tensor | np.ndarray) -> float:
+    """Of a report. Heads that are equal to the bit are infinitely far from noise, which JSON cannot say."""
+    return round(max(-_MOST_DECIBELS, min(_MOST_DECIBELS, sqnr_db(ref, test))), 2)

@@ -23,12 +23,13 @@ from edgectl.data.loader import EvalLoader
 from edgectl.errors import EdgectlError, GateFailedError, UsageError
 from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
 from edgectl.export.parity import raw_heads
-from edgectl.export.stages import ExportRequest, Prepared, calibrated, export_model, prepare
+from edgectl.export.request import ExportRequest
+from edgectl.export.stages import Prepared, calibrated, export_model, prepare
 from edgectl.export.trained import TrainedModel, nchw
 from edgectl.metrics.evaluator import Metrics
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.metrics.tasks import task_metrics
-from edgectl.protocols import Progress
+from edgectl.protocols import Backend, Progress
 from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
@@ -63,7 +64,7 @@ class QatResult:
 
 
 def run_qat(
-    request: ExportRequest,
+    request: ExportRequest[Backend],
     *,
     on_epoch: Callable[[QatEpoch], None] = lambda _: None,
     progress: Progress = lambda _: None,

@@ -8,10 +8,6 @@ keeps the artifact, says so in its manifest, and raises GateFailedError.
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,23 +16,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.data.calibration import CalibrationSet
-from edgectl.data.index import DatasetIndex
-from edgectl.data.loader import EvalLoader
 from edgectl.data.preprocess import normalise
-from edgectl.errors import ArtifactError, GateFailedError, UsageError
-from edgectl.export.artifact import Artifact, open_artifact, replacing, sha256_of, write_manifest
-from edgectl.export.evaluate import scorable_artifact, scorable_checkpoint, score
-from edgectl.export.parity import graph_parity, raw_heads, runtime_parity
+from edgectl.errors import ArtifactError, UsageError
+from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
+from edgectl.export.manifest import provenance
+from edgectl.export.parity import graph_parity, parity_pictures, raw_heads, runtime_parity
+from edgectl.export.request import ExportRequest
 from edgectl.export.trained import TrainedModel, nchw
-from edgectl.metrics.tasks import MAIN_METRIC
+from edgectl.export.verdict import measured, require_gate
 from edgectl.protocols import Backend, Packager, Progress, Remarker
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.lowering import fold_preprocess
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.trace import trace
-from edgectl.types import BackendInfo, OperatingPoint, OutputSpec, PreprocessSpec, Task
+from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec
 
 _BATCH = 16
 _PARITY_PICTURES = 32
@@ -56,32 +50,6 @@ class Prepared:
         if self.normalisation is not None:
             return normalise(pictures, self.normalisation)
         return pictures.to(torch.float32) / 255.0
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """What to export, with what, to where.
-
-    Attributes:
-        index: the data set, for parity and scores; None exports without them (and says so).
-        calibration: pictures of *train*; None only for float precisions.
-        max_drop: limit on the main metric's drop from float; checked when ``index`` is given.
-        operating_point: replaces the checkpoint's (QAT chooses its own).
-        stage: ``ptq``, ``qat`` or ``float``, for the manifest.
-    """
-
-    trained: TrainedModel
-    task: Task
-    backend: Backend
-    info: BackendInfo
-    backend_config: Any
-    precision: str
-    out: Path
-    index: DatasetIndex | None
-    calibration: CalibrationSet | None
-    max_drop: float
-    operating_point: OperatingPoint | None = None
-    stage: str = "ptq"
 
 
 def prepare(
@@ -107,7 +75,9 @@ def prepare(
     return Prepared(graph, outputs, None if folded else trained.preprocess)
 
 
-def calibrated(prepared: Prepared, request: ExportRequest, progress: Progress) -> QuantizedGraph:
+def calibrated(
+    prepared: Prepared, request: ExportRequest[Backend], progress: Progress
+) -> QuantizedGraph:
     """PTQ in the backend's arithmetic.
 
     The search looks at the raw heads. An activation appended behind them has parameters of its own
@@ -133,7 +103,7 @@ def calibrated(prepared: Prepared, request: ExportRequest, progress: Progress) -
 
 
 def export_model(
-    request: ExportRequest,
+    request: ExportRequest[Backend],
     *,
     quantized: QuantizedGraph | None = None,
     progress: Progress = lambda _: None,
@@ -145,11 +115,7 @@ def export_model(
             (the artifact stays, its manifest has ``gate.passed`` false).
     """
     trained, info = request.trained, request.info
-    if request.precision not in info.precisions:
-        raise UsageError(
-            f"{info.name} writes {', '.join(info.precisions)}, not {request.precision}",
-            where="--precision",
-        )
+    request.require_precision()
     progress("tracing the network")
     prepared = prepare(trained, request.backend, info, request.backend_config)
     remarks = _remarks(request.backend, prepared.graph)
@@ -178,8 +144,13 @@ def export_model(
                 preprocess=trained.preprocess,
                 config=request.backend_config,
             )
-        manifest = _manifest(request, prepared, files[0], directory)
-        manifest["remarks"] = remarks
+        manifest = {
+            **provenance(request, prepared.outputs),
+            "status": "built",
+            "model": files[0].relative_to(directory).as_posix(),
+            "quantisation": trained.config.quant.model_dump() if integer else None,
+            "remarks": remarks,
+        }
         progress("checking parity")
         manifest["parity"] = _parity(
             request, prepared, quantized if integer else None, files[0], manifest
@@ -189,99 +160,26 @@ def export_model(
         write_manifest(directory, manifest)
         if request.index is not None:
             progress("scoring the file")
-            manifest["metrics"], manifest["gate"] = _metrics(request, directory)
+            manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
-    artifact = open_artifact(request.out)
-    gate = manifest.get("gate")
-    if gate is not None and not gate["passed"]:
-        raise GateFailedError(
-            f"{gate['metric']} fell by {gate['drop']:.4f} on the exported file, "
-            f"more than {request.max_drop}",
-            where=str(artifact.directory),
-            fix=f"edgectl qat --backend {info.name}, or more calibration pictures",
-        )
-    return artifact
+    require_gate(
+        manifest, request.out, f"edgectl qat --backend {info.name}, or more calibration pictures"
+    )
+    return open_artifact(request.out)
 
 
 def _remarks(backend: Backend, graph: QuantGraph) -> list[str]:
     return backend.remarks(graph) if isinstance(backend, Remarker) else []
 
 
-def _manifest(
-    request: ExportRequest, prepared: Prepared, model_file: Path, directory: Path
-) -> dict[str, Any]:
-    trained = request.trained
-    checkpoint = trained.checkpoint
-    point = request.operating_point or checkpoint.operating_point
-    return {
-        "backend": request.info.name,
-        "precision": request.precision,
-        "stage": request.stage,
-        "status": "built",
-        "model": model_file.relative_to(directory).as_posix(),
-        "family": checkpoint.family,
-        "variant": checkpoint.variant,
-        "model_config": trained.config.model,
-        "task": request.task,
-        "classes": list(trained.classes),
-        "preprocess": trained.preprocess.to_dict(),
-        "outputs": [s.to_dict() for s in prepared.outputs],
-        "operating_point": None if point is None else vars(point),
-        "checkpoint": {
-            # relative, so that a run directory can be moved or copied as a whole
-            "path": Path(os.path.relpath(trained.path, request.out)).as_posix(),
-            "sha256": sha256_of(trained.path),
-            "epoch": checkpoint.epoch,
-        },
-        "data": checkpoint.data,
-        "calibration": None if request.calibration is None else request.calibration.to_dict(),
-        "quantisation": trained.config.quant.model_dump() if request.precision == "int8" else None,
-        "tools": tool_versions(),
-    }
-
-
-def tool_versions() -> dict[str, str]:
-    """Every installed distribution of ours and the libraries that shape the file."""
-    names = {"torch", "numpy", "opencv-python-headless"}
-    for entry in importlib.metadata.entry_points(group="edgectl"):
-        if entry.dist is not None:
-            names.add(entry.dist.name)
-    return {
-        "python": platform.python_version(),
-        **{n: importlib.metadata.version(n) for n in sorted(names)},
-    }
-
-
-def _parity_batches(request: ExportRequest) -> list[np.ndarray]:
-    """Pictures for parity: valid where there is a data set, else the calibration pictures."""
-    spec = request.trained.preprocess
-    source: Iterable[np.ndarray]
-    if request.index is not None:
-        split = request.trained.config.data.valid_split
-        samples = request.index.splits[split]
-        # sets that come class by class would otherwise show the first class only
-        samples = samples[:: max(1, len(samples) // _PARITY_PICTURES)][:_PARITY_PICTURES]
-        source = (batch.pictures for batch in EvalLoader(samples, spec, _BATCH))
-    elif request.calibration is not None:
-        source = request.calibration.pictures(spec, _BATCH)
-    else:
-        source = _noise(spec.input_size)
-    return list(source)
-
-
-def _noise(size: Sequence[int]) -> Iterator[np.ndarray]:
-    rng = np.random.default_rng(0)
-    yield rng.integers(0, 256, (4, *size, 3), dtype=np.uint8)
-
-
 def _parity(
-    request: ExportRequest,
+    request: ExportRequest[Backend],
     prepared: Prepared,
     quantized: QuantizedGraph | None,
     model_file: Path,
     manifest: dict[str, Any],
 ) -> dict[str, Any]:
-    batches = _parity_batches(request)
+    batches = parity_pictures(request)
     with torch.no_grad():
         graph = graph_parity(
             request.trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
@@ -305,37 +203,3 @@ def _without_exact(info: BackendInfo) -> BackendInfo:
     # floating-point kernels agree within rounding only; nothing exact is promised of them
     runtimes = tuple(r for r in info.runtimes if r not in info.exact)
     return BackendInfo(info.name, info.summary, info.entry, info.precisions, runtimes)
-
-
-def _metrics(request: ExportRequest, directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Float and file on valid, each beside the sha256 of what was measured, and the verdict."""
-    assert request.index is not None
-    trained, split = request.trained, request.trained.config.data.valid_split
-    artifact = Artifact(directory, _read_back(directory))
-    reference = score(scorable_checkpoint(trained, request.task, None), request.index, split)
-    measured = score(
-        scorable_artifact(
-            artifact,
-            request.backend,
-            request.info,
-            trained.postprocess(),
-            runtime=None,
-            threshold=None,
-        ),
-        request.index,
-        split,
-    )
-    measured["model"]["path"] = artifact.manifest["model"]
-    name = MAIN_METRIC[request.task]
-    drop = float(reference["metrics"][name]) - float(measured["metrics"][name])
-    gate = {
-        "metric": name,
-        "drop": drop,
-        "limit": request.max_drop,
-        "passed": drop <= request.max_drop,
-    }
-    return {"float": reference, "file": measured}, gate
-
-
-def _read_back(directory: Path) -> dict[str, Any]:
-    return open_artifact(directory).manifest

@@ -132,13 +132,13 @@ def test_qat(here, capsys):
 
 
 def test_qat_over_the_limit_is_recorded_and_fails(here, capsys, monkeypatch):
-    measured = stages._metrics
+    measured = stages.measured
 
     def too_much(*args):
         scores, gate = measured(*args)
         return scores, {**gate, "passed": False}
 
-    monkeypatch.setattr(stages, "_metrics", too_much)
+    monkeypatch.setattr(stages, "measured", too_much)
     words = ["qat", RUN, "--backend", "tflite", "--epochs", "1", "--name", "spoilt"]
     code, parsed = document(capsys, *words)
     assert code == 4

@@ -17,6 +17,7 @@ class RtmdetPostprocess:
 
     def __init__(self, config: RtmdetConfig) -> None:
         self.threshold = config.score_threshold
+        self.overlap = config.nms_threshold
         self._config = config
 
     def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
@@ -36,6 +37,6 @@ class RtmdetPostprocess:
             boxes[prior],
             confidence,
             label,
-            threshold=self._config.nms_threshold,
+            threshold=self.overlap,
             limit=self._config.max_detections,
         )

@@ -1,0 +1,139 @@
+"""From raw heads to results, by the rules of training and evaluation: classes, object centres, boxes.
+
+A result is ``(label, score, (x0, y0, x1, y1))`` in pixels of the network's input; a class of the whole
+picture has no box.
+"""
+
+import numpy as np
+
+AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))
+MOST_CANDIDATES = 3000
+MOST_BOXES = 300
+
+
+def sigmoid(x):
+    """Without overflow for large numbers of either sign."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1.0 + e)
+
+
+def decode(heads, model):
+    """heads: {name: float32 (C, H, W) or (C,)}; model: ``model.json``."""
+    outputs = [(o, heads[o["name"]]) for o in model["outputs"]]
+    if model["task"] == "classification":
+        return classes(outputs[0][1], outputs[0][0]["applied"])
+    if model["task"] == "centroid":
+        output, grid = outputs[0]
+        return centres(grid, output["stride"], model["threshold"], output["applied"])
+    return boxes(outputs, model["threshold"], model["overlap"])
+
+
+def classes(logits, applied):
+    """Every class, best first; equal scores in class order."""
+    scores = logits
+    if not applied:
+        powers = np.exp(logits - logits.max())
+        scores = powers / powers.sum()
+    order = np.argsort(-scores, kind="stable")
+    return [(int(i), float(scores[i]), None) for i in order]
+
+
+def shifted(grid, dy, dx):
+    """The neighbour of every cell in that direction; zero beyond the border."""
+    rows, columns = grid.shape
+    padded = np.pad(grid, 1)
+    return padded[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
+
+
+def centres(logits, stride, threshold, applied):
+    """Objects of a grid whose channel 0 is the background.
+
+    A cell fires where a class beats every other channel with a score over the threshold. Of cells that share
+    an edge the strongest reports, the first in reading order where they are equal. The place is the
+    score-weighted mean of the cell and those four of its class.
+    """
+    scores = logits if applied else sigmoid(logits)
+    cells = scores.argmax(axis=0)
+    best = scores.max(axis=0)
+    firing = np.where((cells > 0) & (best >= threshold), best, 0.0)
+    strongest = (firing > 0) & (firing >= highest_around(firing))
+    index = np.arange(firing.size, 0, -1).reshape(firing.shape)
+    rank = np.where(strongest, index, 0)
+    peaks = strongest & (rank >= highest_around(rank))
+    weight, ys, xs = firing.copy(), *(firing * (i + 0.5) for i in np.indices(firing.shape))
+    for dy, dx in AROUND:
+        same = shifted(cells, dy, dx) == cells
+        share = shifted(firing, dy, dx) * same
+        rows, columns = np.indices(firing.shape)
+        weight = weight + share
+        ys = ys + share * (rows + dy + 0.5)
+        xs = xs + share * (columns + dx + 0.5)
+    found = []
+    for y, x in zip(*np.nonzero(peaks)):
+        cx, cy = xs[y, x] / weight[y, x] * stride, ys[y, x] / weight[y, x] * stride
+        half = stride / 2.0
+        place = (float(cx - half), float(cy - half), float(cx + half), float(cy + half))
+        found.append((int(cells[y, x]) - 1, float(firing[y, x]), place))
+    return sorted(found, key=lambda r: -r[1])
+
+
+def highest_around(grid):
+    """Maximum over the four cells that share an edge with each."""
+    return np.max([shifted(grid, dy, dx) for dy, dx in AROUND], axis=0)
+
+
+def boxes(outputs, threshold, overlap):
+    """Boxes of all strides over the threshold, overlapping ones of one class suppressed.
+
+    Where there is a centre-ness, scores are sqrt(class * centre-ness).
+    """
+    levels = {}
+    for output, grid in outputs:
+        part = "sides" if "distances" in output["kind"] else output["kind"]
+        levels.setdefault(output["stride"], {})[part] = (output, grid)
+    found = []
+    for stride, parts in levels.items():
+        confidence = scores_of(*parts["class_logits"])
+        if "centerness_logits" in parts:
+            confidence = np.sqrt(confidence * scores_of(*parts["centerness_logits"]))
+        label, y, x = np.nonzero(confidence > threshold)
+        side, grid = parts["sides"]
+        distances = grid[:, y, x]
+        if side["kind"] == "box_log_distances":
+            distances = np.exp(distances)
+        left, top, right, bottom = distances * stride
+        offset = side.get("offset", 0.0)
+        at_x, at_y = (x + offset) * stride, (y + offset) * stride
+        corners = np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
+        found.append((confidence[label, y, x], label, corners))
+    confidence, label, corners = (np.concatenate(part) for part in zip(*found))
+    order = np.argsort(-confidence, kind="stable")[:MOST_CANDIDATES]
+    kept = suppress(corners[order], label[order], overlap)
+    return [
+        (int(label[i]), float(confidence[i]), tuple(float(v) for v in corners[i]))
+        for i in order[kept]
+    ]
+
+
+def scores_of(output, grid):
+    """0..1."""
+    return grid if output["applied"] else sigmoid(grid)
+
+
+def suppress(corners, labels, overlap):
+    """Indices of the boxes, best first, that no better one of their class overlaps by more."""
+    low, high = corners[:, :2], corners[:, 2:]
+    area = np.prod(np.maximum(high - low, 0), axis=1)
+    free = np.ones(len(corners), bool)
+    kept = []
+    for i in range(len(corners)):
+        if not free[i]:
+            continue
+        kept.append(i)
+        both = np.minimum(high[i], high) - np.maximum(low[i], low)
+        shared = np.prod(np.maximum(both, 0), axis=1)
+        union = area[i] + area - shared
+        free &= ~((shared > overlap * union) & (labels == labels[i]))
+        if len(kept) == MOST_BOXES:
+            break
+    return np.array(kept, int)

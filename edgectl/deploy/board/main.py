@@ -1,0 +1,134 @@
+"""Pictures, a video or a camera through the network on this machine's accelerator.
+
+    python3 main.py picture.jpg ...        one line a result
+    python3 main.py --camera 0             results on the screen, until q
+    python3 main.py --golden               compares the device with the numbers measured before deployment
+
+device.py says what it needs.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+import cv2
+import numpy as np
+from decode import decode
+from device import Accelerator
+from pictures import fit, to_original
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MOST_CLASSES = 3
+
+
+def load_model():
+    """``model.json``."""
+    with open(os.path.join(HERE, "model.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def results(accelerator, picture_bgr, model):
+    """[(name, score, box in pixels of the picture or None)]."""
+    height, width = picture_bgr.shape[:2]
+    found = decode(accelerator.heads(fit(picture_bgr, model)), model)
+    if model["task"] == "classification":
+        found = found[:MOST_CLASSES]
+    return [
+        (model["classes"][label], score, box and to_original(box, height, width, model))
+        for label, score, box in found
+    ]
+
+
+def text_of(name, score, box):
+    """One line."""
+    place = "" if box is None else "  " + " ".join("%.0f" % v for v in box)
+    return "%s %.2f%s" % (name, score, place)
+
+
+def files(accelerator, paths, model):
+    """A line a result; 1 where a file is no picture."""
+    bad = 0
+    for path in paths:
+        picture = cv2.imread(path)
+        if picture is None:
+            print("%s: not a picture" % path, file=sys.stderr)
+            bad = 1
+            continue
+        print(path)
+        for result in results(accelerator, picture, model):
+            print("  " + text_of(*result))
+    return bad
+
+
+def watch(accelerator, source, model):
+    """A window until q or the end of the video."""
+    capture = cv2.VideoCapture(source)
+    green = (0, 255, 0)
+    while True:
+        there, frame = capture.read()
+        if not there:
+            return 0
+        for row, (name, score, box) in enumerate(results(accelerator, frame, model)):
+            x, y = (8, 24 + 24 * row) if box is None else (int(box[0]), int(box[1]) - 4)
+            if box is not None:
+                cv2.rectangle(frame, (x, y + 4), (int(box[2]), int(box[3])), green, 2)
+            cv2.putText(frame, text_of(name, score, None), (x, y), 0, 0.6, green, 2)
+        cv2.imshow("edgectl", frame)
+        if cv2.waitKey(1) == ord("q"):
+            return 0
+
+
+def golden(accelerator):
+    """The largest difference of every head, a line a picture; 1 where none was sent along."""
+    folder = os.path.join(HERE, "golden")
+    listing = os.path.join(folder, "golden.json")
+    if not os.path.exists(listing):
+        print("no golden pictures in this bundle", file=sys.stderr)
+        return 1
+    with open(listing, encoding="utf-8") as f:
+        document = json.load(f)
+    print("measured on %s" % document["runtime"])
+    for entry in document["entries"]:
+        pixels = np.fromfile(os.path.join(folder, entry["picture"]), np.uint8)
+        picture = pixels.reshape(document["shape"])
+        if document["channel_order"] == "bgr":
+            picture = picture[..., ::-1]
+        found = accelerator.heads(picture)
+        apart = []
+        for name, path in entry["outputs"].items():
+            wanted = np.load(os.path.join(folder, path))
+            span = max(1e-6, float(np.abs(wanted).max()))
+            difference = float(np.abs(found[name] - wanted).max())
+            apart.append("%s %.4f (%.1f %%)" % (name, difference, 100 * difference / span))
+        print("%s: %s" % (entry["source"], ", ".join(apart)))
+    return 0
+
+
+def main(words=None):
+    """Exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", nargs="*")
+    parser.add_argument("--camera", help="number of the camera, or a video file")
+    parser.add_argument("--golden", action="store_true")
+    parser.add_argument("--threshold", type=float, help="lowest score shown")
+    chosen = parser.parse_args(words)
+    if not (chosen.pictures or chosen.camera or chosen.golden):
+        parser.error("name pictures, --camera or --golden")
+    model = load_model()
+    if chosen.threshold is not None:
+        model["threshold"] = chosen.threshold
+    accelerator = Accelerator(HERE, model)
+    try:
+        if chosen.golden:
+            return golden(accelerator)
+        if chosen.camera:
+            source = int(chosen.camera) if chosen.camera.isdigit() else chosen.camera
+            return watch(accelerator, source, model)
+        return files(accelerator, chosen.pictures, model)
+    finally:
+        accelerator.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The Python program of a Linux board: pictures in, results out, by the rules of evaluation.
+
+``board/`` holds what is the same everywhere: letterbox, decoding, suppression, golden vectors. A backend
+adds ``device.py`` with a class ``Accelerator(folder, model)``: ``heads(picture)`` takes uint8 (rows,
+columns, 3), red first, and returns {head: float32 (C, H, W) or (C,)}; ``close()`` gives the device back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgectl.errors import UsageError
+
+_MODULES = ("main.py", "decode.py", "pictures.py")
+_HEADS = {
+    "classification": {"class_logits"},
+    "centroid": {"cell_logits"},
+    "detection": {"class_logits", "box_distances", "box_log_distances", "centerness_logits"},
+}
+_THRESHOLD = 0.25
+"""Of detectors, whose checkpoints store none: what firmwares show."""
+_OVERLAP = 0.65
+
+
+def require_decoder(manifest: Mapping[str, Any]) -> None:
+    """Raises UsageError for heads ``decode.py`` does not know."""
+    known = _HEADS.get(str(manifest["task"]), set())
+    unknown = sorted({o["kind"] for o in manifest["outputs"]} - known)
+    if unknown:
+        raise UsageError(
+            f"no decoder for {', '.join(unknown)}",
+            where="--target",
+            fix="the artifact's README shows what the file returns",
+        )
+
+
+def write_program(
+    manifest: Mapping[str, Any], directory: Path, *, device: str, facts: Mapping[str, Any]
+) -> None:
+    """``main.py`` and its modules, ``model.json``, ``labels.txt``.
+
+    Args:
+        device: text of ``device.py``.
+        facts: what it wants to find in ``model.json``.
+
+    Raises:
+        UsageError: see :func:`require_decoder`.
+    """
+    require_decoder(manifest)
+    code = resources.files("edgectl.deploy") / "board"
+    for name in _MODULES:
+        (directory / name).write_text((code / name).read_text("utf-8"), encoding="utf-8")
+    (directory / "device.py").write_text(device, encoding="utf-8")
+    spec = manifest["preprocess"]
+    point = manifest.get("operating_point")
+    overlap = manifest.get("overlap")
+    model = {
+        **facts,
+        "task": manifest["task"],
+        "classes": list(manifest["classes"]),
+        **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
+        "threshold": point["threshold"] if point else _THRESHOLD,
+        "overlap": _OVERLAP if overlap is None else overlap,
+        "outputs": list(manifest["outputs"]),
+    }
+    text = json.dumps(model, indent=1, ensure_ascii=False)
+    (directory / "model.json").write_text(text + "\n", encoding="utf-8")
+    labels = "".join(f"{name}\n" for name in manifest["classes"])
+    (directory / "labels.txt").write_text(labels, encoding="utf-8")

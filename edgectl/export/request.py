@@ -1,0 +1,50 @@
+"""What to export, with what, to where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from edgectl.data.calibration import CalibrationSet
+from edgectl.data.index import DatasetIndex
+from edgectl.errors import UsageError
+from edgectl.export.trained import TrainedModel
+from edgectl.protocols import ArtifactReader
+from edgectl.types import BackendInfo, OperatingPoint, Task
+
+B = TypeVar("B", bound=ArtifactReader)
+
+
+@dataclass(frozen=True)
+class ExportRequest(Generic[B]):
+    """One export.
+
+    Attributes:
+        index: the data set, for parity and scores; None exports without them (and says so).
+        calibration: pictures of *train*; None only for float precisions.
+        max_drop: limit on the main metric's drop from float; checked when ``index`` is given.
+        operating_point: replaces the checkpoint's (QAT chooses its own).
+        stage: ``ptq``, ``qat`` or ``float``, for the manifest.
+    """
+
+    trained: TrainedModel
+    task: Task
+    backend: B
+    info: BackendInfo
+    backend_config: Any
+    precision: str
+    out: Path
+    index: DatasetIndex | None
+    calibration: CalibrationSet | None
+    max_drop: float
+    operating_point: OperatingPoint | None = None
+    stage: str = "ptq"
+
+    def require_precision(self) -> None:
+        """Raises UsageError for one the backend does not write."""
+        if self.precision not in self.info.precisions:
+            raise UsageError(
+                f"{self.info.name} writes {', '.join(self.info.precisions)}, not {self.precision}",
+                where="--precision",
+            )

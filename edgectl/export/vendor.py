@@ -1,0 +1,219 @@
+"""Export for compilers of vendors: network → ONNX → plan → (their compiler) → file, each hop measured.
+
+The plan - ONNX file, settings, calibration pictures, the exact command - is complete without the compiler.
+Where it is installed it runs as a process of its own; where not, the artifact is ``planned``, and what is
+scored is the float network in the very ONNX file the compiler will read.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
+from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
+from edgectl.export.manifest import provenance
+from edgectl.export.parity import parity_pictures, runtime_parity
+from edgectl.export.request import ExportRequest
+from edgectl.export.runtime import file_on
+from edgectl.export.verdict import measured, require_gate
+from edgectl.protocols import Progress, VendorBackend
+from edgectl.types import BackendInfo, ToolInfo
+from edgectl.vendor.network import ONNX_FILE, Network, Plan
+from edgectl.vendor.onnx_file import describe_onnx, write_onnx
+from edgectl.vendor.onnx_runtime import RUNTIME as ONNX_RUNTIME
+from edgectl.vendor.process import run_job
+from edgectl.vendor.tool import Tool
+
+# fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong file
+_ONNX_TOLERANCE = 1e-3
+COMMAND_FILE = "build.sh"
+
+
+Find = Callable[[ToolInfo], Tool]
+
+
+def export_network(
+    request: ExportRequest[VendorBackend], find: Find | None, progress: Progress = lambda _: None
+) -> tuple[Artifact, BackendUnavailableError | None]:
+    """Runs all stages. The artifact, and why it is only planned where more was wanted.
+
+    Args:
+        find: how programs of the vendor are found; None leaves the plan.
+
+    Raises:
+        ArtifactError: operations the compiler does not know, each with module path and replacement.
+        ToolError: the compiler failed; nothing is left but its log, ``<out>.log``.
+        GateFailedError: the ONNX file is not the network (no artifact), or the drop is over the limit.
+    """
+    trained, info, config = request.trained, request.info, request.backend_config
+    request.require_precision()
+    if request.precision == "int8" and request.calibration is None:
+        raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
+    with replacing(request.out) as directory:
+        progress("writing ONNX")
+        network = Network(
+            directory / ONNX_FILE,
+            trained.preprocess,
+            trained.outputs,
+            trained.classes,
+            request.calibration,
+        )
+        write_onnx(
+            trained.model,
+            network.input_size,
+            network.outputs,
+            network.file,
+            opset=request.backend.opset(config, precision=request.precision),
+        )
+        issues = request.backend.check(network, precision=request.precision, config=config)
+        if issues:
+            raise ArtifactError(
+                f"{len(issues)} ops cannot run on {info.name}: " + "; ".join(issues),
+                where=str(trained.path),
+                fix="train a variant without them; each entry names the replacement",
+            )
+        progress("writing the compiler's inputs")
+        plan = request.backend.plan(network, directory, precision=request.precision, config=config)
+        for remark in plan.remarks:
+            progress(remark)
+        steps = _steps(info, plan)
+        _write_command(directory, info, plan, steps)
+        tools, absent = _found(steps, find)
+        log = request.out.with_name(request.out.name + ".log")
+        log.unlink(missing_ok=True)
+        facts: dict[str, Any] = {}
+        for (_, arguments), tool in zip(steps, tools, strict=False):
+            progress(f"running '{tool.name}'; its log: {log}")
+            facts |= run_job(tool, arguments, directory, log=log, progress=progress)
+        built = len(tools) == len(steps) and (bool(steps) or (directory / plan.product).is_file())
+        if built and not (directory / plan.product).is_file():
+            raise ArtifactError(
+                f"the compiler ended well but left no {plan.product}",
+                where=str(log),
+                fix="look into its log",
+            )
+        manifest = {
+            **provenance(request, trained.outputs),
+            "status": "built" if built else "planned",
+            "model": plan.product if built else ONNX_FILE,
+            "remarks": list(plan.remarks),
+            "compiler": {
+                "name": "" if info.tool is None else info.tool.name,
+                "version": tools[-1].version if tools else "",
+                "arguments": list(plan.arguments),
+                "product": plan.product,
+                "facts": facts,
+            },
+        }
+        if not built:
+            manifest["runtime"] = ONNX_RUNTIME
+        progress("checking parity")
+        manifest["parity"] = _parity(request, manifest, directory)
+        manifest.setdefault("runtime", _runs_here(info, manifest["parity"]))
+        manifest["tensors"] = (
+            request.backend.describe(directory / plan.product)
+            if built and plan.product != ONNX_FILE
+            else describe_onnx(network.file)
+        )
+        (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
+        write_manifest(directory, manifest)
+        if request.index is not None:
+            progress("scoring the file")
+            manifest["metrics"], manifest["gate"] = measured(request, directory)
+            write_manifest(directory, manifest)
+    require_gate(manifest, request.out, "more calibration pictures, or a higher precision")
+    return open_artifact(request.out), absent
+
+
+def _steps(info: BackendInfo, plan: Plan) -> list[tuple[ToolInfo, tuple[str, ...]]]:
+    """Programs in order, the compiler last. None where the plan is its own product."""
+    if not plan.arguments or info.tool is None:
+        return []
+    return [*((s.tool, s.arguments) for s in plan.before), (info.tool, plan.arguments)]
+
+
+def _found(
+    steps: Sequence[tuple[ToolInfo, tuple[str, ...]]], find: Find | None
+) -> tuple[list[Tool], BackendUnavailableError | None]:
+    """A tool for each step, or none at all: half a build helps nobody."""
+    if find is None:
+        return [], None
+    try:
+        return [find(tool) for tool, _ in steps], None
+    except BackendUnavailableError as e:
+        return [], e
+
+
+def _write_command(
+    directory: Path,
+    info: BackendInfo,
+    plan: Plan,
+    steps: Sequence[tuple[ToolInfo, tuple[str, ...]]],
+) -> None:
+    """The exact commands, for whoever runs them elsewhere."""
+    if not steps:
+        return
+    commands = [shlex.join([tool.command or "python3", *words]) for tool, words in steps]
+    script = (
+        "#!/bin/sh\n"
+        f"# {info.summary}\n"
+        f"# Run where the compiler is installed; leaves {plan.product} in this directory.\n"
+        'cd "$(dirname "$0")" || exit 1\n' + " &&\n".join(commands) + "\n"
+    )
+    path = directory / COMMAND_FILE
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _parity(
+    request: ExportRequest[VendorBackend], manifest: dict[str, Any], directory: Path
+) -> dict[str, Any]:
+    """The ONNX file against the network, then every runtime of the product against both."""
+    trained, info = request.trained, request.info
+    pictures = np.concatenate(parity_pictures(request))
+    with torch.no_grad():
+        heads = trained.predictor()(pictures)
+    own = (
+        tuple(r for r in info.runtimes if r != ONNX_RUNTIME)
+        if manifest["status"] == "built"
+        else ()
+    )
+    reports = {}
+    for runtime in (ONNX_RUNTIME, *own):
+        file = file_on(info, directory, manifest, runtime)
+        reports[runtime] = runtime_parity(
+            request.backend, _only(info, runtime), file, trained.outputs, manifest, pictures, heads
+        )
+    first = reports[ONNX_RUNTIME]
+    worst = float(first["runtimes"].get(ONNX_RUNTIME, {}).get("heads_max_abs", 0.0))
+    span = max(1.0, *(float(h.abs().max()) for h in heads))
+    if worst > _ONNX_TOLERANCE * span:
+        raise GateFailedError(
+            f"the ONNX file differs from the trained network by {worst:.2g}",
+            fix="please report this with the run directory",
+        )
+    return {
+        "graph": {"pictures": len(pictures), "float_max_abs": worst, "sqnr_db": {}},
+        "reference": ONNX_RUNTIME,
+        "pictures": len(pictures),
+        "runtimes": {n: r["runtimes"][n] for n, r in reports.items() if n in r["runtimes"]},
+        "absent": {n: reason for r in reports.values() for n, reason in r["absent"].items()},
+    }
+
+
+def _only(info: BackendInfo, runtime: str) -> BackendInfo:
+    # a product and its float network differ by design: each is held against the network alone
+    return BackendInfo(
+        info.name, info.summary, info.entry, info.precisions, (runtime,), takes=info.takes
+    )
+
+
+def _runs_here(info: BackendInfo, parity: dict[str, Any]) -> str:
+    """The first runtime the product could be opened on; ONNX Runtime stands in with the float network."""
+    return next((r for r in info.runtimes if r in parity["runtimes"]), ONNX_RUNTIME)

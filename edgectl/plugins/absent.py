@@ -1,0 +1,40 @@
+"""A run or an artifact whose plugin was uninstalled: says so, and how to get it back."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from edgectl.errors import DependencyError, UnknownNameError
+
+
+@contextmanager
+def made_with(versions: Mapping[str, str]) -> Iterator[None]:
+    """Within it, a name nobody offers is blamed on the plugins that are gone.
+
+    Args:
+        versions: distributions recorded when the thing was made, with their versions.
+
+    Raises:
+        DependencyError: in place of UnknownNameError, where a recorded distribution is not installed.
+    """
+    try:
+        yield
+    except UnknownNameError as e:
+        gone = [f"{n}=={v}" for n, v in versions.items() if n != "python" and not _installed(n)]
+        if not gone:
+            raise
+        raise DependencyError(
+            f"{e.message}: it was made with {', '.join(gone)}, not installed now",
+            where=e.where,
+            fix="pip install " + " ".join(gone),
+        ) from e
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

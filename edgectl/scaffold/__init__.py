@@ -1,0 +1,1 @@
+"""``edgectl plugins new``: working plugin projects, from the templates beside this file."""

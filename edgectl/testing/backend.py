@@ -1,0 +1,173 @@
+"""What every backend that writes files itself must do: files that compute what the network computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from edgectl.cli.export_cmd import make_request
+from edgectl.cli.models import open_model
+from edgectl.cli.session import Session
+from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.export.artifact import open_artifact
+from edgectl.export.stages import export_model
+from edgectl.plugins.registry import build_registry, load_entry
+from edgectl.protocols import Backend
+from edgectl.testing.line import Project
+from edgectl.types import BackendInfo
+
+_SIZE = 64
+_LEAST_SQNR_DB = 10.0
+# fp16 rounds to one part in 2048, and a few layers add up
+_FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
+_OTHER = {"mean": [110.0, 110.0, 110.0], "std": [50.0, 60.0, 70.0], "channel_order": "bgr"}
+"""A preprocessing that shows a lowering's mistakes. One mean for all channels: with several, one padding
+value cannot be exact (see :func:`edgectl.quant.lowering.fold_preprocess`)."""
+
+
+class BackendContract:
+    """Attributes:
+    backend: registered name.
+    """
+
+    backend: ClassVar[str]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A round for each precision."""
+        if "precision" in metafunc.fixturenames:
+            names = build_registry().backends.get(self.backend).precisions
+            metafunc.parametrize("precision", names, scope="class")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def info(cls) -> BackendInfo:
+        """As registered."""
+        return build_registry().backends.get(cls.backend)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def subject(cls, info: BackendInfo) -> Backend:
+        """The backend itcls."""
+        found: Backend = load_entry(info.entry, info.name)
+        return found
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
+        """A run of the kit's family."""
+        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def exported(cls, trained: str, precision: str, edgectl_project: Project) -> dict[str, Any]:
+        """``data`` of an export in one precision."""
+        words = ["export", trained, "--backend", cls.backend, "--precision", precision]
+        return edgectl_project.expect(*words)
+
+    def test_the_file_computes_what_the_network_computes(
+        self, exported: dict[str, Any], precision: str
+    ) -> None:
+        assert exported["status"] == "built"
+        parity = exported["parity"]
+        assert parity["runtimes"], f"no runtime is installed: {parity['absent']}"
+        assert parity["graph"]["float_max_abs"] < _FLOAT_TOLERANCE["fp32"] * 10
+        for name, report in parity["runtimes"].items():
+            if precision == "int8":
+                assert all(v > _LEAST_SQNR_DB for v in report["sqnr_db"].values()), name
+            elif report["heads_max_abs"] is not None:
+                assert report["heads_max_abs"] < _FLOAT_TOLERANCE[precision] * 10, name
+            assert not (report["exact"] and report["differing"]), name
+
+    def test_the_manifest_is_complete(self, exported: dict[str, Any]) -> None:
+        artifact = open_artifact(Path(exported["artifact"]))
+        assert artifact.model_bytes > 0
+        tensors = artifact.manifest["tensors"]
+        assert json.dumps(tensors)
+        assert tensors["inputs"] and tensors["outputs"]
+        assert (artifact.directory / "README.md").stat().st_size > 0
+
+    def test_it_is_scored_on_its_runtimes(
+        self, exported: dict[str, Any], info: BackendInfo, edgectl_project: Project
+    ) -> None:
+        for runtime in info.runtimes:
+            code, document = edgectl_project.run("eval", exported["artifact"], "--runtime", runtime)
+            if code == 0:
+                assert document["data"]["model"]["runtime"] == runtime
+                continue
+            # absent, or not for this precision
+            assert runtime != info.runtimes[0], document["error"]
+            assert document["error"]["fix"]
+        edgectl_project.refuse("eval", exported["artifact"], "--runtime", "no-such", code=2)
+
+    def test_the_same_network_gives_the_same_bytes(
+        self, exported: dict[str, Any], trained: str, precision: str, edgectl_project: Project
+    ) -> None:
+        words = ["export", trained, "--backend", self.backend, "--precision", precision]
+        again = edgectl_project.expect(*words, "--out", f"again-{precision}")
+        files = [
+            {f["path"]: f["sha256"] for f in e["files"] if not f["path"].startswith("README")}
+            for e in (exported, again)
+        ]
+        assert files[0] == files[1]
+
+    def test_preprocessing_is_lowered_as_the_spec_says(
+        self, trained: str, precision: str, edgectl_project: Project, edgectl_kit_family: str
+    ) -> None:
+        registry = build_registry()
+        model = open_model(registry, Path(trained), prefer_artifact=False)
+        assert model.trained is not None
+        spec = {**model.trained.preprocess.to_dict(), **_OTHER}
+        checkpoint = replace(model.trained.checkpoint, preprocess=spec)
+        model = replace(model, trained=replace(model.trained, checkpoint=checkpoint))
+        out = edgectl_project.path / f"other-{precision}"
+        request = make_request(
+            Session(json=True), registry, model, self.backend, precision=precision, out=out
+        )
+        parity = export_model(request).manifest["parity"]
+        for name, report in parity["runtimes"].items():
+            if precision == "int8":
+                assert all(v > _LEAST_SQNR_DB for v in report["sqnr_db"].values()), name
+            elif report["heads_max_abs"] is not None:
+                assert report["heads_max_abs"] < _FLOAT_TOLERANCE[precision] * 10, name
+
+    @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
+    def test_damaged_files_are_refused(
+        self,
+        exported: dict[str, Any],
+        subject: Backend,
+        info: BackendInfo,
+        tmp_path: Path,
+        damage: str,
+    ) -> None:
+        artifact = open_artifact(Path(exported["artifact"]))
+        for part in artifact.parts:
+            whole = (artifact.directory / part["path"]).read_bytes()
+            bad = {"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage]
+            (tmp_path / Path(part["path"]).name).write_bytes(bad)
+        file = tmp_path / artifact.model_file.name
+        with pytest.raises(ArtifactError):
+            subject.describe(file)
+        for runtime in info.runtimes:
+            with pytest.raises((ArtifactError, BackendUnavailableError)):
+                subject.open(
+                    file, runtime=runtime, specs=artifact.outputs, manifest=artifact.manifest
+                )
+
+    def test_what_it_does_not_write_is_refused(
+        self, trained: str, edgectl_project: Project
+    ) -> None:
+        words = ["export", trained, "--backend", self.backend]
+        edgectl_project.refuse(*words, "--precision", "int3", code=2)
+        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)
+
+    def test_qat(self, trained: str, info: BackendInfo, edgectl_project: Project) -> None:
+        words = ["qat", trained, "--backend", self.backend, "--epochs", "1"]
+        if not info.qat:
+            edgectl_project.refuse(*words, code=2)
+            return
+        data = edgectl_project.expect(*words)
+        assert data["epochs"] == 1 and data["parity"]["runtimes"]

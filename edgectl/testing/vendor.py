@@ -1,0 +1,95 @@
+"""What every backend with a vendor's compiler must do: a plan that is complete without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from edgectl.export.artifact import open_artifact
+from edgectl.export.vendor import COMMAND_FILE
+from edgectl.plugins.registry import build_registry
+from edgectl.testing.line import Project
+from edgectl.types import BackendInfo
+from edgectl.vendor.network import ONNX_FILE
+
+_SIZE = 64
+
+
+class VendorContract:
+    """Attributes:
+    backend: registered name.
+    """
+
+    backend: ClassVar[str]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A round for each precision."""
+        if "precision" in metafunc.fixturenames:
+            names = build_registry().backends.get(self.backend).precisions
+            metafunc.parametrize("precision", names, scope="class")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def info(cls) -> BackendInfo:
+        """As registered."""
+        return build_registry().backends.get(cls.backend)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
+        """A run of the kit's family."""
+        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def planned(cls, trained: str, precision: str, edgectl_project: Project) -> dict[str, Any]:
+        """``data`` of a plan in one precision."""
+        words = ["export", trained, "--backend", cls.backend, "--precision", precision]
+        return edgectl_project.expect(*words, "--plan")
+
+    def test_the_plan_is_complete(self, planned: dict[str, Any], info: BackendInfo) -> None:
+        assert planned["status"] == ("built" if info.tool is None else "planned")
+        artifact = open_artifact(Path(planned["artifact"]))
+        names = {f["path"] for f in planned["files"]}
+        assert ONNX_FILE in names and "README.md" in names
+        assert all(f["bytes"] > 0 for f in planned["files"])
+        if info.tool is not None:
+            assert COMMAND_FILE in names
+            compiler = artifact.manifest["compiler"]
+            assert compiler["arguments"] and compiler["product"]
+
+    def test_the_onnx_file_is_the_network_and_can_be_scored(
+        self, planned: dict[str, Any], edgectl_project: Project
+    ) -> None:
+        assert planned["parity"]["graph"]["float_max_abs"] < 1e-3
+        report = edgectl_project.expect("eval", planned["artifact"])
+        assert report["model"]["path"].endswith(ONNX_FILE)
+        assert report["model"]["precision"] == "fp32"
+
+    def test_without_the_compiler_the_exit_code_says_so(
+        self, trained: str, info: BackendInfo, edgectl_project: Project
+    ) -> None:
+        if info.tool is None:
+            pytest.skip("needs no compiler")
+        tools = {t["name"]: t for t in edgectl_project.expect("tools", "list")["tools"]}
+        if tools[info.tool.name]["state"] == "found":
+            pytest.skip("the compiler is installed")
+        words = ["export", trained, "--backend", self.backend, "--out", "without"]
+        error = edgectl_project.refuse(*words, code=3)
+        assert error["fix"]
+        assert open_artifact(edgectl_project.path / "without").manifest["status"] == "planned"
+
+    def test_qat_is_refused_with_what_to_do_instead(
+        self, trained: str, edgectl_project: Project
+    ) -> None:
+        error = edgectl_project.refuse("qat", trained, "--backend", self.backend, code=2)
+        assert f"export --backend {self.backend}" in error["fix"]
+
+    def test_what_it_does_not_write_is_refused(
+        self, trained: str, edgectl_project: Project
+    ) -> None:
+        words = ["export", trained, "--backend", self.backend, "--plan"]
+        edgectl_project.refuse(*words, "--precision", "int3", code=2)
+        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)

@@ -1,0 +1,68 @@
+"""What Rockchip's compiler makes of two networks: float against int8 on its simulator.
+
+    edgectl tools setup rknn
+    EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rknn.py [--settings normal ...]
+
+ResNet18 on digits01, trained here, and OpenMMLab's RTMDet-nano for people at 320 px on coco128, as published.
+Calibrated on train pictures, scored on validation pictures. Prints one Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+
+from commands import absolute_paths, edgectl
+
+RUNS = {
+    "RTMDet-nano, 320 px, people of coco128": (
+        "AP",
+        [
+            *["rtmdet", "--data", "coco128", "--imgsz", "320", "--epochs", "0"],
+            *["--set", 'data.classes=["person"]'],
+        ],
+    ),
+    "ResNet18, 96 px, digits01": (
+        "top1",
+        ["resnet", "--data", "digits01", "--imgsz", "96", "--epochs", "3", "--seed", "0"],
+    ),
+}
+
+
+SETTINGS = {
+    "normal": [],
+    "kl_divergence": ["backend.rknn.algorithm=kl_divergence"],
+    "mmse": ["backend.rknn.algorithm=mmse"],
+    "hybrid": ["backend.rknn.hybrid=true"],
+}
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    chosen = parser.parse_args().settings
+    absolute_paths("auto")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        print("| | metric | float | " + " | ".join(chosen) + " |")
+        print("| --- | --- |" + " ---: |" * (1 + len(chosen)))
+        for name, (metric, words) in RUNS.items():
+            run = edgectl("train", *words)
+            cells = [f"{run['metrics'][metric]:.3f}"]
+            for setting in chosen:
+                start = time.perf_counter()
+                extra = [word for s in SETTINGS[setting] for word in ("--set", s)]
+                out = f"{run['run']}-{setting}"
+                done = edgectl("export", run["run"], "--backend", "rknn", "--out", out, *extra)
+                seconds = time.perf_counter() - start
+                value = done["metrics"]["file"]["metrics"][metric]
+                size = next(f["bytes"] for f in done["files"] if f["path"] == "model.rknn")
+                cells.append(f"{value:.3f} ({size / 1e6:.1f} MB, {seconds:.0f} s)")
+            print(f"| {name} | {metric} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

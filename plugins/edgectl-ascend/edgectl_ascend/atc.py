@@ -1,0 +1,33 @@
+"""The exact command of CANN's Ascend Tensor Compiler."""
+
+from __future__ import annotations
+
+from edgectl.types import Size
+from edgectl.vendor.network import INPUT
+from edgectl_ascend.config import AscendConfig
+
+_ONNX = 5  # of --framework
+AIPP_FILE = "aipp.cfg"
+
+
+def atc_arguments(config: AscendConfig, model: str, product: str, size: Size) -> tuple[str, ...]:
+    """Behind ``atc``.
+
+    Args:
+        model: the ONNX file.
+        product: ``NAME.om``.
+        size: (height, width).
+    """
+    height, width = size
+    return (
+        f"--model={model}",
+        f"--framework={_ONNX}",
+        f"--output={product.removesuffix('.om')}",  # atc appends it
+        "--input_format=NCHW",
+        f"--input_shape={INPUT}:1,3,{height},{width}",
+        f"--soc_version={config.soc}",
+        f"--insert_op_conf={AIPP_FILE}",
+        f"--precision_mode={config.precision_mode}",
+        "--output_type=FP32",
+        f"--log={config.log}",
+    )

@@ -1,0 +1,117 @@
+"""The backend: ONNX, AIPP, AMCT's recipe and the command of atc; the device through ais_bench."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from edgectl.data.preprocess import normalise
+from edgectl.errors import ArtifactError, UnknownNameError, UsageError
+from edgectl.protocols import Runner
+from edgectl.types import BoardInfo, OutputSpec
+from edgectl.vendor.network import ONNX_FILE, Network, Plan, Step
+from edgectl_ascend import package
+from edgectl_ascend.aipp import aipp_config
+from edgectl_ascend.atc import AIPP_FILE, atc_arguments
+from edgectl_ascend.capabilities import check_network
+from edgectl_ascend.chips import require_chip
+from edgectl_ascend.config import AscendConfig
+from edgectl_ascend.deploy import write_board_files
+from edgectl_ascend.plugin import AMCT
+from edgectl_ascend.runtime import AclRunner
+
+PRODUCT = "model.om"
+DEPLOY_MODEL = "model_deploy_model.onnx"
+"""What AMCT leaves for atc."""
+_AMCT_OPSET, _ATC_OPSET = 11, 13
+_JOB = Path(__file__).with_name("job")
+
+
+class AscendBackend:
+    """A :class:`edgectl.protocols.VendorBackend`."""
+
+    config_type: ClassVar[type[AscendConfig]] = AscendConfig
+
+    def opset(self, config: AscendConfig, *, precision: str) -> int:
+        """As configured; else what AMCT reads, or the latest atc does."""
+        return config.opset or (_AMCT_OPSET if precision == "int8" else _ATC_OPSET)
+
+    def check(self, network: Network, *, precision: str, config: AscendConfig) -> list[str]:
+        """Chip, precision, sizes, operations."""
+        require_chip(config.soc)
+        if precision == "int8" and config.opset not in (None, _AMCT_OPSET):
+            raise UsageError(
+                f"AMCT reads opset {_AMCT_OPSET}, this is {config.opset}",
+                where="backend.ascend.opset",
+                fix="leave it out",
+            )
+        if config.input_format.startswith("YUV") and any(n % 2 for n in network.input_size):
+            raise UsageError(
+                "NV12 frames have even sizes",
+                where="backend.ascend.input_format",
+                fix="--set backend.ascend.input_format=RGB888_U8",
+            )
+        return check_network(network)
+
+    def plan(
+        self, network: Network, directory: Path, *, precision: str, config: AscendConfig
+    ) -> Plan:
+        """``aipp.cfg``; with int8 the calibration array and AMCT's script."""
+        text = aipp_config(network.preprocess, config.input_format)
+        (directory / AIPP_FILE).write_text(text, encoding="ascii")
+        if precision != "int8":
+            return Plan(atc_arguments(config, ONNX_FILE, PRODUCT, network.input_size), PRODUCT)
+        pictures = np.stack(list(network.pictures()))
+        x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), network.preprocess)
+        np.save(directory / "calibration.npy", x.numpy())
+        shutil.copyfile(_JOB / "quantise.py", directory / "quantise.py")
+        return Plan(
+            atc_arguments(config, DEPLOY_MODEL, PRODUCT, network.input_size),
+            PRODUCT,
+            before=(Step(AMCT, ("quantise.py",)),),
+        )
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """The NPU of this machine. Raises BackendUnavailableError without one."""
+        if runtime != "acl":
+            raise UnknownNameError("runtime", runtime, ["acl", "onnxruntime"], where="--runtime")
+        self.describe(model_file)
+        return AclRunner(model_file, specs, bgr=manifest["preprocess"]["channel_order"] == "bgr")
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """What there is to know of a closed format. Raises ArtifactError for an empty or absent file."""
+        if not model_file.is_file() or not model_file.stat().st_size:
+            raise ArtifactError(
+                "not an OM file",
+                where=str(model_file),
+                fix="export again: edgectl export --backend ascend",
+            )
+        return {"inputs": [], "outputs": [], "file_bytes": model_file.stat().st_size}
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """See :mod:`edgectl_ascend.deploy`."""
+        write_board_files(artifact, manifest, board, directory, converted=converted)
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """See :mod:`edgectl_ascend.package`."""
+        return package.usage(manifest)

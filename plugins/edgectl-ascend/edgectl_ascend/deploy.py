@@ -1,0 +1,67 @@
+"""The board's bundle: OM, the inference program, and what it must know."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgectl.deploy.program import write_program
+from edgectl.errors import ArtifactError, UsageError
+from edgectl.types import BoardInfo
+
+OM = "model.om"
+
+
+def write_board_files(
+    artifact: Path,
+    manifest: Mapping[str, Any],
+    board: BoardInfo,
+    directory: Path,
+    *,
+    converted: Path | None,
+) -> None:
+    """``main.py`` and its modules, ``model.json``, ``labels.txt``.
+
+    Args:
+        converted: ``model.om``, where the plan was compiled on another machine.
+
+    Raises:
+        UsageError: a plan without its OM, one for another chip, or heads the program cannot decode.
+        ArtifactError: ``converted`` is no file.
+    """
+    arguments = manifest["compiler"]["arguments"]
+    chip = next(w.partition("=")[2] for w in arguments if w.startswith("--soc_version="))
+    # an OM runs on the series it was compiled for, whatever the member's speed
+    if _series(chip) != _series(board.accelerator):
+        raise UsageError(
+            f"compiled for {chip}; {board.name} has {board.accelerator}",
+            where="--target",
+            fix=f"edgectl export --backend ascend --set backend.ascend.soc={board.accelerator}",
+        )
+    if converted is not None:
+        if not converted.is_file() or not converted.stat().st_size:
+            raise ArtifactError("no such file", where=str(converted), fix="the compiled model.om")
+        (directory / Path(str(manifest["model"])).name).unlink()
+        shutil.copy2(converted, directory / OM)
+    elif manifest["status"] != "built":
+        raise UsageError(
+            "the export is a plan: there is no OM to deploy yet",
+            where=str(artifact),
+            fix=f"run {artifact / 'build.sh'} where CANN is installed, then "
+            f"edgectl deploy {artifact} --target {board.name} --converted model.om",
+        )
+    device = resources.files("edgectl_ascend") / "board" / "device.py"
+    write_program(
+        manifest,
+        directory,
+        device=device.read_text("utf-8"),
+        facts={"om": OM, "soc": chip, "device": 0},
+    )
+
+
+def _series(chip: str) -> str:
+    """``Ascend310B4`` → ``Ascend310B``."""
+    return chip.rstrip("0123456789") if chip[-2:-1].isalpha() else chip

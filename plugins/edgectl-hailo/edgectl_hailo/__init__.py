@@ -1,0 +1,3 @@
+"""Hailo accelerators, through Hailo's Dataflow Compiler and HailoRT."""
+
+from __future__ import annotations

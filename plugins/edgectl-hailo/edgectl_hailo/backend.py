@@ -1,0 +1,78 @@
+"""The Hailo backend. See :class:`edgectl.protocols.VendorBackend`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgectl.protocols import Runner
+from edgectl.types import BoardInfo, OutputSpec
+from edgectl.vendor.network import Network, Plan
+from edgectl_hailo.capabilities import check_network
+from edgectl_hailo.config import HailoConfig, require_architecture
+from edgectl_hailo.deploy import write_board_files
+from edgectl_hailo.hef import describe_hef
+from edgectl_hailo.nms import nms_config
+from edgectl_hailo.package import usage
+from edgectl_hailo.plan import write_plan
+from edgectl_hailo.runtime import open_runner
+
+_OPSET = 13
+
+
+class HailoBackend:
+    """Stateless."""
+
+    config_type: ClassVar[type[HailoConfig]] = HailoConfig
+
+    def opset(self, config: HailoConfig, *, precision: str) -> int:
+        """The newest one every release of the parser reads."""
+        return _OPSET
+
+    def check(self, network: Network, *, precision: str, config: HailoConfig) -> list[str]:
+        """See :mod:`edgectl_hailo.capabilities`.
+
+        Raises UnknownNameError for an unknown chip, UsageError for heads HailoRT cannot suppress.
+        """
+        require_architecture(config)
+        if config.nms == "cpu":
+            nms_config(network.outputs, network.input_size)
+        return check_network(network)
+
+    def plan(
+        self, network: Network, directory: Path, *, precision: str, config: HailoConfig
+    ) -> Plan:
+        """See :mod:`edgectl_hailo.plan`."""
+        return write_plan(network, directory, config)
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """See :mod:`edgectl_hailo.runtime`."""
+        return open_runner(model_file, runtime, specs)
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """See :func:`edgectl_hailo.hef.describe_hef`."""
+        return describe_hef(model_file)
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """See :mod:`edgectl_hailo.deploy`."""
+        write_board_files(artifact, manifest, board, directory, converted=converted)
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """See :mod:`edgectl_hailo.package`."""
+        return usage(manifest)

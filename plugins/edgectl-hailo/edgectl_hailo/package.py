@@ -1,0 +1,72 @@
+"""The README that travels with an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgectl_hailo.plan import CALIBRATION, COMPILE, HEF, OPTIMISED, PARSED, SCRIPT, SETTINGS
+
+
+def usage(manifest: Mapping[str, Any]) -> str:
+    """Markdown from the manifest; what is there and what is left to do."""
+    spec = manifest["preprocess"]
+    height, width = spec["input_size"]
+    built = manifest["status"] == "built"
+    return "\n".join(
+        [
+            f"# {manifest['family']} {manifest['variant']} for Hailo",
+            "",
+            *(_built(manifest) if built else _PLANNED),
+            *(f"- {remark}" for remark in manifest["remarks"]),
+            "",
+            "| file | |",
+            "| --- | --- |",
+            "| `model.onnx` | the float network, opset 13, `(pixel - mean) / std` as its input |",
+            f"| `{SCRIPT}` | model script: normalisation, optimisation level |",
+            f"| `{CALIBRATION}` | uint8 (N, {height}, {width}, 3), red first, not normalised |",
+            f"| `{COMPILE}`, `{SETTINGS}` | the compiler's three stages, and what they read |",
+            *(
+                [f"| `{PARSED}`, `{OPTIMISED}` | after parsing, after quantising |"]
+                if built
+                else []
+            ),
+            "",
+            f"The HEF takes uint8 {height} x {width} x 3, red first, resized by {spec['resize']}; "
+            "normalisation is on the chip. **Do not normalise again.**",
+            "",
+            "| output | kind | stride | channels | to be applied |",
+            "| --- | --- | --- | --- | --- |",
+            *(
+                f"| {o['name']} | {o['kind']} | {o['stride']} | {o['channels']} | {o['activation']} |"
+                for o in manifest["outputs"]
+            ),
+            "",
+            f"The HEF has names of its own for them; `{SETTINGS}` says which ONNX node each was made of, and "
+            "`HEF.get_original_names_from_vstream_name` finds it again.",
+            "",
+            "On a Raspberry Pi 5: `edgectl deploy . --target rpi5-hailo8l`"
+            + ("" if built else " `--converted model.hef`")
+            + " writes the program.",
+            "",
+        ]
+    )
+
+
+_PLANNED = [
+    "**A plan.** Hailo's compiler was not there. Copy this directory to where it is installed and run",
+    "",
+    "    ./build.sh",
+    "",
+    f"with its environment active; it leaves `{HEF}`.",
+    "",
+]
+
+
+def _built(manifest: Mapping[str, Any]) -> list[str]:
+    facts = manifest["compiler"]["facts"]
+    stages = ", ".join(f"{s['stage']} {s['seconds']} s" for s in facts.get("stages", []))
+    return [
+        f"`{HEF}` for {facts.get('hw_arch', '?')}, compiler {facts.get('sdk_version') or '?'}: {stages}.",
+        "",
+    ]

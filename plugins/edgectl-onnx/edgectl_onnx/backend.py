@@ -1,0 +1,78 @@
+"""The backend: core's ONNX file is the product, so there is nothing to compile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.protocols import Runner
+from edgectl.types import OutputSpec
+from edgectl.vendor.network import ONNX_FILE, Network, Plan
+from edgectl.vendor.onnx_file import describe_onnx
+from edgectl_onnx.config import OnnxConfig
+
+
+class OnnxBackend:
+    """A :class:`edgectl.protocols.VendorBackend` without a vendor."""
+
+    config_type = OnnxConfig
+
+    def opset(self, config: OnnxConfig, *, precision: str) -> int:
+        """As configured."""
+        return config.opset
+
+    def check(self, network: Network, *, precision: str, config: OnnxConfig) -> list[str]:
+        """What ONNX can express, its runtime runs."""
+        return []
+
+    def plan(
+        self, network: Network, directory: Path, *, precision: str, config: OnnxConfig
+    ) -> Plan:
+        """No command: the file is there."""
+        return Plan((), ONNX_FILE)
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """Core opens ``onnxruntime``; there is no other."""
+        raise UnknownNameError("runtime", runtime, ["onnxruntime"], where=str(model_file))
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Of any ONNX file. Raises ArtifactError for what is none."""
+        try:
+            return describe_onnx(model_file)
+        except Exception as e:  # protobuf's and onnx's own types
+            raise ArtifactError(
+                f"not an ONNX file: {type(e).__name__}",
+                where=str(model_file),
+                fix="export again: edgectl export --backend onnx",
+            ) from e
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """A program of a few lines."""
+        spec = manifest["preprocess"]
+        height, width = spec["input_size"]
+        outputs = ", ".join(f"`{o['name']}`" for o in manifest["outputs"])
+        return f"""# {manifest["family"]} {manifest["variant"]} as ONNX
+
+Input `images`: float32 (1, 3, {height}, {width}), {spec["channel_order"]}, `(pixel - mean) / std`.
+Outputs, raw: {outputs}.
+
+```python
+import numpy as np, onnxruntime
+
+session = onnxruntime.InferenceSession("{ONNX_FILE}")
+mean = np.float32({spec["mean"]})
+std = np.float32({spec["std"]})
+picture = ...  # uint8 ({height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+x = ((picture - mean) / std).transpose(2, 0, 1)[None]
+outputs = session.run(None, {{"images": x}})
+```
+"""

@@ -1,0 +1,155 @@
+"""The backend: settings and calibration pictures for rknn-toolkit2, and the scripts it runs.
+
+https://github.com/airockchip/rknn-toolkit2 (the API reference is the PDF in its ``doc``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.protocols import Runner
+from edgectl.types import OutputSpec
+from edgectl.vendor.network import ONNX_FILE, Network, Plan
+from edgectl_rknn.config import PLATFORMS, RknnConfig
+from edgectl_rknn.runtime import SimulatorRunner
+
+PRODUCT = "model.rknn"
+SETTINGS = "rknn.json"
+_CALIBRATION = "calibration"
+_FEW = 20
+_MAGIC = b"RKNN"
+
+
+class RknnBackend:
+    """A :class:`edgectl.protocols.VendorBackend`."""
+
+    config_type = RknnConfig
+
+    def opset(self, config: RknnConfig, *, precision: str) -> int:
+        """The toolkit reads 12 to 19; this one the exporter writes best."""
+        return 17
+
+    def check(self, network: Network, *, precision: str, config: RknnConfig) -> list[str]:
+        """The chip. Operations its NPU lacks, the compiler itself puts on the CPU."""
+        if config.platform not in PLATFORMS:
+            raise UnknownNameError(
+                "platform", config.platform, PLATFORMS, where="backend.rknn.platform"
+            )
+        return []
+
+    def plan(
+        self, network: Network, directory: Path, *, precision: str, config: RknnConfig
+    ) -> Plan:
+        """``rknn.json``, calibration pictures, the scripts."""
+        spec = network.preprocess
+        quantise = precision == "int8"
+        names = _write_pictures(network, directory) if quantise else []
+        settings: dict[str, Any] = {
+            "model": ONNX_FILE,
+            "product": PRODUCT,
+            "config": {
+                # the runtime computes (pixel - mean) / std: the network's input is normalised here, once
+                "mean_values": [list(spec.mean)],
+                "std_values": [list(spec.std)],
+                # of calibration pictures, which it reads as rgb; the device is fed what the spec says
+                "quant_img_RGB2BGR": spec.channel_order == "bgr",
+                "quantized_algorithm": config.algorithm,
+                "optimization_level": config.optimization_level,
+                "target_platform": config.platform,
+                "auto_hybrid_cos_thresh": config.hybrid_cosine,
+            },
+            "build": {"do_quantization": quantise},
+        }
+        if quantise:
+            settings["build"] |= {"dataset": "dataset.txt", "auto_hybrid": config.hybrid}
+            (directory / "dataset.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+        text = json.dumps(settings, indent=1) + "\n"
+        (directory / SETTINGS).write_text(text, encoding="utf-8")
+        for script in ("build.py", "compile.py", "simulate.py"):
+            shutil.copyfile(Path(__file__).with_name("job") / script, directory / script)
+        remarks: tuple[str, ...] = ()
+        if quantise and len(names) < _FEW:
+            remarks = (f"{len(names)} calibration pictures; the vendor recommends 20 to 200",)
+        return Plan(("compile.py",), PRODUCT, remarks)
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """The toolkit's simulator, in its own process."""
+        if runtime != "simulator":
+            raise UnknownNameError("runtime", runtime, ["simulator", "onnxruntime"])
+        self.describe(model_file)
+        return SimulatorRunner(model_file, specs)
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """What there is to know of a closed format. Raises ArtifactError."""
+        try:
+            with model_file.open("rb") as f:
+                head = f.read(len(_MAGIC))
+        except OSError as e:
+            raise ArtifactError(f"cannot be read: {e.strerror}", where=str(model_file)) from e
+        if head != _MAGIC:
+            raise ArtifactError(
+                "not an .rknn file",
+                where=str(model_file),
+                fix="export again: edgectl export --backend rknn",
+            )
+        return {"inputs": [], "outputs": [], "file_bytes": model_file.stat().st_size}
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """On the board, and how to compile where that was not done."""
+        spec = manifest["preprocess"]
+        height, width = spec["input_size"]
+        outputs = "\n".join(f"{i}. `{o['name']}`" for i, o in enumerate(manifest["outputs"]))
+        planned = (
+            "\nNot compiled yet: run `./build.sh` with the Python that has rknn-toolkit2.\n"
+            if manifest["status"] == "planned"
+            else ""
+        )
+        return f"""# {manifest["family"]} {manifest["variant"]} for a Rockchip NPU
+{planned}
+On the board, with rknn-toolkit-lite2:
+
+```python
+from rknnlite.api import RKNNLite
+
+network = RKNNLite()
+network.load_rknn("{PRODUCT}")
+network.init_runtime()
+picture = ...  # uint8 (1, {height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+outputs = network.inference(inputs=[picture], data_format=["nhwc"])
+```
+
+Feed the pixels as they are: the runtime normalises. Outputs, raw, (1, C, H, W):
+
+{outputs}
+"""
+
+
+def _write_pictures(network: Network, directory: Path) -> list[str]:
+    """PNG files, lossless, as the network sees them before normalisation. Their paths."""
+    place = directory / _CALIBRATION
+    place.mkdir()
+    names = []
+    for number, picture in enumerate(network.pictures()):
+        # imwrite takes bgr, and the toolkit reads the file as rgb
+        bgr = picture if network.preprocess.channel_order == "bgr" else picture[..., ::-1]
+        name = f"{_CALIBRATION}/{number:05}.png"
+        done, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
+        assert done
+        (directory / name).write_bytes(data.tobytes())
+        names.append(name)
+    return names
