@@ -130,6 +130,7 @@ def run(argv: Sequence[str]) -> int:
         json="--json" in flags,
         debug="--debug" in flags,
         offline="--offline" in flags or offline_by_environment(),
+        words=tuple(words),
     )
     if session.offline:
         os.environ["EDGECTL_OFFLINE"] = "1"  # for libraries and worker processes
@@ -151,7 +152,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _report(session: Session, error: BaseException) -> int:
-    message, fix, code, status = _explain(error)
+    message, fix, code, status = explain(error)
     if session.debug:
         traceback.print_exception(error)
     if message:
@@ -161,7 +162,7 @@ def _report(session: Session, error: BaseException) -> int:
     return status
 
 
-def _explain(error: BaseException) -> tuple[str, str | None, str, int]:
+def explain(error: BaseException) -> tuple[str, str | None, str, int]:
     """(message, fix, stable code, exit code)."""
     if isinstance(error, EdgectlError):
         return str(error), error.fix, error.code, error.exit_code

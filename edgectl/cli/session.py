@@ -18,6 +18,7 @@ class Session:
     debug: show tracebacks.
     offline: no network; also set by ``EDGECTL_OFFLINE=1``.
     command: the words before the arguments, for the document.
+    words: all of them, flags that every command takes left out.
     data: what the document holds; set it before raising, and a failed gate still shows its figures.
     """
 
@@ -25,6 +26,7 @@ class Session:
     debug: bool = False
     offline: bool = False
     command: str = ""
+    words: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
 

@@ -1,19 +1,22 @@
-"""``edgectl train``."""
+"""``edgectl train``: on one device, or on several of one or more machines."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from edgectl.cli.ranks import Report, launch_command, reporting
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import (
     OpenFamily,
     check_size,
     open_data,
     open_family,
+    overridden,
     parse_size,
     resolve_config,
 )
@@ -21,6 +24,9 @@ from edgectl.errors import ConfigError, UsageError
 from edgectl.plugins.registry import Registry, build_registry
 
 if TYPE_CHECKING:
+    from edgectl.config.schema import RunConfig
+    from edgectl.train.checkpoint import Checkpoint
+    from edgectl.train.processes import Processes
     from edgectl.train.result import FitResult
     from edgectl.train.rundir import RunDirectory
     from edgectl.train.setup import TrainSetup
@@ -34,7 +40,22 @@ _EPILOG = """Examples:
 
 edgectl train fomo --data coco_mask
 
-edgectl train fomo --data ./my_pictures --imgsz 96 --epochs 50 --set train.optimizer.lr=0.005"""
+edgectl train fomo --data ./my_pictures --imgsz 96 --epochs 50 --set train.optimizer.lr=0.005
+
+edgectl train rtmdet --data coco2017 --devices 8 --batch 256 --set train.scale_lr=true"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train, before any data is read. ``checkpoint``: of the run to continue; ``name``: of
+    the one to begin."""
+
+    family: OpenFamily
+    config: RunConfig
+    run: RunDirectory | None = None
+    checkpoint: Checkpoint | None = None
+    name: str | None = None
+    note: str = ""
 
 
 @app.command(epilog=_EPILOG)
@@ -44,12 +65,15 @@ def train(
     data: str = typer.Option("", help="Catalog name, directory or annotation file."),
     variant: str = typer.Option("", help="Size of the family; default: the family's."),
     epochs: int | None = typer.Option(None, min=0, help="0 takes pretrained weights as they are."),
-    batch: int | None = typer.Option(None, min=1),
+    batch: int | None = typer.Option(None, min=1, help="Of all devices together."),
     imgsz: str | None = typer.Option(None, help="Input size: H W, or N for N N."),
     lr: float | None = typer.Option(None),
     weights: str | None = typer.Option(None, help="auto, none or a file."),
     device: str | None = typer.Option(None, help="cpu, cuda, npu, mps, xpu; default: auto."),
-    devices: int = typer.Option(1, min=1),
+    devices: int | None = typer.Option(None, min=1, help="Devices on each machine; default: 1."),
+    nodes: int = typer.Option(1, min=1, help="Machines; start the command on each of them."),
+    rdzv: str = typer.Option("", help="HOST:PORT of the first machine, where they meet."),
+    node_rank: int | None = typer.Option(None, min=0, help="This machine's number, from 0."),
     seed: int | None = typer.Option(None, min=0),
     resume: Path | None = typer.Option(None, help="A run directory: continue it."),
     name: str | None = typer.Option(None, help="Name of the run directory."),
@@ -57,12 +81,6 @@ def train(
 ) -> None:
     """Train a model family on labelled pictures."""
     session: Session = ctx.obj
-    if devices > 1:
-        raise UsageError(
-            "training on several devices is planned, not built",
-            where="--devices",
-            fix="--devices 1",
-        )
     flags = _table(
         {
             "data.name": data or None,
@@ -73,22 +91,40 @@ def train(
             "train.optimizer.lr": lr,
             "train.weights": weights,
             "train.device": device,
+            "train.devices": devices,
             "train.seed": seed,
         }
     )
-    registry = build_registry()
-    if resume is not None:
-        result = continue_run(session, registry, resume, family, flags, assignments, name)
-    else:
-        if not family:
+    with reporting(session) as report:
+        registry = build_registry()
+        if resume is not None:
+            plan = resumed(registry, resume, family, flags, assignments, name)
+        elif family:
+            plan = begun(open_family(registry, family), flags, assignments, name)
+        else:
             raise UsageError(
                 "which family?", fix="edgectl train FAMILY --data DATA; see 'edgectl models'"
             )
-        opened = open_family(registry, family)
-        result = start_run(session, registry, opened, flags, assignments, name)
-    session.data = document(result)
-    if not session.json:
-        session.say(summary(result))
+
+        from edgectl.train.launch import Machines, check_machines
+        from edgectl.train.processes import Processes
+
+        if report.speaks and plan.note:
+            session.note(plan.note)
+        machines = Machines(plan.config.train.devices, nodes, rdzv, node_rank)
+        processes = Processes.from_environment()
+        if not processes.many:
+            machines.check()
+        if processes.many or machines.world == 1:
+            figures = document(execute(session, registry, plan, processes, report))
+            report.done(figures)
+        else:
+            check_machines(machines, plan.config.train)
+            figures = launch_command(session, machines, plan.config.train.threads)
+        if report.speaks:
+            session.data = figures
+            if not session.json:
+                session.say(summary(figures))
 
 
 def start_run(
@@ -97,13 +133,21 @@ def start_run(
     family: OpenFamily,
     flags: dict[str, Any],
     assignments: list[str],
-    name: str | None = None,
 ) -> FitResult:
-    """Resolves the configuration, opens the data, trains."""
+    """Resolves the configuration, opens the data, trains on one device."""
+    from edgectl.train.processes import Processes
+
+    return execute(session, registry, begun(family, flags, assignments), Processes(), Report())
+
+
+def begun(
+    family: OpenFamily, flags: dict[str, Any], assignments: list[str], name: str | None = None
+) -> Plan:
+    """A new run."""
     # the variant decides the preset, and may itself come from any layer
     probe = resolve_config({}, flags, assignments)
     variant = family.variant(probe.variant)
-    preset = {"family": family.info.name, "variant": variant.name}
+    preset: dict[str, Any] = {"family": family.info.name, "variant": variant.name}
     preset |= family.family.presets(variant.name)
     config = resolve_config(preset, flags, assignments)
     config = config.model_copy(
@@ -115,19 +159,94 @@ def start_run(
     )
     assert config.input_size is not None
     check_size(config.input_size, variant)
+    note = ""
+    if config.train.scale_lr:
+        config, note = scaled(config, preset.get("train", {}).get("batch"))
+    return Plan(family, config, name=name, note=note)
 
+
+def scaled(config: RunConfig, own_batch: int | None) -> tuple[RunConfig, str]:
+    """The linear rule (Goyal et al., 2017, arXiv:1706.02677), and what it did in words. The rule is
+    switched off in the result, which can be used again as it is.
+
+    Args:
+        own_batch: the batch the learning rate is meant for; None: the default one.
+    """
+    train, base = config.train, own_batch or type(config.train)().batch
+    lr = train.optimizer.lr * train.batch / base
+    note = f"learning rate {lr:g} = {train.optimizer.lr:g} x {train.batch} / {base}"
+    optimizer = train.optimizer.model_copy(update={"lr": lr})
+    train = train.model_copy(update={"optimizer": optimizer, "scale_lr": False})
+    return config.model_copy(update={"train": train}), note
+
+
+def resumed(
+    registry: Registry,
+    run: Path,
+    family_name: str,
+    flags: dict[str, Any],
+    assignments: list[str],
+    name: str | None,
+) -> Plan:
+    """A run from its ``last.pt`` on, with the configuration it began with."""
+    from edgectl.config.schema import RunConfig
+    from edgectl.train.checkpoint import Checkpoint
+    from edgectl.train.rundir import RunDirectory
+
+    if name is not None:
+        raise UsageError("a resumed run keeps its name", where="--name", fix="leave --name out")
+    directory = RunDirectory(run)
+    if not directory.last.is_file():
+        raise UsageError(
+            "no checkpoint to resume from", where=str(directory.last), fix="name a run directory"
+        )
+    checkpoint = Checkpoint.load(directory.last)
+    if family_name and family_name != checkpoint.family:
+        raise ConfigError(
+            f"the run trains {checkpoint.family}, not {family_name}",
+            where=str(run),
+            fix=f"edgectl train --resume {run}",
+        )
+    family = open_family(registry, checkpoint.family)
+    stored = RunConfig.model_validate(checkpoint.config, strict=False)
+    config = overridden(stored, flags, assignments)
+    return Plan(family, config, directory, checkpoint)
+
+
+def execute(
+    session: Session, registry: Registry, plan: Plan, processes: Processes, report: Report
+) -> FitResult:
+    """Opens the data and trains, alone or as one of several processes."""
     from edgectl.cli.training import make_setup
+    from edgectl.train.device import choose_device
     from edgectl.train.loop import Trainer
     from edgectl.train.progress import choose_reporter
-    from edgectl.train.rundir import create_run
+    from edgectl.train.rundir import RunDirectory, create_run, set_latest
 
-    index = open_data(registry, config.data.name, config, session)
-    setup = make_setup(session, family, config, index)
-    run = create_run(family.info.name, name=name)
-    if index.made_splits:
-        run.write_splits({"made": index.made_splits, "files": index.files()})
-    write_sheet(setup, run)
-    return Trainer(setup, choose_reporter()).fit(run)
+    config, runs = plan.config, (Path.cwd() / "runs").resolve()
+    if processes.many:
+        processes.join(choose_device(config.train.device))
+    with processes.in_turn():
+        index = open_data(registry, config.data.name, config, session)
+        setup = make_setup(session, plan.family, config, index, processes)
+    path: Path | None = None
+    if processes.first and plan.run is None:
+        run = create_run(plan.family.info.name, name=plan.name)
+        if index.made_splits:
+            run.write_splits({"made": index.made_splits, "files": index.files()})
+        write_sheet(setup, run)
+        path = run.path
+    elif processes.first and plan.run is not None:
+        path = plan.run.path
+        if path.resolve().is_relative_to(runs):
+            set_latest(path.resolve(), root=runs)
+    path = processes.told(path)
+    assert path is not None
+    run = RunDirectory(path)
+    report.opened(run)
+    result = Trainer(setup, choose_reporter(), processes).fit(run, resume=plan.checkpoint)
+    processes.leave()
+    return result
 
 
 def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
@@ -150,48 +269,6 @@ def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
         f.write(png(contact_sheet(shown[:_SHEET], setup.classes)))
 
 
-def continue_run(
-    session: Session,
-    registry: Registry,
-    run: Path,
-    family_name: str,
-    flags: dict[str, Any],
-    assignments: list[str],
-    name: str | None,
-) -> FitResult:
-    """Continues a run from its ``last.pt`` with the configuration it began with."""
-    from edgectl.cli.training import make_setup
-    from edgectl.cli.wiring import overridden
-    from edgectl.config.schema import RunConfig
-    from edgectl.train.checkpoint import Checkpoint
-    from edgectl.train.loop import Trainer
-    from edgectl.train.progress import choose_reporter
-    from edgectl.train.rundir import RunDirectory, set_latest
-
-    if name is not None:
-        raise UsageError("a resumed run keeps its name", where="--name", fix="leave --name out")
-    directory = RunDirectory(run)
-    if not directory.last.is_file():
-        raise UsageError(
-            "no checkpoint to resume from", where=str(directory.last), fix="name a run directory"
-        )
-    checkpoint = Checkpoint.load(directory.last)
-    if family_name and family_name != checkpoint.family:
-        raise ConfigError(
-            f"the run trains {checkpoint.family}, not {family_name}",
-            where=str(run),
-            fix=f"edgectl train --resume {run}",
-        )
-    family = open_family(registry, checkpoint.family)
-    stored = RunConfig.model_validate(checkpoint.config, strict=False)
-    config = overridden(stored, flags, assignments)
-    index = open_data(registry, config.data.name, config, session)
-    setup = make_setup(session, family, config, index)
-    if run.resolve().is_relative_to((Path.cwd() / "runs").resolve()):
-        set_latest(run.resolve(), root=(Path.cwd() / "runs").resolve())
-    return Trainer(setup, choose_reporter()).fit(directory, resume=checkpoint)
-
-
 def document(result: FitResult) -> dict[str, Any]:
     """``data`` of ``train --json``."""
     return {
@@ -205,14 +282,14 @@ def document(result: FitResult) -> dict[str, Any]:
     }
 
 
-def summary(result: FitResult) -> str:
-    """Two lines for people."""
-    figures = "  ".join(
-        f"{k} {v:.3f}" for k, v in result.metrics.items() if isinstance(v, int | float)
+def summary(figures: dict[str, Any]) -> str:
+    """Two lines for people, of :func:`document`."""
+    metrics = "  ".join(
+        f"{k} {v:.3f}" for k, v in figures["metrics"].items() if isinstance(v, int | float)
     )
     return (
-        f"[bold]{result.run}[/bold]: {result.epochs} epochs in {result.seconds:.1f} s, "
-        f"{result.images_per_second:.0f} pictures/s\n  valid: {figures}"
+        f"[bold]{figures['run']}[/bold]: {figures['epochs']} epochs in {figures['seconds']:.1f} s, "
+        f"{figures['images_per_second']:.0f} pictures/s\n  valid: {metrics}"
     )
 
 

@@ -14,6 +14,7 @@ from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError
 from edgectl.metrics.tasks import task_metrics
+from edgectl.train.processes import Processes
 from edgectl.train.setup import HeldBack, TrainSetup
 from edgectl.train.weights import find_weights
 from edgectl.types import FamilyInfo
@@ -41,13 +42,17 @@ def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sampl
 
 
 def make_setup(
-    session: Session, family: OpenFamily, config: RunConfig, index: DatasetIndex
+    session: Session,
+    family: OpenFamily,
+    config: RunConfig,
+    index: DatasetIndex,
+    processes: Processes = Processes(),
 ) -> TrainSetup:
-    """Everything ``Trainer`` needs.
+    """Everything ``Trainer`` needs. Of every batch, the part of this one of ``processes`` is read.
 
     Raises:
         DataError: no training split, or nothing to learn in it.
-        ConfigError: the ``[model]`` table.
+        ConfigError: the ``[model]`` table; a batch that cannot be shared by the processes.
         ArtifactError: the weights file.
     """
     model_config = validate(family.family.config_type, config.model, prefix="model.")
@@ -97,7 +102,8 @@ def make_setup(
             spec,
             config,
             num_classes=len(index.classes),
-            batch=config.train.batch,
+            batch=processes.part_of(config.train.batch),
+            shard=processes.shard,
         ),
         holdout=HeldBack(
             EvalLoader(held, spec, _EVAL_BATCH), len(held), sum(len(s.class_labels()) for s in held)

@@ -129,6 +129,12 @@ class TrainConfig(StrictModel):
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
     devices: Positive = 1
+    """On each machine; ``batch`` is the joint batch of all of them."""
+    sync_bn: bool = True
+    """On several devices: batch norm over the joint batch, so that they compute what one would."""
+    scale_lr: bool = False
+    """The linear rule: multiplies the learning rate by ``batch`` over the family's own batch. The
+    run's configuration then holds the product."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the device computes in it natively."""
     threads: Annotated[int, Field(ge=0)] = 0

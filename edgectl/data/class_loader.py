@@ -65,33 +65,56 @@ class ClassTrainLoader:
         order = shuffled(len(self._cache), need, (self._seed, epoch))
 
         def make(step: int) -> Batch:
-            first = self._shard.first(step, self._batch)
-            return self._make(order[first : first + self._batch], first, epoch)
+            return self._make(order, step, epoch)
 
         yield from ahead(self.steps_per_epoch, make)
 
-    def _make(self, chosen: Sequence[int], first: int, epoch: int) -> Batch:
-        pictures = [
-            augment_whole(
-                self._cache[index].pixels,
-                self._spec,
-                self._config,
-                np.random.default_rng((self._seed, epoch, position, index)),
-            )
-            for position, index in enumerate(chosen, start=first)
-        ]
-        # (B, H, W, C) seen as NCHW is channels_last
-        stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        labels: Tensor = self._labels[list(chosen)]
-        shares = F.one_hot(labels, self._num_classes).float()
+    def _make(self, order: Sequence[int], step: int, epoch: int) -> Batch:
+        first = self._shard.first(step, self._batch)
+        positions = range(first, first + self._batch)
+        stacked = self._pictures(order, positions, epoch)
+        chosen = [order[p] for p in positions]
+        labels: Tensor = self._labels[chosen]
+        shares = self._shares(labels)
         if mixes(self._config):
-            rng = np.random.default_rng((self._seed, epoch, first, _MIXING))
-            stacked, shares = mix(stacked, shares, self._config, rng)
+            stacked, shares = self._mix(order, step, epoch, stacked, shares)
             labels = shares
         empty = [torch.zeros(0, 4)] * len(chosen), [torch.zeros(0, dtype=torch.int64)] * len(chosen)
         weights = None if self._weights is None else shares @ self._weights
         targets = Targets(*empty, image_labels=labels, image_weights=weights)
         return Batch(stacked, targets, tuple(chosen))
+
+    def _pictures(self, order: Sequence[int], positions: Sequence[int], epoch: int) -> Tensor:
+        pictures = [
+            augment_whole(
+                self._cache[order[position]].pixels,
+                self._spec,
+                self._config,
+                np.random.default_rng((self._seed, epoch, position, order[position])),
+            )
+            for position in positions
+        ]
+        # (B, H, W, C) seen as NCHW is channels_last
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+    def _shares(self, labels: Tensor) -> Tensor:
+        return F.one_hot(labels, self._num_classes).float()
+
+    def _mix(
+        self, order: Sequence[int], step: int, epoch: int, stacked: Tensor, shares: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Each picture with the one before it in the joint batch."""
+        before = self._shard.before(step, self._batch)
+        if self._shard.world == 1:
+            neighbour, share = stacked[-1:], shares[-1:]
+        else:
+            neighbour = self._pictures(order, [before], epoch)
+            share = self._shares(self._labels[[order[before]]])
+        # one draw for the joint batch
+        joint = step * self._shard.world * self._batch
+        rng = np.random.default_rng((self._seed, epoch, joint, _MIXING))
+        others = torch.cat([neighbour, stacked[:-1]]), torch.cat([share, shares[:-1]])
+        return mix((stacked, shares), others, self._config, rng)
 
 
 def augment_whole(

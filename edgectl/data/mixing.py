@@ -17,29 +17,29 @@ def mixes(config: ClassifyConfig) -> bool:
     return config.mix_share > 0 and (config.mixup > 0 or config.cutmix > 0)
 
 
-def mix(
-    pictures: Tensor, shares: Tensor, config: ClassifyConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Each picture of a batch with its neighbour.
+Labelled = tuple[Tensor, Tensor]
+"""Pictures, uint8 (B, 3, H, W), and how much of each class they show, (B, C) float."""
 
-    Args:
-        pictures: uint8 (B, 3, H, W).
-        shares: (B, C) float, how much of each class a picture shows.
+
+def mix(
+    batch: Labelled, others: Labelled, config: ClassifyConfig, rng: np.random.Generator
+) -> Labelled:
+    """Each picture of a batch with its partner of ``others``.
 
     Returns:
         Pictures and shares of the same shapes; unchanged where the draw says so.
     """
     if rng.random() >= config.mix_share:
-        return pictures, shares
+        return batch
+    (pictures, shares), (other, other_shares) = batch, others
     blend = config.mixup > 0 and (config.cutmix == 0 or rng.random() < 0.5)
     alpha = config.mixup if blend else config.cutmix
     kept = float(rng.beta(alpha, alpha))
-    other = pictures.roll(1, dims=0)
     if blend:
         mixed = torch.lerp(other.float(), pictures.float(), kept).round_().to(torch.uint8)
     else:
         mixed, kept = _paste(pictures, other, kept, rng)
-    return mixed, kept * shares + (1.0 - kept) * shares.roll(1, dims=0)
+    return mixed, kept * shares + (1.0 - kept) * other_shares
 
 
 def _paste(

@@ -17,6 +17,11 @@ class Shard:
         """Position in the epoch's order where this process's part of a step begins."""
         return (step * self.world + self.rank) * batch
 
+    def before(self, step: int, batch: int) -> int:
+        """Position of the picture before this process's first in the joint batch, which is a ring."""
+        joint = self.world * batch
+        return step * joint + (self.rank * batch - 1) % joint
+
     def steps(self, pictures: int, batch: int) -> int:
         """Steps an epoch, the same in every process."""
         return max(1, pictures // (batch * self.world))

@@ -1,4 +1,5 @@
-"""The training loop, on HF accelerate: one device, resumable to the bit, averaged weights out."""
+"""The training loop, on HF accelerate: resumable to the bit, averaged weights out, and the same
+whether one process computes a batch or several share it."""
 
 from __future__ import annotations
 
@@ -12,23 +13,25 @@ from torch import Tensor, nn
 
 from edgectl.data.preprocess import normalise
 from edgectl.errors import ConfigError, InterruptedRunError
+from edgectl.nn.sync_norm import synchronise_norms
 from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.device import build_accelerator
 from edgectl.train.ema import ModelEma
-from edgectl.train.events import EventLog, read_events
+from edgectl.train.events import read_events
 from edgectl.train.interrupt import Interrupt, watch_interrupts
 from edgectl.train.losses import LossMeter, non_finite
 from edgectl.train.optimizer import build_optimizer
 from edgectl.train.plots import plot_confusion, plot_curves
+from edgectl.train.processes import LostPeerError, Processes, is_lost_connection
 from edgectl.train.progress import EpochReport, Reporter, RunStart
-from edgectl.train.provenance import provenance, versions
+from edgectl.train.recorder import Recorder, RunRecorder
 from edgectl.train.result import FitResult, finish
 from edgectl.train.resume import check_resumable
 from edgectl.train.rundir import RunDirectory
 from edgectl.train.schedule import learning_rate_factor
 from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch, TrainSetup
-from edgectl.train.state import Progress, capture, restore, seed_everything
+from edgectl.train.state import Progress, restore, seed_epoch, seed_everything
 from edgectl.train.validation import Validator, Verdict
 from edgectl.train.weights import abridged, describe
 from edgectl.types import Targets
@@ -38,44 +41,71 @@ _SYNC_INTERVAL = 32
 
 
 class Trainer:
-    """Trains one setup. A trainer may fit several times; each fit is independent."""
+    """Trains one setup. A trainer may fit several times; each fit is independent.
 
-    def __init__(self, setup: TrainSetup, reporter: Reporter | None = None) -> None:
-        self.setup = setup
-        self.reporter = reporter or Reporter()
+    Args:
+        processes: those that train together. ``setup.train`` gives this one's part of every batch.
+    """
+
+    def __init__(
+        self,
+        setup: TrainSetup,
+        reporter: Reporter | None = None,
+        processes: Processes = Processes(),
+    ) -> None:
+        self.setup, self.processes = setup, processes
+        self.reporter = reporter if reporter is not None and processes.first else Reporter()
 
     def fit(self, run: RunDirectory, resume: Checkpoint | None = None) -> FitResult:
         """Trains to the configured number of epochs, or from ``resume`` (the run's ``last.pt``) on.
 
         ``last.pt`` is replaced at the end of every epoch; a run killed at any moment continues from
-        there to the same weights, bit for bit on a CPU, as if it had not been.
+        there to the same weights, bit for bit on a CPU, as if it had not been. Of several processes
+        the first writes, and all return the same.
 
         Raises:
             InterruptedRunError: Ctrl-C or SIGTERM; ``last.pt`` holds the last finished epoch.
             EdgectlError: the loss is not finite.
             ConfigError, DataError, ArtifactError: ``resume`` is not of this setup.
             DependencyError: the device asked for is not there.
+            LostPeerError: another process has gone.
         """
         if resume is not None:
             check_resumable(resume, self.setup, run)
-        sitting = _Sitting(self.setup, run, self.reporter, resume)
+        sitting = _Sitting(self.setup, run, self.reporter, self.processes, resume)
         with watch_interrupts() as interrupt:
             try:
                 sitting.train(interrupt)
-            except KeyboardInterrupt as e:
-                done = sitting.progress.epoch
-                sitting.log.append("interrupted", epoch=done)
-                raise InterruptedRunError(
-                    f"interrupted after {done} of {self.setup.config.train.epochs} epochs; "
-                    f"checkpoint written: {run.last}",
-                    fix=f"edgectl train --resume {run.path}",
-                ) from e
+            except (KeyboardInterrupt, RuntimeError) as e:
+                # told to end, and waiting for a process that has already ended
+                stopped = isinstance(e, KeyboardInterrupt) or interrupt.requested
+                if stopped:
+                    done = sitting.progress.epoch
+                    sitting.recorder.interrupted(sitting.progress)
+                    raise InterruptedRunError(
+                        f"interrupted after {done} of {self.setup.config.train.epochs} epochs; "
+                        f"checkpoint written: {run.last}",
+                        fix=f"edgectl train --resume {run.path}",
+                    ) from e
+                if self.processes.many and is_lost_connection(e):
+                    raise LostPeerError(
+                        "lost the connection to another process of the run", where=str(run.path)
+                    ) from e
+                raise
             finally:
                 self.reporter.on_end()
-                sitting.accelerator.end_training()
-            result = finish(run, self.setup, sitting.progress)
-            plot_curves(read_events(run.events), run.plots)
-            plot_confusion(result.metrics, run.plots)
+                for tracker in sitting.accelerator.trackers:
+                    tracker.finish()
+            result = self.processes.told(self._finish(run, sitting.progress))
+        assert result is not None  # the first process has one
+        return result
+
+    def _finish(self, run: RunDirectory, progress: Progress) -> FitResult | None:
+        if not self.processes.first:
+            return None
+        result = finish(run, self.setup, progress)
+        plot_curves(read_events(run.events), run.plots)
+        plot_confusion(result.metrics, run.plots)
         return result
 
 
@@ -87,13 +117,11 @@ class _Sitting:
         setup: TrainSetup,
         run: RunDirectory,
         reporter: Reporter,
+        processes: Processes,
         resume: Checkpoint | None,
     ) -> None:
-        self.setup, self.run, self.reporter = setup, run, reporter
+        self.setup, self.run, self.reporter, self.processes = setup, run, reporter, processes
         self.config = setup.config.train
-        self.log = EventLog(run.events)
-        self.versions = versions()
-        self.started = time.perf_counter()
 
         seed_everything(self.config.seed)
         model = setup.family.build(setup.model_config, num_classes=len(setup.classes))
@@ -101,12 +129,14 @@ class _Sitting:
         if setup.weights is not None and resume is None:
             self.loaded = setup.family.load_weights(model, setup.model_config, setup.weights)
         self.accelerator: Accelerator = build_accelerator(
-            self.config, run.path, tensorboard=self.config.tensorboard
+            self.config, run.path, tensorboard=self.config.tensorboard, processes=processes
         )
         self.device: torch.device = self.accelerator.device
         model.to(self.device).train()
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(model, self.config.ema_decay)
+        if processes.many and self.config.sync_bn:
+            model = synchronise_norms(model, self.device.type)
         self.criterion = setup.family.criterion(setup.model_config, num_classes=len(setup.classes))
         self.raw_model, self.raw_optimizer = model, build_optimizer(model, self.config.optimizer)
         self.model: nn.Module
@@ -114,15 +144,22 @@ class _Sitting:
         self.validate = Validator(setup, self.device)
         self.evaluation_interval = self.config.eval_interval or max(1, self.config.epochs // 10)
 
-        if resume is None:
-            self.progress = Progress()
-            self._open_run()
-        else:
+        self.recorder = Recorder()
+        if processes.first:
+            self.recorder = RunRecorder(
+                setup, run, self.accelerator, model, self.raw_optimizer, self.ema
+            )
+        self.progress = Progress()
+        if resume is not None:
             assert resume.training is not None
-            self.progress = restore(resume.training, self.raw_model, self.raw_optimizer, self.ema)
-            self.log.rewind(self.progress.epoch)
-            self.log.append("resumed", epoch=self.progress.epoch, versions=self.versions)
-        self.earlier_seconds = self.progress.seconds
+            self.progress = restore(resume.training, model, self.raw_optimizer, self.ema)
+        papers = {
+            "device": str(self.device),
+            "precision": self.precision,
+            "processes": processes.world,
+            "weights": self.loaded,
+        }
+        self.recorder.open(self.progress, resumed=resume is not None, papers=papers)
 
     @property
     def precision(self) -> str:
@@ -132,27 +169,27 @@ class _Sitting:
     def train(self, interrupt: Interrupt) -> None:
         """All epochs that are left."""
         total = self.config.epochs
-        if self.config.tensorboard:
-            self.accelerator.init_trackers("tensorboard")
         self.reporter.on_start(
             RunStart(
                 self.run.path,
                 total,
                 self.progress.epoch,
                 self.setup.train.steps_per_epoch,
-                str(self.device),
+                self.device.type if self.processes.many else str(self.device),
                 self.precision,
                 torch.get_num_threads(),
                 "" if self.loaded is None else describe(self.setup.weights, self.loaded),
+                self.processes.world,
             )
         )
         if total == 0:
             self._take_as_they_are()
         while self.progress.epoch < total and not self.progress.stopped:
+            if not self.processes.first:
+                seed_epoch(self.config.seed, self.processes.rank, self.progress.epoch)
             began = time.perf_counter()
-            meter = LossMeter(
-                self.progress.epoch + 1, 1 if self.device.type == "cpu" else _SYNC_INTERVAL
-            )
+            interval = 1 if self.device.type == "cpu" else _SYNC_INTERVAL
+            meter = LossMeter(self.progress.epoch + 1, interval, self.processes)
             images = self._epoch(meter, interrupt)
             losses = meter.means()
             self._check_weights()
@@ -169,8 +206,8 @@ class _Sitting:
                 images_per_second=images / seconds,
                 metrics=verdict.scalars if verdict else {},
             )
-            self._record(report, verdict)
-            self._save_last(verdict)
+            self.recorder.epoch(report, verdict, self.progress)
+            self.recorder.last(verdict, self.progress)
             self.reporter.on_epoch(report)
             interrupt.check()
 
@@ -186,12 +223,14 @@ class _Sitting:
                 where="train.epochs = 0",
                 fix="--weights FILE with every tensor, the same classes included; or --epochs 1 or more",
             )
-        verdict = self.validate(self.ema.module)
-        self._checkpoint(verdict).save(self.run.best)
-        self._save_last(verdict)
+        if self.processes.first:
+            verdict = self.validate(self.ema.module)
+            self.recorder.best(verdict, self.progress)
+            self.recorder.last(verdict, self.progress)
+        self.processes.wait()
 
     def _epoch(self, meter: LossMeter, interrupt: Interrupt) -> int:
-        """One pass over the training pictures; returns their number."""
+        """One pass over the training pictures; returns their number, over all processes."""
         schedule, base_lr = self.config.schedule, self.config.optimizer.lr
         total_steps = self.config.epochs * self.setup.train.steps_per_epoch
         images = 0
@@ -209,7 +248,7 @@ class _Sitting:
         finally:
             if isinstance(batches, Generator):
                 batches.close()  # an epoch cut short must not leave the loader's thread behind
-        return images
+        return images * self.processes.world
 
     def _step(self, batch: TrainBatch) -> dict[str, Tensor]:
         """One update of the weights and of their average; returns the losses before it."""
@@ -236,81 +275,31 @@ class _Sitting:
                 raise non_finite(name, self.progress.epoch + 1, self.setup.train.steps_per_epoch)
 
     def _evaluate(self) -> Verdict | None:
-        """Judges the averaged weights where this epoch is due; keeps them where they are best."""
+        """Judges the averaged weights where this epoch is due; keeps them where they are best.
+
+        The first process does it, and the others wait for its word on whether to go on: metrics
+        need all pictures in one place, and a dozen evaluations a run are a small part of it.
+        """
         epoch = self.progress.epoch
         if epoch % self.evaluation_interval and epoch != self.config.epochs:
             return None
+        verdict = self._judge() if self.processes.first else None
+        self.progress.stopped = self.processes.told(self.progress.stopped)
+        return verdict
+
+    def _judge(self) -> Verdict:
         verdict = self.validate(self.ema.module)
         holdout = self.setup.holdout
         if verdict.score is None or holdout is None:
-            self.progress.best_epoch = epoch
+            self.progress.best_epoch = self.progress.epoch
             chosen = True
         else:
-            chosen = consider(self.progress, verdict.score, holdout.objects, epoch)
+            chosen = consider(self.progress, verdict.score, holdout.objects, self.progress.epoch)
         if chosen:
-            self._checkpoint(verdict).save(self.run.best)
+            self.recorder.best(verdict, self.progress)
         patience = self.config.early_stop
         self.progress.stopped = bool(patience) and self.progress.stale >= patience
         return verdict
-
-    def _record(self, report: EpochReport, verdict: Verdict | None) -> None:
-        self.progress.seconds = self.earlier_seconds + time.perf_counter() - self.started
-        point = verdict.operating_point if verdict else None
-        self.log.append(
-            "epoch",
-            epoch=report.epoch,
-            losses=dict(report.losses),
-            lr=report.lr,
-            metrics=dict(report.metrics),
-            holdout=verdict.score if verdict else None,
-            threshold=point.threshold if point else None,
-            images_per_second=round(report.images_per_second, 1),
-            seconds=round(self.progress.seconds, 3),
-        )
-        if self.config.tensorboard:
-            scalars: dict[str, Any] = {f"train/{k}": v for k, v in report.losses.items()}
-            scalars |= {f"valid/{k}": v for k, v in report.metrics.items()}
-            scalars["train/lr"] = report.lr
-            self.accelerator.log(scalars, step=report.epoch)
-
-    def _open_run(self) -> None:
-        """The papers of a new run, and a checkpoint to resume from if the first epoch is cut."""
-        self.run.write_config(self.setup.config)
-        papers = provenance(
-            seed=self.config.seed,
-            data=self.setup.data,
-            device=str(self.device),
-            precision=self.precision,
-        )
-        if self.loaded is not None:
-            papers["weights"] = {"file": str(self.setup.weights), **self.loaded}
-        self.run.write_provenance(papers)
-        self.log.append("started", epoch=0, epochs=self.config.epochs)
-        self._save_last(None)
-
-    def _save_last(self, verdict: Verdict | None) -> None:
-        checkpoint = self._checkpoint(verdict)
-        checkpoint.training = capture(self.raw_model, self.raw_optimizer, self.ema, self.progress)
-        checkpoint.save(self.run.last)
-
-    def _checkpoint(self, verdict: Verdict | None) -> Checkpoint:
-        setup = self.setup
-        return Checkpoint(
-            family=setup.family_name,
-            variant=setup.config.variant,
-            task=setup.task,
-            config=setup.config.model_dump(mode="json"),
-            classes=list(setup.classes),
-            input_size=setup.preprocess.input_size,
-            preprocess=setup.preprocess.to_dict(),
-            outputs=[spec.to_dict() for spec in setup.outputs],
-            weights=dict(self.ema.module.state_dict()),
-            epoch=self.progress.epoch,
-            data=setup.data,
-            versions=self.versions,
-            metrics=verdict.metrics if verdict else {},
-            operating_point=verdict.operating_point if verdict else None,
-        )
 
 
 def _targets_to(targets: Targets, device: torch.device) -> Targets:

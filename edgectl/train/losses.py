@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from edgectl.errors import EdgectlError
+from edgectl.train.processes import Processes
 
 
 class LossMeter:
@@ -15,11 +16,13 @@ class LossMeter:
         epoch: 1-based, for the message.
         interval: steps between looks at the values. Reading a value waits for the device, which is
             free on a CPU and stalls an accelerator.
+        processes: their losses are averaged, so that all see the joint batch's and judge alike.
     """
 
-    def __init__(self, epoch: int, interval: int) -> None:
+    def __init__(self, epoch: int, interval: int, processes: Processes = Processes()) -> None:
         self._epoch = epoch
         self._interval = interval
+        self._processes = processes
         self._steps = 0
         self._pending: list[dict[str, Tensor]] = []
         self._sums: dict[str, float] = {}
@@ -38,8 +41,9 @@ class LossMeter:
     def _flush(self) -> None:
         if not self._pending:
             return
-        for name in self._pending[0]:
-            values = torch.stack([step[name] for step in self._pending]).double()
+        names = list(self._pending[0])
+        table = torch.stack([torch.stack([step[n] for step in self._pending]) for n in names])
+        for name, values in zip(names, self._processes.mean(table).double(), strict=True):
             bad = (~values.isfinite()).nonzero()
             if len(bad):
                 raise non_finite(name, self._epoch, self._steps + int(bad[0]) + 1)

@@ -35,6 +35,8 @@ class RunStart:
     threads: int
     weights: str = ""
     """What came out of a file of pretrained weights."""
+    processes: int = 1
+    """That train together."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,9 @@ def choose_reporter(*, quiet: bool = False) -> Reporter:
 
 def _headline(start: RunStart) -> str:
     again = f", from epoch {start.first_epoch + 1}" if start.first_epoch else ""
+    many = f"{start.processes} processes, " if start.processes > 1 else ""
     return (
         f"{start.run}: {start.epochs} epochs of {start.steps_per_epoch} steps{again}, "
-        f"{start.device} {start.precision}, {start.threads} threads"
+        f"{many}{start.device} {start.precision}, {start.threads} threads"
         + (f"\n{start.weights}" if start.weights else "")
     )

@@ -30,8 +30,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def provenance(*, seed: int, data: dict[str, Any], device: str, precision: str) -> dict[str, Any]:
-    """The document ``provenance.json`` holds."""
+def provenance(
+    *, seed: int, data: dict[str, Any], device: str, precision: str, processes: int = 1
+) -> dict[str, Any]:
+    """The document ``provenance.json`` holds. ``processes``: that trained together."""
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -42,6 +44,7 @@ def provenance(*, seed: int, data: dict[str, Any], device: str, precision: str) 
         "hardware": {
             "device": device,
             "precision": precision,
+            "processes": processes,
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
             "system": platform.platform(),

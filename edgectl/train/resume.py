@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, ConfigError, DataError
 from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.rundir import RunDirectory
@@ -28,7 +29,9 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
             where=str(run.path),
             fix=f"resume from {run.last}, or start a new run with --weights",
         )
-    before, now = _flat(checkpoint.config), _flat(setup.config.model_dump(mode="json"))
+    # read anew, so that a key this version has added stands at its default
+    stored = RunConfig.model_validate(checkpoint.config, strict=False)
+    before, now = (_flat(c.model_dump(mode="json")) for c in (stored, setup.config))
     changed = sorted(
         key
         for key in before.keys() | now.keys()

@@ -68,6 +68,15 @@ class RunDirectory:
         """The weights that ship."""
         return self.checkpoints / "best.pt"
 
+    @property
+    def logs(self) -> Path:
+        """What the processes of a run on several devices wrote besides."""
+        return self.path / "logs"
+
+    def log_of(self, rank: int) -> Path:
+        """Warnings and tracebacks of one process."""
+        return self.logs / f"rank-{rank}.log"
+
     def write_config(self, config: RunConfig) -> None:
         """Atomically."""
         write_text(self.config, resolved.dumps(config))

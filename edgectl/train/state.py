@@ -74,6 +74,13 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_epoch(seed: int, rank: int, epoch: int) -> None:
+    """For processes after the first, whose state no checkpoint holds: what they draw (dropout, say)
+    is a function of the epoch, so that a resumed run draws it again."""
+    words = np.random.SeedSequence((seed, rank, epoch)).generate_state(1)
+    seed_everything(int(words[0]))
+
+
 def _random_states() -> dict[str, Any]:
     state = np.random.get_state(legacy=False)
     assert isinstance(state, dict)

@@ -26,9 +26,17 @@ def samples(tmp_path):
     return made
 
 
-@pytest.mark.parametrize("task", ["detection", "classification"])
-def test_two_processes_read_what_one_reads(samples, task):
-    spec, config = PreprocessSpec((32, 32)), RunConfig()
+@pytest.mark.parametrize(
+    ("task", "mixing"),
+    [
+        ("detection", {}),
+        ("classification", {}),
+        ("classification", {"mixup": 0.4, "cutmix": 1.0, "class_weights": "balanced"}),
+    ],
+)
+def test_two_processes_read_what_one_reads(samples, task, mixing):
+    spec = PreprocessSpec((32, 32))
+    config = RunConfig.model_validate({"classify": mixing})
 
     def epoch(batch, shard):
         loader = train_batches(task, samples, spec, config, num_classes=2, batch=batch, shard=shard)
@@ -40,6 +48,11 @@ def test_two_processes_read_what_one_reads(samples, task):
     for one, *others in zip(whole, *parts, strict=True):
         assert one.indices == others[0].indices + others[1].indices
         assert torch.equal(one.pictures, torch.cat([o.pictures for o in others]))
+        if task == "classification":
+            for name in ("image_labels", "image_weights"):
+                theirs = [getattr(o.targets, name) for o in others]
+                if theirs[0] is not None:
+                    assert torch.equal(getattr(one.targets, name), torch.cat(theirs))
         boxes = [b for o in others for b in o.targets.boxes_xyxy]
         assert all(torch.equal(a, b) for a, b in zip(one.targets.boxes_xyxy, boxes, strict=True))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.nn.joint import joint_total
 from edgectl.types import Targets
 
 
@@ -35,4 +36,4 @@ class ClassificationCriterion(nn.Module):
         weights = targets.image_weights
         if weights is None:
             return {"loss": losses.mean()}
-        return {"loss": (losses * weights).sum() / weights.sum()}
+        return {"loss": (losses * weights).sum() / joint_total(weights.sum())}

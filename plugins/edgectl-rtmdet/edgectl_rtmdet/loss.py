@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.nn.boxes import generalised_iou
+from edgectl.nn.joint import joint_total
 from edgectl.types import Targets
 from edgectl_rtmdet.assigner import assign
 from edgectl_rtmdet.decode import flatten
@@ -27,7 +28,7 @@ class RtmdetCriterion(nn.Module):
         """``loss``, and its parts ``loss_cls`` and ``loss_box``."""
         found = flatten(outputs, exp_on_reg=self.exp_on_reg)
         assigned = assign(found, targets)
-        total = assigned.quality.sum().clamp_min(1.0)
+        total = joint_total(assigned.quality.sum(), least=1.0)
 
         wanted = torch.zeros_like(found.classes)
         wanted.scatter_(2, assigned.labels[..., None], assigned.quality[..., None])

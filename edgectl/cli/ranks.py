@@ -1,0 +1,134 @@
+"""One command line, several processes: the one the user started speaks, the ones that train report."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgectl.cli.session import Session
+
+if TYPE_CHECKING:
+    from edgectl.train.launch import Machines
+    from edgectl.train.rundir import RunDirectory
+
+_OUTCOMES = "EDGECTL_OUTCOMES"
+_LOOK_S = 1.0
+
+
+class Report:
+    """What a process tells of itself. This one has no launcher to tell.
+
+    Attributes:
+        speaks: whether it tells the user.
+    """
+
+    def __init__(self, *, speaks: bool = True) -> None:
+        self.speaks = speaks
+
+    def opened(self, run: RunDirectory) -> None:
+        """There is a run directory."""
+
+    def done(self, data: dict[str, Any]) -> None:
+        """The run has ended well."""
+
+
+class ProcessReport(Report):
+    """To the launcher that named ``directory``."""
+
+    def __init__(self, session: Session, directory: Path, rank: int) -> None:
+        from edgectl.train.outcome import Outcome
+
+        super().__init__(speaks=False)
+        self._session, self._directory, self._rank = session, directory, rank
+        self._outcome = Outcome()
+
+    def opened(self, run: RunDirectory) -> None:
+        """Told at once: a process that is killed says nothing later. From here on, what a process
+        other than the first prints goes to its own log."""
+        self._outcome.run = str(run.path)
+        self._write()
+        if self._rank:
+            run.logs.mkdir(parents=True, exist_ok=True)
+            with run.log_of(self._rank).open("ab") as f:
+                for stream in (1, 2):
+                    os.dup2(f.fileno(), stream)
+
+    def done(self, data: dict[str, Any]) -> None:
+        """The figures."""
+        self._outcome.data = data
+        self._write()
+
+    def failed(self, error: BaseException) -> int:
+        """Why, and the traceback into the run's logs; returns the exit code."""
+        from edgectl.cli.app import explain
+        from edgectl.train.processes import LostPeerError, is_lost_connection
+        from edgectl.train.rundir import RunDirectory
+
+        message, fix, code, status = explain(error)
+        if is_lost_connection(error):
+            code = LostPeerError.code
+        self._outcome.error = {"message": message, "fix": fix, "code": code, "exit": status}
+        self._outcome.traceback = "".join(traceback.format_exception(error))
+        self._write()
+        if self._outcome.run is not None:
+            run = RunDirectory(Path(self._outcome.run))
+            run.logs.mkdir(parents=True, exist_ok=True)
+            with run.log_of(self._rank).open("a", encoding="utf-8") as f:
+                f.write(self._outcome.traceback)
+        return status
+
+    def _write(self) -> None:
+        self._outcome.warnings = self._session.warnings
+        self._outcome.write(self._directory, self._rank)
+
+
+@contextmanager
+def reporting(session: Session) -> Iterator[Report]:
+    """Of a process with a launcher, nothing leaves the block but a report: a failure ends it."""
+    rank = int(os.environ.get("RANK", "0"))
+    if _OUTCOMES not in os.environ:
+        # started by torchrun itself: the first process has the document
+        session.json = session.json and rank == 0
+        yield Report(speaks=rank == 0)
+        return
+    faulthandler.enable()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    session.json = False
+    report = ProcessReport(session, Path(os.environ[_OUTCOMES]), rank)
+    try:
+        yield report
+    except BaseException as e:  # noqa: BLE001 - the launcher turns it into text
+        status = report.failed(e)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # without goodbyes to the other processes, which may have gone or wait for this one
+        os._exit(status or 1)
+
+
+def _end_with(launcher: int) -> None:
+    """A launcher that is killed tells nobody; its processes must not train on beside a resumed run."""
+    while os.getppid() == launcher:
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def launch_command(session: Session, machines: Machines, threads: int) -> dict[str, Any]:
+    """Starts this very command line once a device; returns the run's figures and takes over its
+    warnings. Raises what :func:`edgectl.train.launch.launch` does."""
+    from edgectl.train.launch import launch
+
+    flags = ["--debug"] if session.debug else []
+    flags += ["--offline"] if session.offline else []
+    outcome = launch(machines, [*flags, *session.words], threads=threads)
+    session.warnings += outcome.warnings
+    assert outcome.data is not None  # of processes that ended well
+    return outcome.data
