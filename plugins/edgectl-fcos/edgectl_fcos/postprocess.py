@@ -19,6 +19,7 @@ class FcosPostprocess:
 
     def __init__(self, config: FcosConfig) -> None:
         self.threshold = config.score_threshold
+        self.overlap = config.nms_threshold
         self._config = config
 
     def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
@@ -49,6 +50,6 @@ class FcosPostprocess:
             boxes[prior],
             confidence,
             label,
-            threshold=self._config.nms_threshold,
+            threshold=self.overlap,
             limit=self._config.max_detections,
         )
