@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from edgectl.testing.family import FamilyContract
+
+
+class TestDots(FamilyContract):
+    family = "dots"
