@@ -15,7 +15,7 @@ $(STAMP): $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	# torch first and alone: later requirements then find it installed and leave it as it is
 	$(BIN)/python -m pip install --quiet "torch==2.13.*"
-	$(BIN)/python -m pip install --quiet -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
+	$(BIN)/python -m pip install --quiet -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
 	touch $@
 
 demo: setup

@@ -67,12 +67,14 @@ class OutputSpec:
     Attributes:
         name: unique within the model, for example ``cells``.
         kind: what the numbers are. ``class_logits``; ``cell_logits``: channel 0 is the background;
-            ``box_distances``: left, top, right, bottom from the cell's corner, in units of the stride;
-            ``box_log_distances``: their logarithms; ...
+            ``box_distances``: left, top, right, bottom from the cell's point, in units of the stride;
+            ``box_log_distances``: their logarithms; ``centerness_logits``: how central the cell is in
+            its object, or how well its box fits; ...
         stride: input pixels per output cell; 0 where the tensor has no grid.
         channels: size of dimension 1 of the NCHW tensor.
         activation: what the postprocess applies to the raw tensor to obtain scores. A backend may
             put it into the file; then ``applied`` is true in that artifact's manifest.
+        offset: of distances: the point's place in its cell, 0 the corner, 0.5 the centre.
     """
 
     name: str
@@ -81,6 +83,7 @@ class OutputSpec:
     channels: int
     activation: Literal["none", "sigmoid", "softmax"] = "none"
     applied: bool = False
+    offset: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and checkpoints."""

@@ -133,3 +133,13 @@ def test_pictures_are_fitted_as_in_training(spec: PreprocessSpec, shape: tuple[i
         np.clip(geometry.to_original(box)[0], 0, limit),
         rtol=1e-5,
     )
+
+
+def test_boxes_with_centre_ness() -> None:
+    torch.manual_seed(0)
+    sizes = [(128 // s, 128 // s) for s in (8, 16, 32, 64, 128)]
+    heads = [torch.randn(1, 2, *g) * 3 for g in sizes]
+    # far from the border, where evaluation clips boxes before it suppresses
+    heads += [torch.rand(1, 4, *g) * 0.4 for g in sizes]
+    heads += [torch.randn(1, 1, *g) * 3 for g in sizes]
+    same(*both("fcos", heads, 0.9, 0.6))

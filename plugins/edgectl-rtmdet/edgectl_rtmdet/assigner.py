@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgectl.nn.boxes import iou
+from edgectl.nn.matching import match_dynamically, pad_targets
 from edgectl.types import Targets
 from edgectl_rtmdet.decode import Predictions
 
 _TOP = 13
 _IOU_WEIGHT = 3.0
 _CENTRE_BASE, _CENTRE_RADIUS = 10.0, 3.0
-_NEVER = 1e8
 _EPS = 1e-7
 
 
@@ -38,16 +38,6 @@ class Assignment:
     quality: Tensor
 
 
-def pad_targets(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, M, 4) boxes, (N, M) labels, (N, M) bool which are real; M of the fullest picture, >= 1."""
-    counts = torch.tensor([len(b) for b in targets.boxes_xyxy])
-    most = max(1, int(counts.max()))
-    boxes = torch.stack([F.pad(b.float(), (0, 0, 0, most - len(b))) for b in targets.boxes_xyxy])
-    labels = torch.stack([F.pad(v, (0, most - len(v))) for v in targets.labels])
-    real = torch.arange(most)[None] < counts[:, None]
-    return boxes, labels, real.to(boxes.device)
-
-
 @torch.no_grad()
 def assign(found: Predictions, targets: Targets) -> Assignment:
     """``found.classes`` are logits."""
@@ -55,19 +45,8 @@ def assign(found: Predictions, targets: Targets) -> Assignment:
     overlap = iou(found.boxes[:, :, None], boxes[:, None])  # (N, P, M)
     cost, candidate = _cost(found, boxes, labels, overlap)
     usable = candidate[:, :, None] & real[:, None]
-    cost = cost.masked_fill(~usable, _NEVER)
-    overlap = overlap * usable
-    top = min(_TOP, overlap.shape[1])
-    # as many priors as the best ones' overlaps add up to
-    wanted = overlap.topk(top, dim=1).values.sum(dim=1).int().clamp_min(1)  # (N, M)
-    cheapest = cost.topk(top, dim=1, largest=False)
-    ranks = torch.arange(top, device=cost.device)[None, :, None]
-    chosen = (ranks < wanted[:, None]) & (cheapest.values < _NEVER)
-    claimed = torch.zeros_like(usable).scatter_(1, cheapest.indices, chosen)
-    # a prior that several objects claim serves the one it costs least
-    keeper = cost.masked_fill(~claimed, _NEVER).argmin(dim=2)  # (N, P)
-    positive = claimed.any(dim=2)
-    quality = overlap.gather(2, keeper[..., None])[..., 0] * positive
+    positive, keeper = match_dynamically(cost, overlap, usable, top=_TOP)
+    quality = (overlap * usable).gather(2, keeper[..., None])[..., 0] * positive
     return Assignment(
         positive,
         labels.gather(1, keeper),

@@ -1,0 +1,74 @@
+"""FCOS-EfficientNet-B0 learns the 128 training pictures of coco128 by heart, and ships as int8.
+
+    EDGECTL_DATA=... python examples/benchmarks/fcos_coco128.py
+
+No augmentation, no pretrained weights: what assignment, losses and decoding can reach together, and what two
+backends' int8 files keep of it, scored on those pictures. Prints one Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+
+from commands import absolute_paths, edgectl
+
+PLAIN = [
+    "data.holdout=0",
+    "augment.mosaic=0",
+    "augment.flip=0",
+    "augment.hue=0",
+    "augment.saturation=0",
+    "augment.value=0",
+    "augment.scale=[1.0, 1.0]",
+    "augment.translate=0",
+    # scored once, at the end
+    "train.eval_interval=1000",
+]
+FILES = {"tflite": "LiteRT", "ncnn": "ncnn"}
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--imgsz", type=int, default=256)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", dest="settings", nargs="*", default=[], help="further settings")
+    args = parser.parse_args()
+    absolute_paths("none")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        words = ["--variant", "efficientnetb0", "--data", "coco128", "--weights", "none"]
+        words += [
+            "--imgsz",
+            str(args.imgsz),
+            "--epochs",
+            str(args.epochs),
+            "--seed",
+            str(args.seed),
+        ]
+        for setting in [*PLAIN, *args.settings]:
+            words += ["--set", setting]
+        start = time.perf_counter()
+        run = edgectl("train", "fcos", *words)
+        seconds = time.perf_counter() - start
+        print("| | AP | AP50 | s |\n| --- | ---: | ---: | ---: |")
+        report("float", run["best"], seconds)
+        for backend, runtime in FILES.items():
+            start = time.perf_counter()
+            edgectl("export", run["run"], "--backend", backend)
+            seconds = time.perf_counter() - start
+            report(f"int8, {runtime}", f"{run['run']}/export/{backend}-int8", seconds)
+
+
+def report(name: str, model: str, seconds: float) -> None:
+    """One row: a model's figures on the pictures it was trained on."""
+    figures = edgectl("eval", model, "--split", "train")["metrics"]
+    print(f"| {name} | {figures['AP']:.3f} | {figures['AP50']:.3f} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

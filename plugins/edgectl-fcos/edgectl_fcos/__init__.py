@@ -1,0 +1,1 @@
+"""FCOS for edgectl."""
