@@ -91,7 +91,11 @@ def test_installed_plugins_are_listed(capsys):
         (("train", "fomo", "--data", "no_such_set", "--offline"), 2, "unknown data set"),
         (("train", "fomo", "--data", "./nowhere"), 5, "no such file"),
         (("train", "fomo", "--data", "demo_mask", "--imgsz", "100"), 2, "multiple of the stride"),
-        (("train", "fomo", "--data", "demo_mask", "--devices", "2"), 2, "several devices"),
+        (
+            ("train", "fomo", "--device", "cpu", "--devices", "3", "--batch", "4"),
+            2,
+            "cannot be shared",
+        ),
         (("train", "fomo", "--set", "train.epoch=3"), 2, "unknown key 'train.epoch'"),
         (("train", "fomo", "--variant", "tiny", "--data", "demo_mask"), 2, "fomo variant 'tiny'"),
         (("train", "--resume", "nowhere"), 2, "no checkpoint"),

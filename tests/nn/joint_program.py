@@ -17,7 +17,7 @@ from edgectl.nn.sync_norm import synchronise_norms
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.types import Targets
 
-WORLD, BATCH, SIZE, CLASSES = 2, 4, 64, 3
+WORLD, BATCH, SIZE, CLASSES = 2, 4, 128, 3
 
 
 def norm_net():

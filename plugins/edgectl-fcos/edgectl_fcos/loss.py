@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.nn.boxes import generalised_iou, iou
+from edgectl.nn.joint import joint_total
 from edgectl.nn.vision import vision
 from edgectl.types import Targets
 from edgectl_fcos.assigner import ALPHA, GAMMA, assign
@@ -31,7 +32,7 @@ class FcosCriterion(nn.Module):
         found = flatten(outputs, self.config)
         assigned = assign(found, targets, self.config)
         chosen, middle = assigned.positive, assigned.centerness[assigned.positive]
-        count = chosen.sum().clamp_min(1)
+        count = joint_total(chosen.sum(), least=1)
 
         wanted = torch.zeros_like(found.classes)
         wanted.scatter_(2, assigned.labels[..., None], chosen[..., None].to(wanted.dtype))
@@ -46,7 +47,8 @@ class FcosCriterion(nn.Module):
         else:
             gap = -iou(*pairs).clamp_min(_EPS).log()
         share = middle if self.config.weigh_boxes else torch.ones_like(middle)
-        loss_box = self.config.box_weight * (gap * share).sum() / share.sum().clamp_min(_EPS)
+        weight = joint_total(share.sum(), least=_EPS)
+        loss_box = self.config.box_weight * (gap * share).sum() / weight
 
         entropy = F.binary_cross_entropy_with_logits(
             found.centerness[chosen], middle, reduction="sum"
