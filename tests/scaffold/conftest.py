@@ -65,6 +65,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     ours = next(p for p in sys.path if p.endswith("site-packages"))
     # addsitedir also runs the .pth files of editable installations
     (site / "beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-    (place / "bin" / "edgectl").write_text(f'#!/bin/sh\nexec {place}/bin/python -m edgectl "$@"\n')
-    (place / "bin" / "edgectl").chmod(0o755)
+    for module in ("edgectl", "pip", "pytest"):
+        program = place / "bin" / module
+        program.write_text(f'#!/bin/sh\nexec {place}/bin/python -m {module} "$@"\n')
+        program.chmod(0o755)
     return Environment(place)
