@@ -24,6 +24,12 @@ PLAIN = [
     "augment.value=0",
     "augment.scale=[1.0, 1.0]",
     "augment.translate=0",
+    "train.precision=fp32",
+    "train.optimizer.name=adamw",
+    "train.optimizer.lr=0.003",
+    "train.optimizer.weight_decay=0.0001",
+    # weighed by their overlap, boxes that do not fit yet would be learnt last
+    "model.weigh_boxes=false",
     # scored once, at the end
     "train.eval_interval=1000",
 ]
@@ -33,8 +39,8 @@ FILES = {"tflite": "LiteRT", "ncnn": "ncnn"}
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--imgsz", type=int, default=256)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--imgsz", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", dest="settings", nargs="*", default=[], help="further settings")
     args = parser.parse_args()

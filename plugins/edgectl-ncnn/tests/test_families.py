@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edgectl_ncnn.modelfile import read_model, write_model
+from edgectl_ncnn.modelfile import write_model
 from edgectl_ncnn.runtime import NcnnRunner
 from edgectl_ncnn.write import build_model
 
@@ -45,14 +45,16 @@ def check(family_name: str, variant_name: str, directory: Path) -> None:
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.5, 1.5)
     model.eval()
+    stride = next(v.output_stride for v in info.variants if v.name == variant_name)
+    side = max(64, stride)
     try:
-        graph = trace(model, (64, 64))
+        graph = trace(model, (side, side))
     except UnsupportedOpError as e:
         pytest.skip(str(e))
-    x = torch.randn(1, 3, 64, 64)
+    x = torch.randn(1, 3, side, side)
     torch.jit.trace(model, x).save(str(directory / "net.pt"))
     subprocess.run(
-        [pnnx.EXEC_PATH, "net.pt", "inputshape=[1,3,64,64]", "fp16=0"],
+        [pnnx.EXEC_PATH, "net.pt", f"inputshape=[1,3,{side},{side}]", "fp16=0"],
         cwd=directory,
         capture_output=True,
         check=True,
@@ -60,8 +62,11 @@ def check(family_name: str, variant_name: str, directory: Path) -> None:
     theirs = directory / "net.ncnn.param"
     if "nn.Conv2d" in theirs.read_text():
         pytest.skip("pnnx leaves convolutions that share weights unconverted")
-    ours, _ = write_model(build_model(graph, read_model(theirs).outputs), directory / "ours.param")
-    for got, want in zip(*(NcnnRunner(p).run(x[0].numpy()) for p in (ours, theirs)), strict=True):
+    # pnnx numbers the outputs; in the file they stand in the order of execution
+    names = [f"out{i}" for i in range(len(graph.outputs))]
+    ours, _ = write_model(build_model(graph, names), directory / "ours.param")
+    results = [NcnnRunner(p).run(x[0].numpy(), names) for p in (ours, theirs)]
+    for got, want in zip(*results, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-4 * max(1.0, float(np.abs(want).max())))
 
 
