@@ -14,6 +14,7 @@ from edgectl.errors import EdgectlError, UsageError
 from edgectl.train.files import write_json, write_text
 
 RUNS = Path("runs")
+LATEST = "latest"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -125,7 +126,7 @@ def create_run(
 
 def set_latest(path: Path, *, root: Path = RUNS) -> None:
     """Writes ``<root>/latest``: a line of text, since links need privileges on Windows."""
-    write_text(root / "latest", path.relative_to(root).as_posix() + "\n")
+    write_text(root / LATEST, path.relative_to(root).as_posix() + "\n")
 
 
 def latest_run(root: Path = RUNS) -> RunDirectory:
@@ -133,7 +134,7 @@ def latest_run(root: Path = RUNS) -> RunDirectory:
 
     Raises UsageError when there is none, or it was deleted.
     """
-    pointer = root / "latest"
+    pointer = root / LATEST
     fix = "train first: edgectl train FAMILY --data DATA, or name the model"
     if not pointer.is_file():
         raise UsageError("no run yet in this project", where=str(root), fix=fix)

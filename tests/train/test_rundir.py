@@ -72,3 +72,11 @@ def test_resolve_model_says_what_is_wrong(tmp_path: Path) -> None:
     create_run("fomo", root=tmp_path).path.rename(tmp_path / "moved")
     with pytest.raises(UsageError, match="deleted"):
         resolve_model(None, root=tmp_path)
+
+
+def test_the_pointer_to_the_latest_run_is_a_model_like_its_run(tmp_path):
+    run = create_run("a", root=tmp_path)
+    run.last.parent.mkdir(exist_ok=True)
+    run.last.write_bytes(b"x")
+    assert resolve_model(tmp_path / "latest").path == run.last
+    assert resolve_model(tmp_path / "latest").kind == "run"
