@@ -20,7 +20,7 @@ edgectl train rtmdet --data coco128.lmdb"""
 def pack(
     ctx: typer.Context,
     data: str = typer.Argument(help="Catalog name, directory or annotation file."),
-    out: Path = typer.Argument(help="A new directory, NAME.lmdb."),
+    out: Path | None = typer.Argument(None, help="A new directory; default: NAME.lmdb here."),
     to: str = typer.Option("lmdb", "--to", help="lmdb."),
     split_name: list[str] = typer.Option([], help="Only these splits; default: all."),
     workers: int = typer.Option(4, min=1, help="Threads that read pictures."),
@@ -46,6 +46,7 @@ def pack(
         )
     if split_name:
         index = replace(index, splits={n: index.splits[n] for n in split_name})
+    out = out or Path(f"{index.name}.lmdb")
     done = write_pack(index, out, workers=workers)
     session.data = {
         "pack": str(out),
