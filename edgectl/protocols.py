@@ -181,6 +181,15 @@ class VendorBackend(ArtifactReader, Protocol):
 
 
 @runtime_checkable
+class Balanced(VendorBackend, Protocol):
+    """One whose compiler profits from a network rewritten for int8, computing the same."""
+
+    def scheme(self, config: Any) -> QuantScheme:
+        """The compiler's arithmetic, as far as it is known."""
+        ...
+
+
+@runtime_checkable
 class Remarker(Protocol):
     """A backend that has something to say about a network it can convert."""
 

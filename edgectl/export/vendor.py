@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import torch
 
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
+from edgectl.export.balance import balanced
 from edgectl.export.manifest import provenance
 from edgectl.export.parity import parity_pictures, runtime_parity
 from edgectl.export.request import ExportRequest
 from edgectl.export.runtime import file_on
 from edgectl.export.verdict import measured, require_gate
-from edgectl.protocols import Progress, VendorBackend
+from edgectl.protocols import Balanced, Progress, VendorBackend
 from edgectl.types import BackendInfo, ToolInfo
 from edgectl.vendor.network import ONNX_FILE, Network, Plan
 from edgectl.vendor.onnx_file import describe_onnx, write_onnx
@@ -64,13 +66,8 @@ def export_network(
             trained.classes,
             request.calibration,
         )
-        write_onnx(
-            trained.model,
-            network.input_size,
-            network.outputs,
-            network.file,
-            opset=request.backend.opset(config, precision=request.precision),
-        )
+        opset = request.backend.opset(config, precision=request.precision)
+        write_onnx(trained.model, network.input_size, network.outputs, network.file, opset=opset)
         issues = request.backend.check(network, precision=request.precision, config=config)
         if issues:
             raise ArtifactError(
@@ -78,6 +75,12 @@ def export_network(
                 where=str(trained.path),
                 fix="train a variant without them; each entry names the replacement",
             )
+        if request.precision == "int8" and isinstance(request.backend, Balanced):
+            progress("balancing the network")
+            suited = balanced(request, request.backend.scheme(config), progress)
+            if suited is not None:
+                write_onnx(suited, network.input_size, network.outputs, network.file, opset=opset)
+                network = replace(network)  # what was parsed of it is stale
         progress("writing the compiler's inputs")
         plan = request.backend.plan(network, directory, precision=request.precision, config=config)
         for remark in plan.remarks:

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgectl.errors import ArtifactError, UnknownNameError
 from edgectl.protocols import Runner
+from edgectl.quant.scheme import QuantScheme
 from edgectl.types import OutputSpec
 from edgectl.vendor.network import ONNX_FILE, Network, Plan
 from edgectl_rknn.config import PLATFORMS, RknnConfig
@@ -36,6 +37,10 @@ class RknnBackend:
     def opset(self, config: RknnConfig, *, precision: str) -> int:
         """The toolkit reads 12 to 19; this one the exporter writes best."""
         return 17
+
+    def scheme(self, config: RknnConfig) -> QuantScheme:
+        """One affine scale a tensor, one symmetric scale an output channel of a weight."""
+        return QuantScheme("rknn w8a8")
 
     def check(self, network: Network, *, precision: str, config: RknnConfig) -> list[str]:
         """The chip. Operations its NPU lacks, the compiler itself puts on the CPU."""

@@ -109,6 +109,19 @@ def test_built_and_scored_on_the_simulator(project: Path) -> None:
     assert document["data"]["model"]["sha256"] == data["metrics"]["file"]["model"]["sha256"]
 
 
+def test_the_network_is_balanced_and_still_the_network() -> None:
+    def weights(*words: str) -> tuple[bytes, float]:
+        code, document = call("export", RUN, "--backend", "rknn", "--plan", *words)
+        assert code == 0, document["error"]
+        parity = document["data"]["parity"]["graph"]["float_max_abs"]
+        return (ARTIFACT / "model.onnx").read_bytes(), parity
+
+    balanced, difference = weights()
+    plain, _ = weights("--set", "quant.equalize=false", "--set", "quant.split_silu=0")
+    assert balanced != plain
+    assert difference < 1e-4
+
+
 def test_float(project: Path) -> None:
     with_toolkit(project)
     code, document = call("export", RUN, "--backend", "rknn", "--precision", "fp16")

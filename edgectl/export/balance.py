@@ -1,0 +1,46 @@
+"""A network that computes the same and suffers less: for compilers that quantise themselves.
+
+What edgectl's own quantiser does to the float weights before it chooses ranges - equalised channels, SiLUs
+computed from two convolutions - helps any int8 compiler that has one scale a tensor.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from edgectl.data.preprocess import normalise
+from edgectl.errors import UnsupportedOpError
+from edgectl.export.request import ExportRequest
+from edgectl.export.trained import nchw
+from edgectl.protocols import Progress, VendorBackend
+from edgectl.quant.calibrate import calibrate
+from edgectl.quant.module import GraphModule
+from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.trace import trace
+
+_BATCH = 16
+
+
+def balanced(
+    request: ExportRequest[VendorBackend], scheme: QuantScheme, progress: Progress
+) -> nn.Module | None:
+    """None where the network is outside the op set, or ``quant`` asks for neither measure.
+
+    Args:
+        scheme: the compiler's arithmetic.
+    """
+    trained, config = request.trained, request.trained.config.quant
+    if request.calibration is None or not (config.equalize or config.split_silu):
+        return None
+    try:
+        graph = trace(trained.model, trained.preprocess.input_size)
+    except UnsupportedOpError as e:
+        progress(f"left as it is: {e.message}")
+        return None
+    pictures = [
+        normalise(nchw(p), trained.preprocess)
+        for p in request.calibration.pictures(trained.preprocess, _BATCH)
+    ]
+    # ranges and biases are the compiler's: only what changes the float network is wanted
+    measures = config.model_copy(update={"observer": "mse", "bias_correction": False})
+    return GraphModule(calibrate(graph, scheme, lambda: pictures, measures, progress).graph)
