@@ -63,6 +63,7 @@ class UnknownNameError(UsageError):
     def __init__(
         self, kind: str, name: str, known: Iterable[str], *, where: str | None = None
     ) -> None:
+        self.name = name
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=2)
         if near:

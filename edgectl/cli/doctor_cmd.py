@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from edgectl.cli.session import Session
@@ -51,7 +52,9 @@ def doctor(ctx: typer.Context) -> None:
         table = Table("", "state", "", "fix", box=None)
         for c in checks:
             colour = _COLOURS[c.status]
-            table.add_row(c.name, f"[{colour}]{c.status}[/{colour}]", c.detail, c.fix)
+            state = f"[{colour}]{c.status}[/{colour}]"
+            # tables of the configuration are named in square brackets, as markup is
+            table.add_row(escape(c.name), state, escape(c.detail), escape(c.fix))
         session.say(table)
     missing = [c for c in checks if c.status == "missing"]
     if missing:

@@ -29,11 +29,14 @@ def list_tools(ctx: typer.Context) -> None:
     session.data = {"tools": rows}
     if session.json:
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("tool", "backend", "state", "version", "found through", "fix", box=None)
     for r in rows:
-        table.add_row(r["name"], r["backend"], r["state"], r["version"], r["origin"], r["fix"])
+        # words in square brackets would be taken for markup
+        words = (escape(r[k]) for k in ("name", "backend", "state", "version", "origin", "fix"))
+        table.add_row(*words)
     session.say(table)
 
 

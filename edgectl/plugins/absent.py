@@ -23,6 +23,8 @@ def made_with(versions: Mapping[str, str]) -> Iterator[None]:
         yield
     except UnknownNameError as e:
         gone = [f"{n}=={v}" for n, v in versions.items() if n != "python" and not _installed(n)]
+        # a plugin mostly has its distribution's name; else any of them may be the one
+        gone = [g for g in gone if e.name in g.partition("==")[0]] or gone
         if not gone:
             raise
         raise DependencyError(
