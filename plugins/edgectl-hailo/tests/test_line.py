@@ -25,7 +25,7 @@ def test_the_compiler_accepts_the_plan(here: Any, name: str) -> None:
     assert code == 0, document["error"]
     assert document["data"]["status"] == "planned"
     artifact = here.artifact(name)
-    (command,) = re.findall(r"exec python3 (.*)", (artifact / "build.sh").read_text())
+    (command,) = re.findall(r"(?m)^python3 (.*)", (artifact / "build.sh").read_text())
     done = subprocess.run(
         [here.root / "python", *command.split()],
         cwd=artifact,
