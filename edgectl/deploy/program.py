@@ -8,12 +8,13 @@ columns, 3), red first, and returns {head: float32 (C, H, W) or (C,)}; ``close()
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgectl.errors import UsageError
+from edgectl.errors import ArtifactError, UsageError
 
 _MODULES = ("main.py", "decode.py", "pictures.py")
 _HEADS = {
@@ -35,6 +36,40 @@ def require_decoder(manifest: Mapping[str, Any]) -> None:
             f"no decoder for {', '.join(unknown)}",
             where="--target",
             fix="the artifact's README shows what the file returns",
+        )
+
+
+def take_product(
+    artifact: Path,
+    manifest: Mapping[str, Any],
+    directory: Path,
+    *,
+    product: str,
+    converted: Path | None,
+    target: str,
+) -> None:
+    """Sees to it that a bundle holds what the compiler makes, not the ONNX file it starts from.
+
+    Args:
+        product: name of the compiler's file.
+        converted: that file, where a plan was compiled on another machine.
+        target: the board, for the remedy.
+
+    Raises:
+        UsageError: a plan, and nothing compiled from it.
+        ArtifactError: ``converted`` is not a file, or empty.
+    """
+    if converted is not None:
+        if not converted.is_file() or not converted.stat().st_size:
+            raise ArtifactError("no such file", where=str(converted), fix=f"the compiled {product}")
+        (directory / Path(str(manifest["model"])).name).unlink()
+        shutil.copy2(converted, directory / product)
+    elif manifest["status"] != "built":
+        raise UsageError(
+            f"the export is a plan: there is no {product} to deploy yet",
+            where=str(artifact),
+            fix=f"run {artifact / 'build.sh'} where the compiler is installed, then "
+            f"edgectl deploy {artifact} --target {target} --converted {product}",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -17,10 +17,10 @@ from edgectl.export.artifact import open_artifact
 from edgectl.export.stages import export_model
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.protocols import Backend
+from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
 from edgectl.types import BackendInfo
 
-_SIZE = 64
 _LEAST_SQNR_DB = 10.0
 # fp16 rounds to one part in 2048, and a few layers add up
 _FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
@@ -29,37 +29,15 @@ _OTHER = {"mean": [110.0, 110.0, 110.0], "std": [50.0, 60.0, 70.0], "channel_ord
 value cannot be exact (see :func:`edgectl.quant.lowering.fold_preprocess`)."""
 
 
-class BackendContract:
-    """Attributes:
-    backend: registered name.
-    """
-
-    backend: ClassVar[str]
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """A round for each precision."""
-        if "precision" in metafunc.fixturenames:
-            names = build_registry().backends.get(self.backend).precisions
-            metafunc.parametrize("precision", names, scope="class")
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def info(cls) -> BackendInfo:
-        """As registered."""
-        return build_registry().backends.get(cls.backend)
+class BackendContract(ExportContract):
+    """Three lines in a test file: see :mod:`edgectl.testing`."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def subject(cls, info: BackendInfo) -> Backend:
-        """The backend itcls."""
+        """The backend itself."""
         found: Backend = load_entry(info.entry, info.name)
         return found
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
-        """A run of the kit's family."""
-        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -156,13 +134,6 @@ class BackendContract:
                 subject.open(
                     file, runtime=runtime, specs=artifact.outputs, manifest=artifact.manifest
                 )
-
-    def test_what_it_does_not_write_is_refused(
-        self, trained: str, edgectl_project: Project
-    ) -> None:
-        words = ["export", trained, "--backend", self.backend]
-        edgectl_project.refuse(*words, "--precision", "int3", code=2)
-        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)
 
     def test_qat(self, trained: str, info: BackendInfo, edgectl_project: Project) -> None:
         words = ["qat", trained, "--backend", self.backend, "--epochs", "1"]

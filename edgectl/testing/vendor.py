@@ -9,38 +9,16 @@ import pytest
 
 from edgectl.export.artifact import open_artifact
 from edgectl.export.vendor import COMMAND_FILE
-from edgectl.plugins.registry import build_registry
+from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
 from edgectl.types import BackendInfo
 from edgectl.vendor.network import ONNX_FILE
 
-_SIZE = 64
 
+class VendorContract(ExportContract):
+    """Three lines in a test file: see :mod:`edgectl.testing`."""
 
-class VendorContract:
-    """Attributes:
-    backend: registered name.
-    """
-
-    backend: ClassVar[str]
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """A round for each precision."""
-        if "precision" in metafunc.fixturenames:
-            names = build_registry().backends.get(self.backend).precisions
-            metafunc.parametrize("precision", names, scope="class")
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def info(cls) -> BackendInfo:
-        """As registered."""
-        return build_registry().backends.get(cls.backend)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
-        """A run of the kit's family."""
-        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
+    flags: ClassVar[tuple[str, ...]] = ("--plan",)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -86,10 +64,3 @@ class VendorContract:
     ) -> None:
         error = edgectl_project.refuse("qat", trained, "--backend", self.backend, code=2)
         assert f"export --backend {self.backend}" in error["fix"]
-
-    def test_what_it_does_not_write_is_refused(
-        self, trained: str, edgectl_project: Project
-    ) -> None:
-        words = ["export", trained, "--backend", self.backend, "--plan"]
-        edgectl_project.refuse(*words, "--precision", "int3", code=2)
-        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgectl.deploy.program import write_program
-from edgectl.errors import ArtifactError, UsageError
+from edgectl.deploy.program import take_product, write_program
+from edgectl.errors import UsageError
 from edgectl.types import BoardInfo
 
 OM = "model.om"
@@ -41,18 +40,7 @@ def write_board_files(
             where="--target",
             fix=f"edgectl export --backend ascend --set backend.ascend.soc={board.accelerator}",
         )
-    if converted is not None:
-        if not converted.is_file() or not converted.stat().st_size:
-            raise ArtifactError("no such file", where=str(converted), fix="the compiled model.om")
-        (directory / Path(str(manifest["model"])).name).unlink()
-        shutil.copy2(converted, directory / OM)
-    elif manifest["status"] != "built":
-        raise UsageError(
-            "the export is a plan: there is no OM to deploy yet",
-            where=str(artifact),
-            fix=f"run {artifact / 'build.sh'} where CANN is installed, then "
-            f"edgectl deploy {artifact} --target {board.name} --converted model.om",
-        )
+    take_product(artifact, manifest, directory, product=OM, converted=converted, target=board.name)
     device = resources.files("edgectl_ascend") / "board" / "device.py"
     write_program(
         manifest,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgectl.deploy.program import require_decoder, write_program
-from edgectl.errors import ArtifactError, UsageError
+from edgectl.deploy.program import require_decoder, take_product, write_program
+from edgectl.errors import UsageError
 from edgectl.types import BoardInfo
 from edgectl_hailo.boards import RUNS
 from edgectl_hailo.hef import describe_hef
@@ -36,19 +35,9 @@ def write_board_files(
     """
     settings = json.loads((artifact / SETTINGS).read_text(encoding="utf-8"))
     _require(manifest, settings, board)
-    if converted is not None:
-        if not converted.is_file():
-            raise ArtifactError("no such file", where=str(converted), fix="the compiled model.hef")
+    if converted is not None and converted.is_file():
         describe_hef(converted)
-        (directory / Path(str(manifest["model"])).name).unlink()
-        shutil.copy2(converted, directory / HEF)
-    elif manifest["status"] != "built":
-        raise UsageError(
-            "the export is a plan: there is no HEF to deploy yet",
-            where=str(artifact),
-            fix=f"run {artifact / 'build.sh'} where Hailo's compiler is installed, then "
-            f"edgectl deploy {artifact} --target {board.name} --converted model.hef",
-        )
+    take_product(artifact, manifest, directory, product=HEF, converted=converted, target=board.name)
     device = resources.files("edgectl_hailo") / "board" / "device.py"
     keys = ("hw_arch", "heads")
     write_program(

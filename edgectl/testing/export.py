@@ -1,0 +1,48 @@
+"""What is asked of every backend, whoever quantises."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from edgectl.plugins.registry import build_registry
+from edgectl.testing.line import Project
+from edgectl.types import BackendInfo
+
+_SIZE = 64
+
+
+class ExportContract:
+    """Attributes:
+    backend: registered name.
+    flags: of every export.
+    """
+
+    backend: ClassVar[str]
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A round for each precision."""
+        if "precision" in metafunc.fixturenames:
+            names = build_registry().backends.get(self.backend).precisions
+            metafunc.parametrize("precision", names, scope="class")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def info(cls) -> BackendInfo:
+        """As registered."""
+        return build_registry().backends.get(cls.backend)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
+        """A run of the kit's family."""
+        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
+
+    def test_what_it_does_not_write_is_refused(
+        self, trained: str, edgectl_project: Project
+    ) -> None:
+        words = ["export", trained, "--backend", self.backend, *self.flags]
+        edgectl_project.refuse(*words, "--precision", "int3", code=2)
+        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)
