@@ -1,6 +1,6 @@
 """FCOS-EfficientNet-B0 learns the 128 training pictures of coco128 by heart, and ships as int8.
 
-    EDGECTL_DATA=... python examples/benchmarks/fcos_coco128.py
+    EDGECTL_DATA=... python examples/benchmarks/fcos_coco128.py --imgsz 256 --set train.precision=bf16
 
 No augmentation, no pretrained weights: what assignment, losses and decoding can reach together, and what two
 backends' int8 files keep of it, scored on those pictures. Prints one Markdown table.
