@@ -86,7 +86,7 @@ class FamilyContract:
     """Attributes:
     family: registered name.
     variants: those tested; the default one when empty.
-    input_size: at which; four cells of the coarsest stride when None, and at least 64.
+    input_size: at which; when None, four cells of the coarsest stride, from 64 to 256 pixels.
     quantisable: False for networks outside the op set, which go to compilers of vendors only.
     """
 
@@ -112,7 +112,7 @@ class FamilyContract:
         config, _ = resolve([preset, Layer("test", {"family": info.name, "variant": variant})])
         model_config = validate(family.config_type, config.model, prefix="model.")
         stride = found.output_stride
-        side = max(4 * stride, -(-64 // stride) * stride)
+        side = -(-max(64, min(4 * stride, 256)) // stride) * stride
         size = cls.input_size or (side, side)
         return Subject(info, found, family, config, model_config, size)
 
