@@ -85,9 +85,13 @@ def demo(
 
 
 def _choose(registry: Registry) -> tuple[str, str]:
-    """The first family that finds centres and the first backend that writes int8."""
+    """The first family that finds centres, and a backend that writes int8 itself: one whose runtimes
+    must agree to the bit, where there is one."""
     families = [f.name for f in registry.families.infos() if f.task == "centroid"]
-    backends = [b.name for b in registry.backends.infos() if "int8" in b.precisions]
+    writers = [
+        b for b in registry.backends.infos() if b.takes == "graph" and "int8" in b.precisions
+    ]
+    backends = [b.name for b in sorted(writers, key=lambda b: not b.exact)]
     if not families or not backends:
         raise UsageError(
             "the demo needs a centroid family and an int8 backend",

@@ -39,9 +39,9 @@ SETTINGS = {
     "normal": [],
     "kl": [KL],
     "mmse": ["backend.rknn.algorithm=mmse"],
-    "hybrid": ["backend.rknn.hybrid=true"],
+    "hybrid": [KL, "backend.rknn.hybrid=true", "backend.rknn.hybrid_cosine=0.99"],
 }
-_DEFAULT = ["plain-normal", "plain-kl", "normal", "kl"]
+_DEFAULT = ["plain-normal", "plain-kl", "normal", "kl", "hybrid"]
 
 
 def main() -> None:

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from edgectl.cli.demo_cmd import _choose
+from edgectl.plugins.registry import build_registry
+
+
+def test_the_demo_takes_a_backend_that_needs_no_vendor():
+    registry = build_registry()
+    registry.backends.offers.sort(key=lambda o: o.info.takes == "graph")
+    registry.families.offers.reverse()
+    family, backend = _choose(registry)
+    assert registry.families.get(family).task == "centroid"
+    info = registry.backends.get(backend)
+    assert info.takes == "graph" and info.exact
