@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from edgectl.data.preprocess import normalise
 from edgectl.errors import ConfigError, InterruptedRunError
+from edgectl.nn.depthwise import widen_depthwise
 from edgectl.nn.sync_norm import synchronise_norms
 from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.device import build_accelerator
@@ -137,6 +138,8 @@ class _Sitting:
         self.ema = ModelEma(model, self.config.ema_decay)
         if processes.many and self.config.sync_bn:
             model = synchronise_norms(model, self.device.type)
+        if self.device.type == "cpu" and self.precision == "bf16":
+            model = widen_depthwise(model)
         self.criterion = setup.family.criterion(setup.model_config, num_classes=len(setup.classes))
         self.raw_model, self.raw_optimizer = model, build_optimizer(model, self.config.optimizer)
         self.model: nn.Module

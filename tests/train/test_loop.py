@@ -114,6 +114,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     tiny: ModuleType, whole: RunDirectory, tmp_path: Path, stop: tuple[int, int, int]
 ) -> None:
     run = create_run("tiny", root=tmp_path)
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(InterruptedRunError) as e:
         Trainer(tiny.make_setup(), StopAfter(*stop)).fit(run)
     assert e.value.exit_code == 130
@@ -126,7 +127,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert_same(whole.best, run.best, tensors=8)
     epochs = [e["epoch"] for e in read_events(run.events) if e["event"] == "epoch"]
     assert epochs == [1, 2, 3, 4, 5, 6]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_resuming_a_complete_run_changes_nothing(tiny: ModuleType, tmp_path: Path) -> None:
