@@ -179,7 +179,7 @@ class QatConfig(StrictModel):
     task_weight: Annotated[float, Field(ge=0.0)] = 1.0
     """Of the family's own loss, on labels."""
     teacher_weight: Annotated[float, Field(ge=0.0)] = 0.0
-    """Of the distance to the float network's heads."""
+    """Of the divergence from the float network's heads, where it sees something."""
     mosaic: Probability = 0.0
 
 

@@ -7,14 +7,13 @@ the very scales that were learned. Batch norm is folded already, so there are no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from edgectl.data.batches import train_batches
 from edgectl.data.holdout import split_holdout
@@ -22,6 +21,7 @@ from edgectl.data.index import Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import EdgectlError, GateFailedError, UsageError
 from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
+from edgectl.export.distill import head_distance
 from edgectl.export.parity import raw_heads
 from edgectl.export.request import ExportRequest
 from edgectl.export.stages import Prepared, calibrated, export_model, prepare
@@ -163,7 +163,8 @@ def _train(
             heads = net(x)
             loss = qat.task_weight * criterion(heads, batch.targets)["loss"]
             if qat.teacher_weight:
-                loss = loss + qat.teacher_weight * _distance(heads, _teacher(prepared, x))
+                distance = head_distance(heads, _teacher(prepared, x), prepared.outputs)
+                loss = loss + qat.teacher_weight * distance
             if not torch.isfinite(loss):
                 raise EdgectlError(
                     f"the loss is {float(loss)} in QAT epoch {epoch + 1}",
@@ -189,13 +190,6 @@ def _teacher(prepared: Prepared, x: Tensor) -> list[Tensor]:
         graph = prepared.graph
         heads = raw_heads(graph, prepared.outputs)
         return QuantGraph(list(graph), heads).run(x)
-
-
-def _distance(heads: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Squared error relative to each head's variance, averaged over the heads (Hinton et al., 2015,
-    arXiv:1503.02531, as regression of logits)."""
-    terms = [F.mse_loss(q, t) / t.var().clamp_min(1e-6) for q, t in zip(heads, wanted, strict=True)]
-    return torch.stack(terms).mean()
 
 
 def _operating_point(

@@ -124,7 +124,7 @@ class RtmdetFamily:
                 "schedule": {"final_lr_fraction": 0.05},
             },
             "augment": {"mosaic": 0.3, "mosaic_off_fraction": 0.1, "scale": [0.8, 1.6]},
-            "qat": {"batch": 8, "lr": 0.0002, "task_weight": 0.1, "teacher_weight": 1.0},
+            "qat": {"batch": 8, "lr": 0.0001, "task_weight": 0.1, "teacher_weight": 1.0},
         }
 
     def build(self, config: RtmdetConfig, *, num_classes: int) -> Rtmdet:
