@@ -2,6 +2,7 @@
 
     EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rtmdet_coco_mask.py --variant nano_relu6
 
+The cost of an activation: ``--variant nano --weights .../rtmdet_nano_person.pth --set model.act_layer=relu``.
 Prints one Markdown table of AP on *valid*. Everything goes through the command line, as a user's would.
 """
 
@@ -22,6 +23,7 @@ def measure(seed: int, args: argparse.Namespace, weights: str) -> dict[str, floa
     start = time.perf_counter()
     words = ["--variant", args.variant, "--data", "coco_mask", "--imgsz", str(args.imgsz)]
     words += ["--epochs", str(args.epochs), "--weights", weights, "--seed", str(seed)]
+    words += [word for assignment in args.set for word in ("--set", assignment)]
     run = edgectl("train", "rtmdet", *words)
     row: dict[str, float] = {"train s": time.perf_counter() - start}
     figures = edgectl("eval", run["best"])["metrics"]
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, default=192)
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--float", action="store_true", help="train and score only")
     args = parser.parse_args()
     weights = absolute_paths(args.weights)
