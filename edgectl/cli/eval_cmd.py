@@ -47,7 +47,7 @@ def evaluate(
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
 
-    from edgectl.cli.eval_view import comparison_line, figures_table
+    from edgectl.cli.eval_view import comparison_line, errors_table, figures_table
     from edgectl.cli.models import data_for, open_model, scorable
     from edgectl.export.evaluate import apply_gates, compare_scored
 
@@ -74,6 +74,8 @@ def evaluate(
         session.data["comparison"] = comparison.to_dict()
     if not session.json:
         session.say(figures_table(scored.report, reference))
+        if "errors" in scored.report["metrics"]:
+            session.say(errors_table(scored.report["metrics"]["errors"]))
         if comparison is not None:
             session.say(comparison_line(comparison))
         for finding in findings:

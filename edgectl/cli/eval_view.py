@@ -62,6 +62,29 @@ def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
     return table
 
 
+def errors_table(errors: dict[str, Any]) -> Table:
+    """What became of the objects, by their size for the network; the last row is all of them."""
+    from rich.table import Table
+
+    kinds = {"found": "found", "confused": "other class", "loose": "box off", "missed": "missed"}
+    table = Table(
+        title=f"objects at score {errors['threshold']:.2f}, by size for the network",
+        title_justify="left",
+        box=None,
+    )
+    for heading in ("", "objects", *kinds.values()):
+        table.add_column(heading, justify="right" if heading else "left")
+    rows = errors["by_size"]
+    for r in rows:
+        low, below = f"{r['from']:g}", r["below"]
+        size = f"over {low} px" if below is None else f"{low} to {below:g} px"
+        table.add_row(size, *(str(r[k]) for k in ("objects", *kinds)))
+    table.add_row("all", *(str(sum(r[k] for r in rows)) for k in ("objects", *kinds)))
+    table.caption = f"boxes on nothing: {errors['false_alarms']}, twice: {errors['duplicates']}"
+    table.caption_justify = "left"
+    return table
+
+
 def _headings(columns: list[dict[str, Any]]) -> list[str]:
     """What each model is called; its path where that is the same for both."""
     names = [label(c["model"]) for c in columns]

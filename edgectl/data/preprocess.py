@@ -39,6 +39,12 @@ class Geometry:
         """Inverse of :meth:`to_input`."""
         return np.asarray((boxes_xyxy - self._offset()) / self._scale(), np.float32)
 
+    def longer_sides(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """(N, 4) original pixels to (N,) network-input pixels."""
+        boxes = self.to_input(boxes_xyxy)
+        sides: np.ndarray = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+        return sides
+
     def _scale(self) -> np.ndarray:
         return np.array([self.scale_x, self.scale_y] * 2, np.float64)
 

@@ -53,6 +53,8 @@ class PictureBoxes:
     Attributes:
         truth_xyxy, truth_labels, truth_crowd, truth_areas: (N, 4), (N,), (N,) bool, (N,).
         boxes_xyxy, labels, scores: (K, 4), (K,), (K,) of what was found.
+        truth_sides: (N,) longer sides of the objects in network-input pixels; None where the network
+            saw the picture as it is.
     """
 
     truth_xyxy: np.ndarray
@@ -62,6 +64,7 @@ class PictureBoxes:
     boxes_xyxy: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
+    truth_sides: np.ndarray | None = None
 
 
 def installed_library() -> Library:

@@ -22,6 +22,7 @@ from edgectl.metrics.coco_library import (
     PictureBoxes,
     coco_curves,
 )
+from edgectl.metrics.error_types import error_types
 from edgectl.metrics.precision_scores import PrecisionScores, precision_scores
 from edgectl.types import Detections, Targets
 
@@ -60,7 +61,8 @@ class DetectionMetric:
         return precision_scores(self.pictures)
 
     def compute(self) -> dict[str, Any]:
-        """:data:`FIGURES` and ``per_class`` {name: {``AP``, ``AP50``, ``objects``}}."""
+        """:data:`FIGURES`, ``per_class`` {name: {``AP``, ``AP50``, ``objects``}}, and ``errors``: see
+        :func:`edgectl.metrics.error_types.error_types`."""
         curves = coco_curves(self.pictures, len(self._classes), library=self._library)
         labels = [p.truth_labels[~p.truth_crowd] for p in self.pictures]
         counts = np.bincount(
@@ -75,7 +77,11 @@ class DetectionMetric:
             }
             for i, name in enumerate(self._classes)
         }
-        return {**dict(zip(FIGURES, _twelve(curves), strict=True)), "per_class": per_class}
+        return {
+            **dict(zip(FIGURES, _twelve(curves), strict=True)),
+            "per_class": per_class,
+            "errors": error_types(self.pictures, self._classes),
+        }
 
 
 class PrecisionMetric(DetectionMetric):
@@ -121,6 +127,7 @@ def in_original_pixels(detections: list[Detections], targets: Targets) -> list[P
                 boxes_xyxy=boxes,
                 labels=found.labels.detach().cpu().numpy(),
                 scores=found.scores.detach().cpu().numpy(),
+                truth_sides=source.geometry.longer_sides(sample.boxes_xyxy),
             )
         )
     return pictures

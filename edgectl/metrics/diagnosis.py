@@ -22,6 +22,8 @@ FEW_EXAMPLES = 20
 TINY_SIDE = 8.0
 """Network-input pixels: the stride of the finest grid most detectors predict on."""
 TINY_SHARE = 0.1
+GAP = 0.5
+"""Share of small objects found, relative to that of larger ones."""
 LOOSE = 0.5
 """AP75 under this share of AP50."""
 LOW_THRESHOLD = 0.05
@@ -157,11 +159,12 @@ def _loose_boxes(e: Evidence) -> Iterator[Finding]:
 def _tiny_for_the_network(e: Evidence) -> Iterator[Finding]:
     if e.preprocess is None or not {"AP", "f1"} & e.figures.keys():
         return
+    if "errors" in e.figures:  # which know what is found of them
+        return
     sides = []
     for s in e.scored:
         geometry = letterbox_geometry(s.height, s.width, e.preprocess)[1]
-        boxes = geometry.to_input(s.boxes_xyxy[~s.crowd])
-        sides.append((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0))
+        sides.append(geometry.longer_sides(s.boxes_xyxy[~s.crowd]))
     every = np.concatenate(sides) if sides else np.zeros(0)
     tiny = int((every < TINY_SIDE).sum())
     if len(every) and tiny >= TINY_SHARE * len(every):
@@ -172,6 +175,46 @@ def _tiny_for_the_network(e: Evidence) -> Iterator[Finding]:
             f"of {rows} x {columns}. A larger --imgsz would show more of them.",
             {"tiny": tiny, "objects": len(every), "input_size": [rows, columns]},
         )
+
+
+def _missed_for_their_size(e: Evidence) -> Iterator[Finding]:
+    """Where detection ends, in pixels the network has: the size that divides best."""
+    rows = e.figures.get("errors", {}).get("by_size", ())
+    best: dict[str, Any] = {}
+    largest_gap = 0.0
+    for i in range(1, len(rows)):
+        few, many = (sum(r["objects"] for r in part) for part in (rows[:i], rows[i:]))
+        hits, others = (sum(r["found"] for r in part) for part in (rows[:i], rows[i:]))
+        if not many or few < TINY_SHARE * (few + many):
+            continue
+        share, rest = hits / few, others / many
+        if share < GAP * rest and rest - share > largest_gap:
+            largest_gap = rest - share
+            best = {"side": rows[i]["from"], "found": hits, "objects": few}
+            best |= {"found_larger": others, "larger": many}
+    if best:
+        yield Finding(
+            "small_objects_missed",
+            f"{best['found']} of {best['objects']} objects under {best['side']:g} pixels in the "
+            f"network's input are found, and {best['found_larger']} of {best['larger']} larger ones. "
+            "A larger --imgsz, or a camera closer by, would help most.",
+            best,
+        )
+
+
+def _taken_for_others(e: Evidence) -> Iterator[Finding]:
+    """Of objects: the class most often found as another."""
+    counts = count_classes(e.scored, e.classes)
+    for pair in e.figures.get("errors", {}).get("confusions", ()):
+        count, of = pair["count"], counts[pair["object"]]
+        if count >= CONFUSED and count >= CONFUSED_SHARE * of:
+            yield Finding(
+                "confused_classes",
+                f"{count} of {of} objects '{pair['object']}' are found, but as '{pair['as']}'. More "
+                "examples that differ in nothing else would help; look for mixed-up labels too.",
+                {"true": pair["object"], "predicted": pair["as"], "objects": count, "of": of},
+            )
+            return
 
 
 def _size_ranges(e: Evidence) -> Iterator[Finding]:
@@ -265,8 +308,10 @@ _LOOKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     _still_rising,
     _loose_boxes,
     _tiny_for_the_network,
+    _missed_for_their_size,
     _size_ranges,
     _few_examples,
     _too_many_objects,
     _confused,
+    _taken_for_others,
 )

@@ -73,7 +73,10 @@ def test_the_keys_of_detection(here, capsys):
     code, parsed = document(capsys, "eval", DETECTOR)
     data = parsed["data"]
     assert code == 0 and data["task"] == "detection"
-    assert set(data["metrics"]) == {*FIGURES, "per_class"}
+    assert set(data["metrics"]) == {*FIGURES, "per_class", "errors"}
+    fates = data["metrics"]["errors"]["by_size"]
+    objects = sum(c["objects"] for c in data["metrics"]["per_class"].values())
+    assert sum(row["objects"] for row in fates) == objects
     assert set(data["metrics"]["per_class"]) == {"mask", "no-mask"}
     assert all(set(f) == {"kind", "message", "evidence"} for f in data["diagnosis"])
     assert "few_examples" in {f["kind"] for f in data["diagnosis"]}
@@ -117,7 +120,15 @@ def test_models_of_different_tasks(here, capsys):
 def test_what_people_see(here, capsys):
     assert run(["eval", DETECTOR, "--against", DETECTOR, "--gate", "AP>=0"]) == 0
     out = capsys.readouterr().out
-    for words in ("AP_small", "AP no-mask", "paired bootstrap", "Fewer than 20", "passed"):
+    for words in (
+        "AP_small",
+        "AP no-mask",
+        "8 to 16 px",
+        "boxes on nothing",
+        "paired bootstrap",
+        "Fewer than 20",
+        "passed",
+    ):
         assert words in " ".join(out.split())
 
 

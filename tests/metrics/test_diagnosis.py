@@ -148,3 +148,48 @@ def test_crowd_does_not_count(drawn):
     assert count_sizes([sample]) == {"small": 0, "medium": 0, "large": 1}
     assert count_classes([sample], ["a", "b"]) == {"a": 0, "b": 1}
     assert count_sizes([]) == {"small": 0, "medium": 0, "large": 0}
+
+
+def sizes(*found_of):
+    """``by_size`` rows with these (found, objects)."""
+    limits = [0.0, 8.0, 16.0, 32.0, None]
+    return [
+        {"from": low, "below": high, "objects": objects, "found": found}
+        for low, high, (found, objects) in zip(limits[:-1], limits[1:], found_of, strict=True)
+    ]
+
+
+def with_errors(healthy, by_size, confusions=()):
+    errors = {"by_size": by_size, "confusions": list(confusions)}
+    return replace(healthy, figures={**GOOD, "errors": errors})
+
+
+def test_small_objects_missed_at_the_size_that_divides_best(healthy):
+    found = kinds(with_errors(healthy, sizes((0, 20), (5, 41), (44, 50), (46, 51))))
+    assert set(found) == {"small_objects_missed"}
+    assert found["small_objects_missed"].evidence == {
+        "side": 16.0, "found": 5, "objects": 61, "found_larger": 90, "larger": 101,
+    }  # fmt: skip
+    assert "5 of 61 objects under 16 pixels" in found["small_objects_missed"].message
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        sizes((16, 20), (30, 41), (44, 50), (46, 51)),  # found nearly as often
+        sizes((0, 2), (30, 41), (44, 50), (46, 51)),  # too few to matter
+        sizes((0, 20), (0, 41), (0, 50), (0, 51)),  # nothing is found: not a matter of size
+        sizes((0, 20), (0, 0), (0, 0), (0, 0)),
+        sizes((0, 0), (0, 0), (0, 0), (0, 0)),
+    ],
+)
+def test_size_is_not_blamed_for_all(healthy, rows):
+    assert not kinds(with_errors(healthy, rows))
+
+
+def test_objects_taken_for_another_class(healthy):
+    whole = sizes((0, 0), (0, 0), (0, 0), (50, 75))
+    pair = {"object": "cat", "as": "dog", "count": 6}
+    found = kinds(with_errors(healthy, whole, [pair]))
+    assert found["confused_classes"].evidence["of"] == 25
+    assert not kinds(with_errors(healthy, whole, [{**pair, "count": 2}]))
