@@ -44,6 +44,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         f"<h1>{html.escape(run.name)}</h1>",
         f'<p class="sub">{html.escape(_subtitle(run, metrics, provenance))}</p>',
         _hops(metrics, artifacts),
+        _fates(artifacts),
         *(_artifact(m) for m in artifacts),
         _pictures(sorted((run / "plots").glob("*.png"))),
         _facts("How it was made", provenance),
@@ -97,16 +98,48 @@ def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
         rows.append(("float checkpoint", best.get("metrics", {}), str(best.get("sha256", ""))))
     if not rows:
         return ""
-    names = [k for k, v in rows[0][1].items() if isinstance(v, int | float)]
-    head = "".join(f'<th class="n">{html.escape(n)}</th>' for n in names)
+    head = "".join(f'<th class="n">{html.escape(label)}</th>' for label, _, _ in rows)
     body = "".join(
-        f"<tr><td>{html.escape(label)}</td>"
-        + "".join(f'<td class="n">{_number(values.get(n))}</td>' for n in names)
-        + f"<td><code>{html.escape(digest[:12])}</code></td></tr>"
-        for label, values, digest in rows
+        f"<tr><td>{html.escape(name)}</td>"
+        + "".join(f'<td class="n">{_number(values.get(name))}</td>' for _, values, _ in rows)
+        + "</tr>"
+        for name, value in rows[0][1].items()
+        if isinstance(value, int | float)
     )
-    title = "<h2>Every hop, measured</h2>"
-    return f"{title}<table><tr><th>what was scored</th>{head}<th>sha256</th></tr>{body}</table>"
+    digests = "".join(f'<td class="n"><code>{html.escape(d[:12])}</code></td>' for *_, d in rows)
+    return (
+        f"<h2>Every hop, measured</h2><table><tr><th></th>{head}</tr>{body}"
+        f"<tr><td>sha256 of what was scored</td>{digests}</tr></table>"
+    )
+
+
+def _fates(artifacts: Sequence[dict[str, Any]]) -> str:
+    """How many objects each model finds, by their size for the network: where a hop loses them."""
+    models: list[tuple[str, dict[str, Any]]] = []
+    for manifest in artifacts:
+        scored = manifest.get("metrics") or {}
+        file = f"{manifest['backend']} {manifest['precision']}"
+        reports = {"float": scored.get("float"), file: scored.get("file")}
+        for label, report in reports.items():
+            errors = (report or {}).get("metrics", {}).get("errors")
+            if errors and (label != "float" or not models):
+                models.append((label, errors))
+    if not models:
+        return ""
+    head = "".join(f'<th class="n">{html.escape(label)}</th>' for label, _ in models)
+    body = ""
+    for i, size in enumerate(models[0][1]["by_size"]):
+        low, below = f"{size['from']:g}", size["below"]
+        words = f"over {low} px" if below is None else f"{low} to {below:g} px"
+        cells = "".join(f'<td class="n">{e["by_size"][i]["found"]}</td>' for _, e in models)
+        body += f'<tr><td>{words}</td><td class="n">{size["objects"]}</td>{cells}</tr>'
+    alarms = "".join(f'<td class="n">{e["false_alarms"]}</td>' for _, e in models)
+    return (
+        "<h2>Objects found, by their size in the network's input</h2><table>"
+        f'<tr><th>longer side</th><th class="n">objects</th>{head}</tr>{body}'
+        f'<tr><td>boxes on nothing</td><td class="n"></td>{alarms}</tr></table>'
+        '<p class="sub">each at the score where its own F1 is highest</p>'
+    )
 
 
 def _artifact(manifest: dict[str, Any]) -> str:

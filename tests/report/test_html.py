@@ -1,0 +1,44 @@
+"""The page about a run, from the documents beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from edgectl.report.html import write_report
+
+
+def report(found: list[int]) -> dict[str, Any]:
+    limits = [0.0, 8.0, 16.0, 32.0, None]
+    rows = [
+        {"from": low, "below": high, "objects": 10, "found": n}
+        for low, high, n in zip(limits[:-1], limits[1:], found, strict=True)
+    ]
+    errors = {"by_size": rows, "false_alarms": 7}
+    return {"metrics": {"AP": 0.5, "errors": errors}, "model": {"sha256": "0" * 64}}
+
+
+def page(tmp_path: Path, metrics: dict[str, Any] | None) -> str:
+    run = tmp_path / "run"
+    artifact = run / "export" / "tflite-int8"
+    artifact.mkdir(parents=True)
+    (run / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
+    manifest = {"backend": "tflite", "precision": "int8", "files": [], "metrics": metrics}
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
+    return write_report(run).read_text()
+
+
+def test_objects_found_by_every_hop(tmp_path: Path) -> None:
+    text = page(tmp_path, {"float": report([0, 5, 9, 10]), "file": report([0, 2, 9, 10])})
+    table = text[text.index("Objects found") :]
+    table = table[: table.index("</table>")]
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table)
+    assert cells[:4] == ["longer side", "objects", "float", "tflite int8"]
+    assert cells[8:12] == ["8 to 16 px", "10", "5", "2"]
+    assert cells[-4:] == ["boxes on nothing", "", "7", "7"]
+
+
+def test_tasks_without_boxes_have_no_such_table(tmp_path: Path) -> None:
+    assert "Objects found" not in page(tmp_path, None)
