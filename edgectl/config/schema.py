@@ -159,6 +159,9 @@ class QuantConfig(StrictModel):
     observer: Literal["auto", "minmax", "percentile", "mse", "downstream"] = "auto"
     """auto: mse for every tensor, then downstream error where it helps."""
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
+    silence: bool = True
+    """Channels that are constant on the calibration pictures, and would be all noise in int8, become
+    constant."""
     equalize: bool = True
     split_silu: Annotated[float, Field(ge=0.0)] = 0.2
     """Extra multiplications allowed, as a share of the network's, for SiLUs computed from two

@@ -42,5 +42,7 @@ def balanced(
         for p in request.calibration.pictures(trained.preprocess, _BATCH)
     ]
     # ranges and biases are the compiler's: only what changes the float network is wanted
-    measures = config.model_copy(update={"observer": "mse", "bias_correction": False})
+    measures = config.model_copy(
+        update={"observer": "mse", "bias_correction": False, "silence": False}
+    )
     return GraphModule(calibrate(graph, scheme, lambda: pictures, measures, progress).graph)

@@ -1,7 +1,7 @@
 """Post-training quantisation: pictures and a float graph in, every integer parameter out.
 
-Equalise, observe, search ranges, correct biases. A step that can also do harm (equalisation, bias
-correction) is kept only when the error at the heads says so.
+Silence, equalise, observe, search ranges, correct biases. A step that can also do harm is kept only when the
+error at the heads says so.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges import range_groups
 from edgectl.quant.scheme import QuantScheme
 from edgectl.quant.search import DownstreamSearch
+from edgectl.quant.silence import silence
 from edgectl.quant.simulate import simulate
 from edgectl.quant.split_silu import choose_splits, splittable, total_macs
 from edgectl.quant.sqnr import relative_error
@@ -56,14 +57,20 @@ def calibrate(
     error = relative_error(heads, simulate(best.quantized, sample))
     say(f"ranges: error at the heads {error:.2e}")
 
-    def consider(step: str, rival_graph: QuantGraph) -> None:
+    def consider(step: str, rival_graph: QuantGraph) -> bool:
         nonlocal best, error
         rival = observe(rival_graph, scheme, pictures, config)
         rival_error = relative_error(heads, simulate(rival.quantized, sample))
         say(f"{step}: {rival_error:.2e}" + ("" if rival_error < error else ", not kept"))
-        if rival_error < error:
+        if kept := rival_error < error:
             best, error = rival, rival_error
+        return kept
 
+    if config.silence:
+        quieter, silenced = silence(graph, sample, scheme)
+        words = f"{silenced} channel{'s' if silenced != 1 else ''} of noise silenced"
+        if silenced and consider(words, quieter):
+            graph = quieter
     if config.equalize and equalizable(graph):
         consider("equalised", equalize(graph, channel_peaks(graph, pictures), scheme))
     # where only convolutions round, nothing between them is helped by a second one

@@ -16,7 +16,7 @@ from torch import Tensor
 from edgectl.quant.graph import Node, QuantGraph
 from edgectl.quant.scheme import QuantScheme
 
-_LIMIT = 16.0
+LIMIT = 16.0
 """Largest factor: a nearly dead channel must not be blown up to full range."""
 
 _HEADROOM = 1.25
@@ -86,13 +86,13 @@ def balancing_factors(own: Tensor, readers: list[Node], scheme: QuantScheme) -> 
 
     own: (C,) > 0, largest magnitude a channel.
     """
-    own = (own / own.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
+    own = (own / own.amax().clamp_min(1e-12)).clamp_min(1.0 / LIMIT)
     dense = [r for r in readers if not (r.depthwise and scheme.weight_per_channel)]
     if not dense:
         # A depthwise reader has a scale of its own for each channel: balancing is free.
         return own
     theirs = torch.stack([_column_peaks(r, scheme) for r in dense]).amax(0)
-    theirs = (theirs / theirs.amax().clamp_min(1e-12)).clamp_min(1.0 / _LIMIT)
+    theirs = (theirs / theirs.amax().clamp_min(1e-12)).clamp_min(1.0 / LIMIT)
     return (own / theirs).sqrt()
 
 

@@ -26,7 +26,7 @@ def export(run: Path, precision: str, out: Path, *settings: str) -> Path:
     from edgectl.cli.app import run as edgectl
 
     words = ["export", str(run), "--backend", "tflite", "--precision", precision, "--out", str(out)]
-    settings = ("backend.tflite.append_activation=false", "quant.max_drop=1.0", *settings)
+    settings = ("backend.tflite.append_activation=off", "quant.max_drop=1.0", *settings)
     code = edgectl([*words, *(w for s in settings for w in ("--set", s))])
     if code:
         raise SystemExit(code)
