@@ -26,6 +26,9 @@ from edgectl.quant.split_silu import choose_splits, splittable, total_macs
 from edgectl.quant.sqnr import relative_error
 from edgectl.quant.weights import weight_scales
 
+_SILENCE_WORTH = 0.5
+"""Share of the error that must be gone: on other pictures a silenced channel might have spoken."""
+
 _SAMPLE_BYTES = 256 * 2**20
 _SAMPLE_PICTURES = (4, 16)
 """Searches keep every tensor of a sample of the pictures: as many as fit, within these bounds."""
@@ -57,19 +60,20 @@ def calibrate(
     error = relative_error(heads, simulate(best.quantized, sample))
     say(f"ranges: error at the heads {error:.2e}")
 
-    def consider(step: str, rival_graph: QuantGraph) -> bool:
+    def consider(step: str, rival_graph: QuantGraph, worth: float = 1.0) -> bool:
         nonlocal best, error
         rival = observe(rival_graph, scheme, pictures, config)
         rival_error = relative_error(heads, simulate(rival.quantized, sample))
-        say(f"{step}: {rival_error:.2e}" + ("" if rival_error < error else ", not kept"))
-        if kept := rival_error < error:
+        kept = rival_error < worth * error
+        say(f"{step}: {rival_error:.2e}" + ("" if kept else ", not kept"))
+        if kept:
             best, error = rival, rival_error
         return kept
 
     if config.silence:
         quieter, silenced = silence(graph, sample, scheme)
         words = f"{silenced} channel{'s' if silenced != 1 else ''} of noise silenced"
-        if silenced and consider(words, quieter):
+        if silenced and consider(words, quieter, _SILENCE_WORTH):
             graph = quieter
     if config.equalize and equalizable(graph):
         consider("equalised", equalize(graph, channel_peaks(graph, pictures), scheme))
