@@ -10,8 +10,9 @@ files scored on LiteRT:
 * activation: ReLU6 or ReLU;
 * calibration: 100 letterboxed train pictures, or 20 stretched pictures of another data set.
 
-The quantiser is the plain one of such tutorials (min/max, no equalisation, no bias correction); the last
-column shows edgectl's own on the same network. Prints one Markdown table, medians over the seeds.
+The quantiser is the plain one of such tutorials (min/max, no equalisation, no bias correction, dead
+channels left); the last column shows edgectl's own on the same network. Prints one Markdown table,
+medians over the seeds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ from edgectl.export.stages import export_model
 from edgectl.plugins.registry import Registry, build_registry
 from edgectl.types import PreprocessSpec
 
-PLAIN = ["quant.observer=minmax", "quant.equalize=false", "quant.bias_correction=false"]
+PLAIN = [
+    "quant.observer=minmax",
+    "quant.equalize=false",
+    "quant.bias_correction=false",
+    "quant.silence=false",
+]
 NO_LIMIT = "quant.max_drop=1.0"
 
 
