@@ -23,9 +23,9 @@ def report(
     session: Session = ctx.obj
 
     from edgectl.report.html import write_report
-    from edgectl.train.rundir import latest_run
+    from edgectl.train.rundir import latest_run, through_latest
 
-    path = write_report(run or latest_run().path, out)
+    path = write_report(through_latest(run) if run else latest_run().path, out)
     session.data = {"report": str(path), "bytes": path.stat().st_size}
     if not session.json:
         session.say(str(path))

@@ -191,10 +191,11 @@ def resumed(
     """A run from its ``last.pt`` on, with the configuration it began with."""
     from edgectl.config.schema import RunConfig
     from edgectl.train.checkpoint import Checkpoint
-    from edgectl.train.rundir import RunDirectory
+    from edgectl.train.rundir import RunDirectory, through_latest
 
     if name is not None:
         raise UsageError("a resumed run keeps its name", where="--name", fix="leave --name out")
+    run = through_latest(run)
     directory = RunDirectory(run)
     if not directory.last.is_file():
         raise UsageError(

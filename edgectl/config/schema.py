@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -70,6 +71,11 @@ class AugmentConfig(StrictModel):
     translate: Probability = 0.1
     rotate: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
     """Half range, degrees."""
+    window: tuple[Share, Share] = (1.0, 1.0)
+    """Height and width of a sample as shares of the input's. Networks that see no further than their
+    receptive field learn as much from a part, and a letterboxed photograph fills two thirds of a square."""
+    repeats: Positive = 1
+    """Samples made of each picture an epoch (Hoffer et al., 2020, arXiv:1901.09335)."""
 
 
 class ClassifyConfig(StrictModel):

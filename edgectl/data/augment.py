@@ -23,6 +23,8 @@ _MIN_SIDE = 2.0
 # four tiles share the window: pictures are drawn smaller, so that each still shows whole objects
 _TILE_ZOOM = 0.75
 _COLOUR_SHARE = 0.8
+_GRAIN = 32
+"""Sides of a sample smaller than the input are multiples of this: strides divide it."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,16 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One training sample around picture ``index`` of ``count``.
 
-    Returns (rows, columns, 3) uint8, (N, 4) float32 boxes in its pixels, (N,) int64 labels.
+    Returns (rows, columns, 3) uint8 of :func:`sample_size`, (N, 4) float32 boxes in its pixels, (N,)
+    int64 labels.
     """
-    rows, columns = spec.input_size
+    rows, columns = sample_size(spec, config)
     out = np.empty((rows, columns, 3), np.uint8)
     if mosaic and rng.random() < config.mosaic:
         chosen = [index, *(int(i) for i in rng.integers(count, size=3))]
         parts = [
             place(pictures(i), window, spec, config, rng, out, zoom=_TILE_ZOOM)
-            for i, window in zip(chosen, _quarters(spec.input_size, rng), strict=True)
+            for i, window in zip(chosen, _quarters((rows, columns), rng), strict=True)
         ]
     else:
         window = Window(0, 0, columns, rows)
@@ -68,6 +71,15 @@ def augment(
     if config.blur and rng.random() < config.blur:
         out = np.asarray(cv2.GaussianBlur(out, (3, 3), 0), np.uint8)
     return out, boxes, labels
+
+
+def sample_size(spec: PreprocessSpec, config: AugmentConfig) -> Size:
+    """(rows, columns) of training samples: the input's, or the part of it that ``window`` asks for."""
+    rows, columns = (
+        side if share == 1.0 else min(side, max(_GRAIN, round(side * share / _GRAIN) * _GRAIN))
+        for side, share in zip(spec.input_size, config.window, strict=True)
+    )
+    return rows, columns
 
 
 def _quarters(size: Size, rng: np.random.Generator) -> list[Window]:

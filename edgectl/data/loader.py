@@ -56,7 +56,8 @@ class PictureBatch:
 class TrainLoader:
     """Shuffled, augmented batches; every epoch has the same number of full ones.
 
-    A set smaller than a batch is gone through more than once. ``batch`` is one process's; ``shard``
+    A set smaller than a batch is gone through more than once, and so is every set where
+    ``config.repeats`` asks for it. ``batch`` is one process's; ``shard``
     says which.
 
     Raises:
@@ -77,7 +78,7 @@ class TrainLoader:
             raise DataError("no pictures to train on", fix="check the training split")
         self._cache, self._spec, self._config = cache, spec, config
         self._batch, self._seed, self._shard = batch, seed, shard
-        self.steps_per_epoch = shard.steps(len(cache), batch)
+        self.steps_per_epoch = shard.steps(len(cache) * config.repeats, batch)
 
     def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
         """``epoch`` counts from 0. Closing the iterator stops the thread behind it."""

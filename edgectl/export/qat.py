@@ -132,7 +132,9 @@ def _train(
     # the last polish wants pictures like those the device will see
     calm = config.model_copy(
         update={
-            "augment": config.augment.model_copy(update={"mosaic": qat.mosaic}),
+            "augment": config.augment.model_copy(
+                update={"mosaic": qat.mosaic, "window": (1.0, 1.0), "repeats": 1}
+            ),
             "classify": config.classify.model_copy(
                 update={"randaugment": 0, "mixup": 0.0, "cutmix": 0.0}
             ),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.train.rundir import LATEST, RUNS, RunDirectory, latest_run
+from edgectl.train.rundir import RUNS, RunDirectory, latest_run, through_latest
 
 Kind = Literal["run", "checkpoint", "artifact", "file"]
 
@@ -24,17 +24,17 @@ class ModelLocation:
 
 
 def resolve_model(model: Path | None, *, root: Path = RUNS) -> ModelLocation:
-    """Finds what to open. None takes the latest run of the project, and so does ``runs/latest``.
+    """Finds what to open. None takes the latest run of the project, and so does ``runs/latest``, which may
+    also stand at the head of a path.
 
     Raises:
         UsageError: nothing there, or a directory that is neither a run nor an artifact.
         ArtifactError: a run without a checkpoint.
     """
-    if model is not None and model.name == LATEST and model.is_file():
-        root, model = model.parent, None
     if model is None:
         run = latest_run(root)
         return ModelLocation("run", _chosen(run), run)
+    model = through_latest(model)
     if not model.exists():
         raise UsageError(
             "no such file or directory",

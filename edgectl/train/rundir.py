@@ -144,6 +144,17 @@ def latest_run(root: Path = RUNS) -> RunDirectory:
     return RunDirectory(path)
 
 
+def through_latest(path: Path) -> Path:
+    """``runs/latest`` and what lies under it, as a path that exists on the disk; other paths unchanged.
+
+    Raises UsageError where the run it names was deleted.
+    """
+    for pointer in (path, *path.parents):
+        if pointer.name == LATEST and pointer.is_file():
+            return latest_run(pointer.parent).path / path.relative_to(pointer)
+    return path
+
+
 def _named(parent: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise UsageError(

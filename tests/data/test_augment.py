@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.augment import Window, augment, jitter_colour, warp_boxes
+from edgectl.data.augment import Window, augment, jitter_colour, sample_size, warp_boxes
 from edgectl.data.cache import Picture
 from edgectl.types import PreprocessSpec
 
@@ -161,3 +161,32 @@ def test_pictures_without_boxes() -> None:
             0, lambda _: empty, 1, SPEC, AugmentConfig(), np.random.default_rng(3), mosaic=mosaic
         )
         assert boxes.shape == (0, 4) and labels.shape == (0,)
+
+
+def test_a_window_shows_a_part_at_the_scale_of_the_whole() -> None:
+    config = PLAIN.model_copy(
+        update={"window": (0.67, 1.0), "scale": (1.0, 1.0), "flip": 0.0, "translate": 0.0}
+    )
+    picture = marked(96, 128, 1)
+    size = picture.boxes_xyxy[0, 2:] - picture.boxes_xyxy[0, :2]
+    whole = 0
+    for i in range(100):
+        for mosaic in (False, True):
+            settings = config.model_copy(update={"mosaic": float(mosaic)})
+            rng = np.random.default_rng(i)
+            out, boxes, _ = augment(0, lambda _: picture, 1, SPEC, settings, rng, mosaic=mosaic)
+            assert out.shape == (64, 128, 3)
+            if len(boxes) and not mosaic:
+                np.testing.assert_allclose(boxes[0], extent(out, 1), atol=1.0)
+                whole += bool(np.allclose(boxes[0, 2:] - boxes[0, :2], size))
+    assert whole > 10
+
+
+def test_sides_of_a_window_are_those_strides_divide() -> None:
+    def size(input_size: tuple[int, int], window: tuple[float, float]) -> tuple[int, int]:
+        return sample_size(PreprocessSpec(input_size), PLAIN.model_copy(update={"window": window}))
+
+    assert size((192, 192), (0.67, 1.0)) == (128, 192)
+    assert size((320, 240), (0.67, 0.67)) == (224, 160)
+    assert size((40, 24), (0.5, 0.5)) == (32, 24), "never larger than the input"
+    assert size((40, 24), (1.0, 1.0)) == (40, 24)

@@ -77,6 +77,20 @@ def test_incomplete_batch_is_dropped_and_a_small_set_wraps(samples: tuple[Sample
     assert len(only.pictures) == 8 and set(only.indices) == {0, 1, 2}
 
 
+def test_repeats_show_every_picture_again_and_differently(samples: tuple[Sample, ...]) -> None:
+    config = AugmentConfig(repeats=2, window=(0.5, 1.0))
+    twice = TrainLoader(PictureCache(samples, SPEC), SPEC, config, batch=4, seed=0)
+    batches = list(twice.epoch(0, total_epochs=1))
+    assert twice.steps_per_epoch == len(batches) == 2 * loader(samples).steps_per_epoch
+    assert sorted(i for b in batches for i in b.indices) == sorted([*range(len(samples))] * 2)
+    seen: dict[int, list[torch.Tensor]] = {}
+    for b in batches:
+        assert b.pictures.shape == (4, 3, 32, 96)
+        for i, picture in zip(b.indices, b.pictures, strict=True):
+            seen.setdefault(i, []).append(picture)
+    assert not any(torch.equal(*pictures) for pictures in seen.values())
+
+
 def test_mosaic_stops_for_the_last_epochs(samples: tuple[Sample, ...]) -> None:
     config = AugmentConfig(
         mosaic=1.0, mosaic_off_fraction=0.5, flip=0, hue=0, saturation=0, value=0

@@ -80,3 +80,7 @@ def test_the_pointer_to_the_latest_run_is_a_model_like_its_run(tmp_path):
     run.last.write_bytes(b"x")
     assert resolve_model(tmp_path / "latest").path == run.last
     assert resolve_model(tmp_path / "latest").kind == "run"
+    inside = resolve_model(tmp_path / "latest" / "checkpoints" / "last.pt")
+    assert (inside.kind, inside.path) == ("checkpoint", run.last)
+    with pytest.raises(UsageError, match="no such file"):
+        resolve_model(tmp_path / "latest" / "checkpoints" / "other.pt")

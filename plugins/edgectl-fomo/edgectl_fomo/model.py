@@ -51,7 +51,9 @@ class FomoFamily:
     config_type: ClassVar[type[FomoConfig]] = FomoConfig
 
     def presets(self, variant: str) -> dict[str, Any]:
-        """A recipe for hundreds of pictures: small batches, strong zoom, a high learning rate."""
+        """A recipe for hundreds of pictures: small batches, strong zoom, a high learning rate, and two
+        samples of each picture an epoch. At stride 8 a cell sees 59 pixels, so two thirds of the input
+        are enough to learn from."""
         return {
             "model": dict(_MODELS[variant]),
             "train": {
@@ -69,6 +71,8 @@ class FomoFamily:
                 "value": 0.6,
                 "grey": 0.1,
                 "blur": 0.1,
+                "window": [0.67 if _MODELS[variant]["stages"] == 3 else 1.0, 1.0],
+                "repeats": 2,
             },
             "qat": {"batch": 8},
         }
