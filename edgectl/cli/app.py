@@ -6,8 +6,10 @@ they load neither torch nor a plugin's heavy modules.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -146,8 +148,13 @@ def run(argv: Sequence[str]) -> int:
         return _report(session, e)
     except KeyboardInterrupt as e:
         return _report(session, e)
+    except SystemExit as e:
+        # Rich's answer to a reader that has gone
+        if not isinstance(e.__context__, BrokenPipeError):
+            raise
+        return _report(session, e.__context__)
     if session.json and session.data is not None:
-        session.print_document(None)
+        return _deliver(session, None, 0)
     return 0
 
 
@@ -156,10 +163,32 @@ def _report(session: Session, error: BaseException) -> int:
     if session.debug:
         traceback.print_exception(error)
     if message:
-        session.fail(message, fix)
+        with contextlib.suppress(OSError):  # nowhere left to say it; the exit code still does
+            session.fail(message, fix)
     if session.json and status:
-        session.print_document({"code": code, "exit": status, "message": message, "fix": fix})
+        document = {"code": code, "exit": status, "message": message, "fix": fix}
+        return _deliver(session, document, status)
     return status
+
+
+def _deliver(session: Session, error: dict[str, Any] | None, status: int) -> int:
+    """Prints the document and returns the exit code: 1 where a success could not be told."""
+    try:
+        session.print_document(error)
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as e:
+        _silence_stdout()
+        with contextlib.suppress(OSError):
+            session.fail(f"the JSON document could not be written: {e.strerror}", None)
+        return status or 1
+    return status
+
+
+def _silence_stdout() -> None:
+    """What is left in its buffer must not raise once more when the interpreter ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> tuple[str, str | None, str, int]:
@@ -172,7 +201,7 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
         return "interrupted", None, "E-INTERRUPTED", 130
     if isinstance(error, BrokenPipeError):
         # the reader has gone (for example `| head`): not a failure, and nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         return "", None, "E-PIPE", 0
     usage = typer.BadParameter.__mro__[1]
     if isinstance(error, usage):
@@ -187,4 +216,8 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
 
 def main() -> None:
     """Entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal without UTF-8 shows question marks in place of dashes and dots
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))

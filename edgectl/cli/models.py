@@ -73,6 +73,7 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
         if newest is not None:
             location = resolve_model(newest)
     if location.kind != "artifact":
+        _require_float(location)
         checkpoint = Checkpoint.load(location.path)
         with made_with(checkpoint.versions):
             family = open_family(registry, checkpoint.family)
@@ -81,6 +82,18 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     with made_with(artifact.manifest["tools"]):
         family = open_family(registry, str(artifact.manifest["family"]))
     return OpenModel(location, family, _origin(artifact, family), artifact)
+
+
+def _require_float(location: ModelLocation) -> None:
+    run = location.run
+    origin = run.float_model if run is not None and location.path == run.last else None
+    if origin is not None:
+        assert run is not None
+        raise UsageError(
+            "a run of qat holds integers, and wrote its file when it had trained them",
+            where=str(run.path),
+            fix=f"eval, bench and deploy take {run.path}; for the float network name {origin}",
+        )
 
 
 def _newest_artifact(location: ModelLocation) -> Path | None:

@@ -89,14 +89,17 @@ def record(
         log.append("epoch", **vars(epoch))
     with replacing_file(run.last) as f:
         torch.save(state_of(result.quantized), f)
-    scored = result.artifact.manifest["metrics"]
-    run.write_metrics(
-        {"schema": "edgectl-metrics/1", "float": scored["float"], "file": scored["file"]}
-    )
+    scored = result.artifact.manifest.get("metrics")
+    if scored is not None:
+        run.write_metrics(
+            {"schema": "edgectl-metrics/1", "float": scored["float"], "file": scored["file"]}
+        )
 
 
 def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:
     """``data`` of ``qat --json``."""
+    manifest = result.artifact.manifest
+    scored = manifest.get("metrics")
     pictures = sum(e.images_per_second for e in result.epochs) / len(result.epochs)
     return {
         "run": str(run.path),
@@ -105,8 +108,8 @@ def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:
         "epochs": len(result.epochs),
         "seconds": round(result.seconds, 2),
         "images_per_second": round(pictures, 1),
-        "metrics": result.artifact.manifest["metrics"]["file"]["metrics"],
+        "metrics": scored["file"]["metrics"] if scored is not None else {},
         "artifact": str(result.artifact.directory),
-        "parity": result.artifact.manifest["parity"],
-        "gate": result.artifact.manifest["gate"],
+        "parity": manifest["parity"],
+        "gate": manifest.get("gate"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -51,7 +52,7 @@ class Session:
             console.print(f"  [cyan]fix:[/cyan] {_escape(fix)}", highlight=False, soft_wrap=True)
 
     def print_document(self, error: dict[str, Any] | None) -> None:
-        """The one document of ``--json``."""
+        """The one document of ``--json``. Raises OSError where it cannot be written."""
         document = {
             "schema": SCHEMA,
             "command": self.command,
@@ -60,6 +61,8 @@ class Session:
             "warnings": self.warnings,
             "error": error,
         }
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
         sys.stdout.write(json.dumps(document, default=str, allow_nan=False) + "\n")
         sys.stdout.flush()
 

@@ -94,11 +94,13 @@ def machine_layer() -> Layer:
 def file_layer(path: Path) -> Layer:
     """Raises ConfigError with the line when the file is not TOML."""
     try:
-        return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+        return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as e:
         raise ConfigError(f"cannot be read: {e.strerror}", where=str(path)) from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"not TOML: {e}", where=str(path)) from e
+        raise ConfigError(
+            f"not TOML: {e}", where=str(path), fix="'edgectl init' writes a file to start from"
+        ) from e
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:

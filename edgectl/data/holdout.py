@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from edgectl.data.index import Sample
 
 _FEWEST = 4
 """Held-back pictures below which a choice made on them is noise."""
+_PASSES = 4
 
 
 def split_holdout(
@@ -33,25 +34,48 @@ def split_holdout(
     )
     start = rng.random()
     held = [by_objects[int((k + start) * len(samples) / count)] for k in range(count)]
-    for label in _rarest_first(samples):
-        holders = [i for i in by_objects if label in samples[i].class_labels()]
-        # a picture with its only class is worth more in training; one with many objects is not
-        whole = samples[holders[0]].image_label is not None
-        if len(holders) >= 2 and not any(i in held for i in holders):
-            _swap_in(held, holders, samples)
-        elif (whole or len(holders) >= 2) and all(i in held for i in holders):
-            held.remove(holders[0])
+    holders = {
+        label: [i for i in by_objects if label in samples[i].class_labels()]
+        for label in _rarest_first(samples)
+    }
+    # mending one class may harm another where every exchange does: then once more
+    for _ in range(_PASSES):
+        if not _mend(held, holders, samples):
+            break
     chosen = set(held)
     kept = tuple(s for i, s in enumerate(samples) if i not in chosen)
     return kept, tuple(samples[i] for i in sorted(chosen))
 
 
-def _swap_in(held: list[int], holders: Sequence[int], samples: Sequence[Sample]) -> None:
-    """Replaces the held picture most like a holder in its number of objects."""
-    _, new, old = min(
-        (abs(len(samples[a].labels) - len(samples[b].labels)), a, b) for a in holders for b in held
-    )
-    held[held.index(old)] = new
+def _mend(held: list[int], holders: Mapping[int, Sequence[int]], samples: Sequence[Sample]) -> bool:
+    """Brings every class to both sides, rarest first; returns whether anything was exchanged."""
+    mended = False
+    for having in holders.values():
+        inside = {label: sum(i in held for i in h) for label, h in holders.items()}
+
+        def torn(new: int | None, old: int, inside: Mapping[int, int] = inside) -> int:
+            """Classes that exchanging the held picture ``old`` for ``new`` leaves on one side only."""
+            come = set() if new is None else set(samples[new].class_labels().tolist())
+            go = set(samples[old].class_labels().tolist())
+            last = sum(inside[c] == 1 and len(holders[c]) >= 2 for c in go - come)
+            return last + sum(inside[c] + 1 == len(holders[c]) >= 2 for c in come - go)
+
+        found = sum(i in held for i in having)
+        # a picture with its only class is worth more in training; one with many objects is not
+        whole = samples[having[0]].image_label is not None
+        if len(having) >= 2 and not found:
+            # in place of the held picture most like it in its number of objects
+            _, _, new, old = min(
+                (torn(a, b), abs(len(samples[a].labels) - len(samples[b].labels)), a, b)
+                for a in having
+                for b in held
+            )
+            held[held.index(old)] = new
+            mended = True
+        elif (whole or len(having) >= 2) and found == len(having):
+            held.remove(min(having, key=lambda i: torn(None, i)))
+            mended = True
+    return mended
 
 
 def _rarest_first(samples: Sequence[Sample]) -> list[int]:

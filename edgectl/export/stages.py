@@ -23,7 +23,7 @@ from edgectl.export.manifest import provenance
 from edgectl.export.parity import graph_parity, parity_pictures, raw_heads, runtime_parity
 from edgectl.export.request import ExportRequest
 from edgectl.export.trained import TrainedModel, nchw
-from edgectl.export.verdict import measured, require_gate
+from edgectl.export.verdict import can_measure, measured, require_gate
 from edgectl.protocols import Backend, Packager, Progress, Remarker
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
@@ -158,7 +158,7 @@ def export_model(
         manifest["tensors"] = request.backend.describe(files[0])
         (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
         write_manifest(directory, manifest)
-        if request.index is not None:
+        if can_measure(request):
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from edgectl.config.schema import RunConfig
@@ -72,11 +73,20 @@ def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
     """Builds the family's network and loads the checkpoint's weights, every tensor of them.
 
     Raises:
-        ArtifactError: the weights do not fit the network.
-        ConfigError: the stored configuration is no longer valid.
+        ArtifactError: the weights do not fit the network, or the stored configuration is not one of this
+            version and family.
     """
-    config = RunConfig.model_validate(checkpoint.config, strict=False)
-    model_config = family.config_type.model_validate(config.model, strict=False)
+    try:
+        config = RunConfig.model_validate(checkpoint.config, strict=False)
+        model_config = family.config_type.model_validate(config.model, strict=False)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise ArtifactError(
+            f"not a configuration of {checkpoint.family}: "
+            f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}",
+            where=str(path),
+            fix="train again with this version, or use the version that wrote it",
+        ) from e
     model = family.build(model_config, num_classes=len(checkpoint.classes))
     try:
         model.load_state_dict(checkpoint.weights)

@@ -23,7 +23,7 @@ from edgectl.export.manifest import provenance
 from edgectl.export.parity import parity_pictures, runtime_parity
 from edgectl.export.request import ExportRequest
 from edgectl.export.runtime import file_on
-from edgectl.export.verdict import measured, require_gate
+from edgectl.export.verdict import can_measure, measured, require_gate
 from edgectl.protocols import Balanced, Progress, VendorBackend
 from edgectl.types import BackendInfo, ToolInfo
 from edgectl.vendor.network import ONNX_FILE, Network, Plan
@@ -126,7 +126,7 @@ def export_network(
         )
         (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
         write_manifest(directory, manifest)
-        if request.index is not None:
+        if can_measure(request):
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
@@ -196,7 +196,7 @@ def _parity(
     first = reports[ONNX_RUNTIME]
     worst = float(first["runtimes"].get(ONNX_RUNTIME, {}).get("heads_max_abs", 0.0))
     span = max(1.0, *(float(h.abs().max()) for h in heads))
-    if worst > _ONNX_TOLERANCE * span:
+    if not worst <= _ONNX_TOLERANCE * span:  # not a number is wrong too
         raise GateFailedError(
             f"the ONNX file differs from the trained network by {worst:.2g}",
             fix="please report this with the run directory",

@@ -12,6 +12,12 @@ from edgectl.export.request import ExportRequest
 from edgectl.metrics.tasks import MAIN_METRIC
 
 
+def can_measure(request: ExportRequest[Any]) -> bool:
+    """Whether there are labelled pictures to score on: training allows sets without *valid*."""
+    split = request.trained.config.data.valid_split
+    return request.index is not None and bool(request.index.splits.get(split))
+
+
 def measured(request: ExportRequest[Any], directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Float and file on valid, each beside the sha256 of what was measured, and the verdict."""
     assert request.index is not None

@@ -80,13 +80,18 @@ class SscmaCells:
 
 
 def count_cells(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """One batch: (B, rows, columns) winning channels each -> [TP, FP, FN]."""
-    side = predicted.shape[1]
+    """One batch: (B, rows, columns) winning channels each -> [TP, FP, FN].
+
+    SSCMA holds the batch index against the number of rows, too; on square grids, which are all it
+    has, nothing else differs.
+    """
+    pictures, rows, columns = predicted.shape
+    limits = (min(pictures, rows), rows, columns)
     true = true.copy()
     for t in np.argwhere(true > 0).tolist():
         for offset in _OFFSETS:
             site = (t[0] + offset[0], t[1] + offset[1], t[2] + offset[2])
-            if min(site) < 0 or max(site) >= side:
+            if min(site) < 0 or any(i >= n for i, n in zip(site, limits, strict=True)):
                 continue
             # the target may have been overwritten through an earlier neighbour: read it each time
             label = true[t[0], t[1], t[2]]

@@ -11,12 +11,15 @@ from torch import Tensor
 
 
 def sqnr_db(ref: Tensor | np.ndarray, test: Tensor | np.ndarray) -> float:
-    """10 log10(sum ref^2 / sum (ref - test)^2), in decibels; infinite when they are equal."""
+    """10 log10(sum ref^2 / sum (ref - test)^2), in decibels; infinite when they are equal,
+    minus infinity where ``test`` is not finite."""
     r = torch.as_tensor(ref).detach().double()
     noise = float((r - torch.as_tensor(test).detach().double()).square().sum())
     signal = float(r.square().sum())
     if noise == 0.0:
         return math.inf
+    if not math.isfinite(noise):
+        return -math.inf
     return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf
 
 

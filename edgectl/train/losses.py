@@ -43,7 +43,7 @@ class LossMeter:
             return
         names = list(self._pending[0])
         table = torch.stack([torch.stack([step[n] for step in self._pending]) for n in names])
-        for name, values in zip(names, self._processes.mean(table).double(), strict=True):
+        for name, values in zip(names, self._processes.mean(table).cpu().double(), strict=True):
             bad = (~values.isfinite()).nonzero()
             if len(bad):
                 raise non_finite(name, self._epoch, self._steps + int(bad[0]) + 1)

@@ -31,7 +31,9 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
         )
     # read anew, so that a key this version has added stands at its default
     stored = RunConfig.model_validate(checkpoint.config, strict=False)
-    before, now = (_flat(c.model_dump(mode="json")) for c in (stored, setup.config))
+    before, now = (
+        _flat(c.model_dump(mode="json", exclude={"tools"})) for c in (stored, setup.config)
+    )
     changed = sorted(
         key
         for key in before.keys() | now.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,15 @@ class RunDirectory:
     def provenance(self) -> Path:
         """Versions, machine, seed, data, command."""
         return self.path / "provenance.json"
+
+    @property
+    def float_model(self) -> str | None:
+        """Of a run of ``qat``, whose weights are integers: the model it began with."""
+        try:
+            document = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return str(document["from"]) if isinstance(document, dict) and "from" in document else None
 
     @property
     def splits(self) -> Path:

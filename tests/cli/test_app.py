@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -202,3 +203,34 @@ def test_parse_size(text, size):
 def test_not_a_size(text):
     with pytest.raises(UsageError):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("models --json >/dev/full", 1),
+        ("models --json >&-", 1),
+        ("models --json | true", 0),
+        ("models | true", 0),
+        ("eval /nope --json >/dev/full", 2),
+        ("eval /nope --json | true", 2),
+        ("eval /nope 2>/dev/full", 2),
+    ],
+)
+def test_output_nobody_can_take_is_no_traceback(line, code):
+    shell = f"set -o pipefail; {sys.executable} -m edgectl {line}"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr and "Exception ignored" not in result.stderr
+
+
+def test_a_terminal_without_utf8():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for words in (["--help"], ["models"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "edgectl", *words],
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr

@@ -41,6 +41,22 @@ def test_holdout_covers_the_classes_on_both_sides(seed: int) -> None:
         assert order == sorted(order)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_every_class_of_two_pictures_is_on_both_sides(seed: int) -> None:
+    """Also where bringing one class over takes another's only picture away."""
+    rng = np.random.default_rng(seed)
+    samples = [
+        sample(f"{i}.jpg", rng.integers(8, size=rng.integers(1, 4)).tolist()) for i in range(30)
+    ]
+    kept, held = split_holdout(samples, 0.15, seed)
+    assert len(kept) + len(held) == 30 and held
+    for label in range(8):
+        having = sum(label in s.labels for s in samples)
+        sides = [any(label in s.labels for s in side) for side in (kept, held)]
+        assert having < 2 or sides[0], "never only held back"
+        assert having < 6 or all(sides)
+
+
 def test_holdout_is_a_matter_of_the_seed() -> None:
     splits = [tuple(s.path for s in split_holdout(COMMON, 0.2, seed)[1]) for seed in (0, 0, 1)]
     assert splits[0] == splits[1] != splits[2]

@@ -129,6 +129,27 @@ def test_qat(here, capsys):
     code, scored = document(capsys, "eval", data["run"])
     assert code == 0
     assert scored["data"]["metrics"]["f1"] == data["metrics"]["f1"]
+    for words in (
+        ["export", "--backend", "tflite"],
+        ["export", data["run"], "--backend", "tflite"],
+    ):
+        code, refused = document(capsys, *words)
+        assert code == 2, "its integers are in its file already"
+        assert RUN in refused["error"]["fix"]
+
+
+def test_a_set_without_validation_pictures_is_exported_and_trained_on(here, capsys, tmp_path):
+    """What training accepts, the rest of the line accepts: parity on calibration pictures, no score."""
+    shutil.copytree(here / "set" / "train", tmp_path / "bare" / "train")
+    data = ["--data", str(tmp_path / "bare"), "--imgsz", "64", "--weights", "none"]
+    code, trained = document(capsys, "train", "fomo", *data, "--epochs", "1", "--name", "bare")
+    assert code == 0
+    code, exported = document(capsys, "export", trained["data"]["run"], "--backend", "tflite")
+    assert code == 0 and exported["data"]["parity"]["graph"]["pictures"] > 0
+    assert exported["data"]["metrics"] is None or "file" not in exported["data"]["metrics"]
+    words = ["qat", trained["data"]["run"], "--backend", "tflite", "--epochs", "1"]
+    code, tuned = document(capsys, *words, "--name", "bare")
+    assert code == 0 and tuned["data"]["metrics"] == {}
 
 
 def test_qat_over_the_limit_is_recorded_and_fails(here, capsys, monkeypatch):

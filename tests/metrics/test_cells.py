@@ -37,3 +37,13 @@ def test_vector(name):
     true, predicted, picture, counts = VECTORS[name]
     result = count_cells(grid(predicted, picture, picture + 1), grid(true, picture, picture + 1))
     assert tuple(result) == counts
+
+
+@pytest.mark.parametrize("shape", [(2, 20, 12), (2, 12, 20)])
+def test_grids_that_are_not_square(shape):
+    """A hit beside the object counts in the last column as in the first, and nothing leaves the grid."""
+    last = shape[2] - 1
+    true, predicted = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for column, neighbour in ((last, last - 1), (0, 1)):
+        true[1, 5, column], predicted[1, 5, neighbour] = 1, 1
+    assert tuple(count_cells(predicted, true)) == (2, 0, 2)

@@ -22,7 +22,7 @@ def make() -> Checkpoint:
         classes=["mask", "no-mask"],
         input_size=(192, 160),
         preprocess={"input_size": [192, 160]},
-        outputs=[{"name": "cells"}],
+        outputs=[{"name": "cells", "kind": "cell_logits", "stride": 8, "channels": 3}],
         weights={"w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(7)},
         epoch=3,
         data={"name": "d", "fingerprint": {"train": "ab"}},
@@ -94,7 +94,7 @@ def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
         ({**vars(make()), "operating_point": None, "input_size": [192]}, "field 'input_size'"),
         ({**vars(make()), "operating_point": None, "input_size": "big"}, "field 'input_size'"),
         (
-            {**vars(make()), "operating_point": {"threshold": "x"}, "input_size": [8, 8]},
+            {**vars(make()), "operating_point": {"threshold": "x"}, "input_size": [192, 160]},
             "field 'operating_point'",
         ),
         (
@@ -107,6 +107,30 @@ def test_foreign_and_altered_files(tmp_path: Path, document: Any, message: str) 
     path = tmp_path / "x.pt"
     torch.save(document, path)
     with pytest.raises(ArtifactError, match=message):
+        Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("preprocess", {}),
+        ("preprocess", {"input_size": [192, 160], "mean": "x"}),
+        ("preprocess", {"input_size": [32, 32]}),
+        ("preprocess", {"input_size": [192, 160], "resize": "evil"}),
+        ("preprocess", {"input_size": [192, 160], "std": [0.0, 0.0, 0.0]}),
+        ("preprocess", {"input_size": [192, 160], "gamma": 2.2}),
+        ("outputs", []),
+        ("outputs", [{}]),
+        ("outputs", [{"name": "a", "kind": "b", "stride": -1, "channels": 3}]),
+        ("weights", {"w": torch.tensor([1.0, float("nan")])}),
+    ],
+)
+def test_damage_inside_a_field_is_found(tmp_path: Path, field: str, value: Any) -> None:
+    path = tmp_path / "x.pt"
+    make().save(path)
+    document = torch.load(path, weights_only=True)
+    torch.save({**document, field: value}, path)
+    with pytest.raises(ArtifactError, match=f"field '{field}'"):
         Checkpoint.load(path)
 
 

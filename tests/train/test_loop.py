@@ -22,6 +22,7 @@ from edgectl.train.checkpoint import Checkpoint
 from edgectl.train.events import read_events
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import EpochReport, LineReporter, Reporter, RunStart
+from edgectl.train.resume import check_resumable
 from edgectl.train.rundir import RunDirectory, create_run
 
 
@@ -150,6 +151,19 @@ def test_resume_refuses_another_plan_or_other_data(tiny: ModuleType, whole: RunD
         Trainer(dataclasses.replace(tiny.make_setup(), data=changed)).fit(whole, last)
     with pytest.raises(EdgectlError, match="no training state"):
         Trainer(tiny.make_setup()).fit(whole, Checkpoint.load(whole.best))
+
+
+def test_compilers_are_facts_of_a_machine_not_of_a_run(
+    tiny: ModuleType, whole: RunDirectory
+) -> None:
+    import dataclasses
+
+    from edgectl.config.schema import ToolConfig
+
+    setup = tiny.make_setup()
+    tools = {"compiler": ToolConfig(command="/opt/compiler")}
+    moved = dataclasses.replace(setup, config=setup.config.model_copy(update={"tools": tools}))
+    check_resumable(Checkpoint.load(whole.last), moved, whole)
 
 
 def test_a_diverged_run_names_epoch_and_step(tiny: ModuleType, tmp_path: Path) -> None:

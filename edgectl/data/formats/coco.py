@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ def _objects(
 
 def _area(noted: Any, of_box: float) -> float:
     """The area the file gives, usually a mask's; many tools write none, or 0."""
-    if isinstance(noted, int | float) and math.isfinite(noted) and noted > 0:
+    if isinstance(noted, int | float) and 0 < noted <= sys.float_info.max:
         return float(noted)
     return of_box
 
@@ -233,7 +234,7 @@ def _key(value: Any) -> int | float | str:
 def _numbers(bbox: Any, file: str, path: Path) -> list[float]:
     try:
         box = [float(v) for v in bbox]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         box = []
     if len(box) != 4 or not all(math.isfinite(v) for v in box):
         raise DataError(

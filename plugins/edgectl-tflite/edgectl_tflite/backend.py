@@ -115,11 +115,18 @@ class TfliteBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_tflite.deploy`. Raises UsageError for a converted archive."""
+        """See :mod:`edgectl_tflite.deploy`. Raises UsageError for a converted archive, and for a file that
+        is not int8."""
         if converted is not None:
             raise UsageError(
                 f"{board.name} takes the file as it is; no online converter is involved",
                 where="--converted",
+            )
+        if manifest["precision"] != "int8":
+            raise UsageError(
+                f"{board.name} is fed int8; this file is {manifest['precision']}",
+                where=str(artifact),
+                fix="edgectl export --backend tflite --precision int8",
             )
         write_board_files(artifact / str(manifest["model"]), manifest, directory)
 

@@ -53,6 +53,7 @@ def bundle(nets: SimpleNamespace, tmp_path: Path) -> SimpleNamespace:
     )
     manifest: dict[str, Any] = {
         "model": model.name,
+        "precision": "int8",
         "preprocess": PreprocessSpec((16, 24)).to_dict(),
         "outputs": [s.to_dict() for s in specs],
         "classes": ["mask", 'say "no"'],
@@ -87,6 +88,13 @@ def test_the_files_compile_and_hold_the_model(bundle: SimpleNamespace) -> None:
     for byte in data:
         checksum = (checksum * 31 + byte) % 2**32
     assert told == f'{len(data)} {checksum} 16 24 cells -128 {1 / 256:.9g} say "no"\n'
+
+
+def test_a_microcontroller_is_not_given_floats(bundle: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fed int8"):
+        BACKEND.deploy(
+            tmp_path, {**bundle.manifest, "precision": "fp32"}, BOARD, tmp_path, converted=None
+        )
 
 
 def test_no_converter_is_involved(bundle: SimpleNamespace, tmp_path: Path) -> None:
