@@ -162,6 +162,8 @@ def export_model(
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
+        else:
+            progress("not scored: no labelled pictures to score on")
     require_gate(
         manifest, request.out, f"edgectl qat --backend {info.name}, or more calibration pictures"
     )

@@ -130,6 +130,8 @@ def export_network(
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
+        else:
+            progress("not scored: no labelled pictures to score on")
     require_gate(manifest, request.out, "more calibration pictures, or a higher precision")
     return open_artifact(request.out), absent
 

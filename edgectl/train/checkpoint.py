@@ -162,6 +162,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file says that it is a checkpoint of edgectl's, of whatever version or health."""
+    try:
+        schema = _read(path).get("schema")
+    except ArtifactError:
+        return False
+    return isinstance(schema, str) and schema.startswith("edgectl-checkpoint/")
+
+
 def _check_fields(document: dict[str, Any], path: Path) -> None:
     wrong = sorted(set(_TYPES) ^ set(document)) or [
         name for name, kinds in _TYPES.items() if not isinstance(document[name], kinds)

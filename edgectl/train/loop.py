@@ -34,7 +34,7 @@ from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch, TrainSetup
 from edgectl.train.state import Progress, restore, seed_epoch, seed_everything
 from edgectl.train.validation import Validator, Verdict
-from edgectl.train.weights import abridged, describe
+from edgectl.train.weights import abridged, describe, load_weights
 from edgectl.types import Targets
 
 # Reading a loss makes an accelerator wait; a diverged run may go on that many steps.
@@ -128,7 +128,7 @@ class _Sitting:
         model = setup.family.build(setup.model_config, num_classes=len(setup.classes))
         self.loaded: dict[str, Any] | None = None
         if setup.weights is not None and resume is None:
-            self.loaded = setup.family.load_weights(model, setup.model_config, setup.weights)
+            self.loaded = load_weights(setup, model, setup.weights)
         self.accelerator: Accelerator = build_accelerator(
             self.config, run.path, tensorboard=self.config.tensorboard, processes=processes
         )

@@ -9,10 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError
+from edgectl.nn.state import load_by_key
+from edgectl.train.checkpoint import Checkpoint, is_checkpoint
 from edgectl.train.files import replacing_file
-from edgectl.types import WeightsSource
+from edgectl.train.setup import TrainSetup
+from edgectl.types import PreprocessSpec, WeightsSource
 
 _TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
@@ -65,12 +70,47 @@ def _download(url: str, target: Path, warn: Callable[[str], None]) -> Path | Non
             urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response,  # noqa: S310 - https, ours
             replacing_file(target) as out,
         ):
+            size = 0
             while chunk := response.read(_CHUNK):
-                out.write(chunk)
+                size += out.write(chunk)
+            # read() ends without a word when the server hangs up
+            if size != int(response.headers.get("Content-Length", size)):
+                raise OSError("the connection broke")  # leaves no file: see replacing_file
     except (urllib.error.URLError, OSError) as e:
         warn(f"training from scratch: {url} cannot be reached ({e})")
         return None
     return target
+
+
+def load_weights(setup: TrainSetup, model: nn.Module, path: Path) -> dict[str, Any]:
+    """Into a fresh network: a checkpoint of edgectl's tensor by tensor, as it was trained; other files as
+    the family reads them.
+
+    Returns:
+        ``{"matched": n, "of": m, "missing": [names]}``.
+
+    Raises:
+        ArtifactError: not one tensor fits; a checkpoint of another family, or of pictures prepared in
+            another way.
+    """
+    if not is_checkpoint(path):
+        return setup.family.load_weights(model, setup.model_config, path)
+    checkpoint = Checkpoint.load(path)
+    if checkpoint.family != setup.family_name:
+        raise ArtifactError(
+            f"a checkpoint of {checkpoint.family}, not of {setup.family_name}",
+            where=str(path),
+            fix="--weights auto, none or a file of this family",
+        )
+    seen, sees = PreprocessSpec.from_dict(checkpoint.preprocess), setup.preprocess
+    if (seen.mean, seen.std, seen.channel_order) != (sees.mean, sees.std, sees.channel_order):
+        raise ArtifactError(
+            "its network saw pictures with another mean, deviation or order of channels",
+            where=str(path),
+            fix="train the same variant, with the settings of its config.resolved.toml",
+        )
+    fix = "train the same variant, or --weights none"
+    return load_by_key(model, checkpoint.weights, where=path, fix=fix)
 
 
 def describe(path: Path | None, loaded: Mapping[str, Any]) -> str:

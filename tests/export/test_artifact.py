@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edgectl.errors import ArtifactError
+from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.artifact import MANIFEST, open_artifact, replacing, write_manifest
 
 
@@ -69,3 +69,20 @@ def test_a_second_export_replaces_the_first(artifact):
         write_manifest(directory, {"backend": "toy", "model": "model.bin"})
     assert open_artifact(artifact).model_file.read_bytes() == b"new"
     assert [p.name for p in artifact.parent.iterdir()] == [artifact.name]
+
+
+def test_what_edgectl_did_not_make_is_never_replaced(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("keep")
+    for target in (mine, mine / "notes.txt"):
+        with pytest.raises(UsageError, match="did not make it"), replacing(target):
+            raise AssertionError("refused before any work")
+    assert (mine / "notes.txt").read_text() == "keep"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for content in ("one", "two"):
+        with replacing(empty) as directory:
+            (directory / "a").write_text(content)
+        assert (empty / "a").read_text() == content
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "mine"]

@@ -166,6 +166,23 @@ def test_compilers_are_facts_of_a_machine_not_of_a_run(
     check_resumable(Checkpoint.load(whole.last), moved, whole)
 
 
+def test_a_checkpoint_of_ones_own_is_where_training_starts(
+    tiny: ModuleType, whole: RunDirectory, tmp_path: Path
+) -> None:
+    """The family's reader, which rewrites foreign weights, is not asked: tiny's would raise."""
+    import dataclasses
+
+    setup = dataclasses.replace(tiny.make_setup(epochs=0), weights=whole.best)
+    run = create_run("tiny", root=tmp_path)
+    Trainer(setup).fit(run)
+    before, after = (Checkpoint.load(r.best).weights for r in (whole, run))
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    with pytest.raises(EdgectlError, match="not of other"):
+        Trainer(dataclasses.replace(setup, family_name="other")).fit(
+            create_run("tiny", root=tmp_path)
+        )
+
+
 def test_a_diverged_run_names_epoch_and_step(tiny: ModuleType, tmp_path: Path) -> None:
     run = create_run("tiny", root=tmp_path)
     with pytest.raises(EdgectlError) as e:
