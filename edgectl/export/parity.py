@@ -9,6 +9,7 @@ Three questions, answered on pictures the quantiser has not seen:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -179,13 +180,12 @@ def runtime_parity(
             "of": int(sum(a.size for a, _ in pairs)),
             "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
             "exact": name in info.exact,
-            "heads_max_abs": max(
-                (
+            "heads_max_abs": _largest(
+                [
                     float(np.abs(head.numpy() - y).max())
                     for s, head, y in zip(specs, heads, outputs, strict=True)
                     if not s.applied
-                ),
-                default=None,
+                ]
             ),
             "sqnr_db": {
                 s.name: _decibels(head, y)
@@ -193,6 +193,14 @@ def runtime_parity(
                 if not s.applied
             },
         }
+    gaps = {n: r["heads_max_abs"] for n, r in report["runtimes"].items()}
+    endless = [n for n, gap in gaps.items() if gap is not None and not math.isfinite(gap)]
+    if endless:
+        raise GateFailedError(
+            f"{', '.join(endless)}: the file's heads are not finite",
+            where=model_file.name,
+            fix="export with --precision fp32 and compare",
+        )
     wrong = [n for n, r in report["runtimes"].items() if r["exact"] and r["differing"]]
     if wrong:
         raise GateFailedError(
@@ -202,6 +210,11 @@ def runtime_parity(
             fix="please report this with the model file",
         )
     return report
+
+
+def _largest(gaps: list[float]) -> float | None:
+    """None of none; not a number where any of them is, which Python's own ``max`` may overlook."""
+    return float(np.max(gaps)) if gaps else None
 
 
 def _decibels(ref: Tensor, test: Tensor | np.ndarray) -> float:
