@@ -72,8 +72,9 @@ class AugmentConfig(StrictModel):
     rotate: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
     """Half range, degrees."""
     window: tuple[Share, Share] = (1.0, 1.0)
-    """Height and width of a sample as shares of the input's. Networks that see no further than their
-    receptive field learn as much from a part, and a letterboxed photograph fills two thirds of a square."""
+    """Height and width of a sample as shares of the input's, rounded up to multiples of 32. Networks
+    that see no further than their receptive field learn as much from a part, and a letterboxed
+    photograph fills two thirds of a square."""
     repeats: Positive = 1
     """Samples made of each picture an epoch (Hoffer et al., 2020, arXiv:1901.09335)."""
 

@@ -74,9 +74,9 @@ def augment(
 
 
 def sample_size(spec: PreprocessSpec, config: AugmentConfig) -> Size:
-    """(rows, columns) of training samples: the input's, or the part of it that ``window`` asks for."""
+    """(rows, columns) of training samples: the input's, or no less of it than ``window`` asks for."""
     rows, columns = (
-        side if share == 1.0 else min(side, max(_GRAIN, round(side * share / _GRAIN) * _GRAIN))
+        side if share == 1.0 else min(side, math.ceil(side * share / _GRAIN) * _GRAIN)
         for side, share in zip(spec.input_size, config.window, strict=True)
     )
     return rows, columns

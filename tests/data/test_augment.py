@@ -165,7 +165,7 @@ def test_pictures_without_boxes() -> None:
 
 def test_a_window_shows_a_part_at_the_scale_of_the_whole() -> None:
     config = PLAIN.model_copy(
-        update={"window": (0.67, 1.0), "scale": (1.0, 1.0), "flip": 0.0, "translate": 0.0}
+        update={"window": (0.66, 1.0), "scale": (1.0, 1.0), "flip": 0.0, "translate": 0.0}
     )
     picture = marked(96, 128, 1)
     size = picture.boxes_xyxy[0, 2:] - picture.boxes_xyxy[0, :2]
@@ -186,7 +186,7 @@ def test_sides_of_a_window_are_those_strides_divide() -> None:
     def size(input_size: tuple[int, int], window: tuple[float, float]) -> tuple[int, int]:
         return sample_size(PreprocessSpec(input_size), PLAIN.model_copy(update={"window": window}))
 
-    assert size((192, 192), (0.67, 1.0)) == (128, 192)
-    assert size((320, 240), (0.67, 0.67)) == (224, 160)
+    assert size((192, 192), (0.66, 1.0)) == (128, 192)
+    assert size((320, 240), (0.66, 0.66)) == (224, 160)
     assert size((40, 24), (0.5, 0.5)) == (32, 24), "never larger than the input"
     assert size((40, 24), (1.0, 1.0)) == (40, 24)

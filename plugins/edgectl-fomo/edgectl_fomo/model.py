@@ -71,7 +71,7 @@ class FomoFamily:
                 "value": 0.6,
                 "grey": 0.1,
                 "blur": 0.1,
-                "window": [0.67 if _MODELS[variant]["stages"] == 3 else 1.0, 1.0],
+                "window": [0.66 if _MODELS[variant]["stages"] == 3 else 1.0, 1.0],
                 "repeats": 2,
             },
             "qat": {"batch": 8},
