@@ -58,12 +58,12 @@ def predict(
         threshold = _DETECTOR_THRESHOLD
     model = scorable(registry, opened, runtime=runtime, threshold=threshold)
     results = []
+    targets = _Targets(out, source) if out is not None else None
     for name, picture in _pictures(source, every):
         found = find(model, picture)
         results.append({"picture": name, "found": found})
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            target = out / f"{Path(name).stem}.png"
+        if targets is not None:
+            target = targets.of(name)
             done, data = cv2.imencode(".png", draw(picture, found, model.classes))
             assert done
             with replacing_file(target) as f:
@@ -73,6 +73,38 @@ def predict(
             shown = ", ".join(f"{r['label']} {r['score']:.2f}" for r in found) or "nothing"
             session.say(f"{name}: {shown}")
     session.data = {"model": model.identity, "results": results}
+
+
+class _Targets:
+    """Where drawings go: a name each, and never over a picture of the source.
+
+    Raises:
+        UsageError: ``out`` is the source's own directory, or no directory.
+    """
+
+    def __init__(self, out: Path, source: Path) -> None:
+        home = source if source.is_dir() else source.parent
+        if out.resolve() == home.resolve():
+            raise UsageError(
+                "the drawings would lie among the pictures they are of, and replace some",
+                where=str(out),
+                fix="name another --out",
+            )
+        if out.exists() and not out.is_dir():
+            raise UsageError("is a file", where=str(out), fix="--out names a directory")
+        out.mkdir(parents=True, exist_ok=True)
+        self._out = out
+        self._used: set[str] = set()
+
+    def of(self, name: str) -> Path:
+        """``a.png`` of ``a.jpg``; of a second picture of that stem, ``a.bmp.png``. Names differ in more
+        than case, for disks that do not tell it."""
+        stem = Path(name).stem
+        chosen = stem if stem.lower() not in self._used else name
+        while chosen.lower() in self._used:
+            chosen += "_"
+        self._used.add(chosen.lower())
+        return self._out / f"{chosen}.png"
 
 
 def _pictures(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -11,7 +11,8 @@ from typing import Any
 from edgectl.data.index import Sample
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
-from edgectl.export.artifact import Artifact, replacing, sha256_of
+from edgectl.export.artifact import Artifact, sha256_of
+from edgectl.export.replacing import replacing
 from edgectl.export.runtime import default_runtime, file_on, open_runtime
 from edgectl.protocols import ArtifactReader, Deployer
 from edgectl.types import BackendInfo, BoardInfo
@@ -90,7 +91,7 @@ def write_bundle(
             where=str(artifact.directory),
             fix="train a smaller variant or at a smaller --imgsz; 'edgectl boards' shows what others hold",
         )
-    with replacing(out) as directory:
+    with replacing(out, "bundle") as directory:
         for part in artifact.parts:
             shutil.copy2(artifact.directory / part["path"], directory / Path(part["path"]).name)
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgectl.errors import ArtifactError, EdgectlError, UsageError
-from edgectl.train.files import UMASK
+from edgectl.errors import ArtifactError
 from edgectl.types import OutputSpec, PreprocessSpec
 
 SCHEMA = "edgectl-artifact/1"
-_MARK = ".edgectl"
-"""An empty file in every directory this module made, which it may replace."""
 MANIFEST = "manifest.json"
 
 
@@ -135,59 +128,3 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
     tmp = directory / (MANIFEST + ".tmp")
     tmp.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     tmp.replace(directory / MANIFEST)
-
-
-def _replaceable(target: Path) -> bool:
-    if not target.is_dir():
-        return False
-    names = {p.name for p in target.iterdir()}
-    return not names or bool(names & {_MARK, MANIFEST})
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A fresh directory beside ``target`` that takes its place when the block ends well.
-
-    What stood there is replaced only if this function made it, or if it is empty: ``--out`` may name
-    anything.
-
-    Raises:
-        UsageError: something else stands there.
-        EdgectlError: the disk is full or not writable; ``target`` is as it was.
-    """
-    if target.exists() and not _replaceable(target):
-        raise UsageError(
-            "is there already, and edgectl did not make it",
-            where=str(target),
-            fix="choose another --out, or move it away",
-        )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        tmp = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as e:
-        raise EdgectlError(
-            f"cannot write: {e.strerror}", where=str(target), fix="choose another --out"
-        ) from e
-    try:
-        yield tmp
-        # mkdtemp is private to the user; an artifact is an ordinary directory
-        tmp.chmod(0o777 & ~UMASK)
-        (tmp / _MARK).touch()
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-            target.replace(old / "x")
-            try:
-                tmp.replace(target)
-            except OSError:
-                (old / "x").replace(target)
-                raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            tmp.replace(target)
-    except OSError as e:
-        raise EdgectlError(
-            f"cannot write: {e.strerror or e}", where=str(target), fix="free disk space, or --out"
-        ) from e
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)

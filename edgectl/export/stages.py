@@ -18,9 +18,10 @@ from torch import Tensor
 
 from edgectl.data.preprocess import normalise
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
+from edgectl.export.artifact import Artifact, open_artifact, write_manifest
 from edgectl.export.manifest import provenance
 from edgectl.export.parity import graph_parity, parity_pictures, raw_heads, runtime_parity
+from edgectl.export.replacing import replacing, require_replaceable
 from edgectl.export.request import ExportRequest
 from edgectl.export.trained import TrainedModel, nchw
 from edgectl.export.verdict import can_measure, measured, require_gate
@@ -111,11 +112,13 @@ def export_model(
     """Runs all stages. ``quantized`` (from QAT) replaces calibration.
 
     Raises:
+        UsageError: ``request.out`` is something else already.
         GateFailedError: runtimes that must agree do not (no artifact), or the drop is over the limit
             (the artifact stays, its manifest has ``gate.passed`` false).
     """
     trained, info = request.trained, request.info
     request.require_precision()
+    require_replaceable(request.out, "artifact")
     progress("tracing the network")
     prepared = prepare(trained, request.backend, info, request.backend_config)
     remarks = _remarks(request.backend, prepared.graph)
@@ -125,7 +128,7 @@ def export_model(
     if integer and quantized is None:
         progress("calibrating")
         quantized = calibrated(prepared, request, progress)
-    with replacing(request.out) as directory:
+    with replacing(request.out, "artifact") as directory:
         progress("writing")
         files = request.backend.write(
             quantized if integer and quantized is not None else prepared.graph,

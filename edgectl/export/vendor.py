@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
-from edgectl.export.artifact import Artifact, open_artifact, replacing, write_manifest
+from edgectl.export.artifact import Artifact, open_artifact, write_manifest
 from edgectl.export.balance import balanced
 from edgectl.export.manifest import provenance
 from edgectl.export.parity import parity_pictures, runtime_parity
+from edgectl.export.replacing import replacing
 from edgectl.export.request import ExportRequest
 from edgectl.export.runtime import file_on
 from edgectl.export.verdict import can_measure, measured, require_gate
@@ -57,7 +58,7 @@ def export_network(
     request.require_precision()
     if request.precision == "int8" and request.calibration is None:
         raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
-    with replacing(request.out) as directory:
+    with replacing(request.out, "artifact") as directory:
         progress("writing ONNX")
         network = Network(
             directory / ONNX_FILE,

@@ -66,6 +66,24 @@ def test_a_directory_with_a_named_run(here):
     assert [r["picture"] for r in document["data"]["results"]] == [f"{i}.png" for i in range(4)]
 
 
+def test_drawings_never_replace_pictures_or_each_other(here, tmp_path):
+    source = tmp_path / "mine"
+    source.mkdir()
+    picture = np.full((40, 60, 3), 7, np.uint8)
+    for name in ("a.bmp", "a.png", "A.jpg", "b.png"):
+        cv2.imwrite(str(source / name), picture)
+    before = {p.name: p.read_bytes() for p in source.iterdir()}
+    for words in ([source], [source / "a.png"], [source / "a.png", "--threshold", "0.5"]):
+        code, document = edgectl("predict", *words, "--out", source)
+        assert (code, document["error"]["code"]) == (2, "E-USAGE")
+    assert {p.name: p.read_bytes() for p in source.iterdir()} == before
+    code, document = edgectl("predict", source, "--out", tmp_path / "drawn")
+    assert code == 0
+    drawn = [r["drawn"] for r in document["data"]["results"]]
+    assert len({d.lower() for d in drawn}) == 4 == len(list((tmp_path / "drawn").iterdir()))
+    assert {p.name: p.read_bytes() for p in source.iterdir()} == before
+
+
 def test_a_video(here, tmp_path):
     path = tmp_path / "film.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (160, 80))

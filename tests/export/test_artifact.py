@@ -5,13 +5,14 @@ import json
 import pytest
 
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import MANIFEST, open_artifact, replacing, write_manifest
+from edgectl.export.artifact import MANIFEST, open_artifact, write_manifest
+from edgectl.export.replacing import replacing
 
 
 @pytest.fixture
 def artifact(tmp_path):
     target = tmp_path / "export" / "toy-int8"
-    with replacing(target) as directory:
+    with replacing(target, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"weights")
         write_manifest(directory, {"backend": "toy", "model": "model.bin"})
     return target
@@ -56,7 +57,7 @@ def test_manifest_may_not_point_outside(artifact):
 
 
 def test_an_interrupted_export_leaves_the_old_artifact(artifact):
-    with pytest.raises(KeyboardInterrupt), replacing(artifact) as directory:
+    with pytest.raises(KeyboardInterrupt), replacing(artifact, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"half")
         raise KeyboardInterrupt
     assert open_artifact(artifact).model_file.read_bytes() == b"weights"
@@ -64,7 +65,7 @@ def test_an_interrupted_export_leaves_the_old_artifact(artifact):
 
 
 def test_a_second_export_replaces_the_first(artifact):
-    with replacing(artifact) as directory:
+    with replacing(artifact, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"new")
         write_manifest(directory, {"backend": "toy", "model": "model.bin"})
     assert open_artifact(artifact).model_file.read_bytes() == b"new"
@@ -75,14 +76,42 @@ def test_what_edgectl_did_not_make_is_never_replaced(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "notes.txt").write_text("keep")
-    for target in (mine, mine / "notes.txt"):
-        with pytest.raises(UsageError, match="did not make it"), replacing(target):
-            raise AssertionError("refused before any work")
-    assert (mine / "notes.txt").read_text() == "keep"
+    (mine / MANIFEST).write_text('{"name": "a browser extension"}')
     empty = tmp_path / "empty"
     empty.mkdir()
     for content in ("one", "two"):
-        with replacing(empty) as directory:
+        with replacing(empty, "artifact") as directory:
             (directory / "a").write_text(content)
         assert (empty / "a").read_text() == content
+    refused = [(mine, "artifact"), (mine / "notes.txt", "artifact"), (empty, "bundle")]
+    for target, kind in refused:
+        with pytest.raises(UsageError), replacing(target, kind):
+            raise AssertionError("refused before any work")
+    assert (mine / "notes.txt").read_text() == "keep"
+    assert (empty / "a").read_text() == "two", "a bundle never replaces the artifact it is made of"
+    (empty / "sub").mkdir()
+    (empty / "sub" / "added.txt").write_text("keep")
+    with pytest.raises(UsageError, match=r"sub/added\.txt"), replacing(empty, "artifact"):
+        raise AssertionError("refused before any work")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "mine"]
+
+
+def test_what_is_added_while_it_is_made_stays(tmp_path):
+    target = tmp_path / "out"
+    with pytest.raises(UsageError), replacing(target, "artifact") as directory:
+        (directory / "a").write_text("new")
+        target.mkdir()
+        (target / "notes.txt").write_text("keep")
+    assert (target / "notes.txt").read_text() == "keep"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_artifact_of_a_version_without_marks_is_replaced_as_long_as_it_is_only_that(artifact):
+    (artifact / ".edgectl").unlink()
+    (artifact / "notes.txt").write_text("keep")
+    with pytest.raises(UsageError, match="notes"), replacing(artifact, "artifact"):
+        raise AssertionError("refused before any work")
+    (artifact / "notes.txt").unlink()
+    with replacing(artifact, "artifact") as directory:
+        (directory / "model.bin").write_bytes(b"new")
+    assert (artifact / "model.bin").read_bytes() == b"new"
