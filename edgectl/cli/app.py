@@ -11,9 +11,11 @@ import difflib
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import typer
@@ -214,10 +216,23 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
     return text, "run again with --debug for the traceback", "E-INTERNAL", 1
 
 
+def _end_like_ctrl_c() -> None:
+    """SIGTERM and a closed terminal clean up as Ctrl-C does. What ``nohup`` ignores stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows knows no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point."""
     for stream in (sys.stdout, sys.stderr):
         # a terminal without UTF-8 shows question marks in place of dashes and dots
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    _end_like_ctrl_c()
     sys.exit(run(sys.argv[1:]))

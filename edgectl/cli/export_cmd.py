@@ -33,7 +33,7 @@ edgectl export runs/train/fomo-001 --backend tflite --calib ./pictures --calib-i
 
 edgectl export --backend BACKEND --plan
 
-A backend that needs its vendor's compiler finds it through [tools.NAME] in edgectl.toml, 'edgectl tools
+A backend that needs its vendor's compiler finds it through \\[tools.NAME] in edgectl.toml, 'edgectl tools
 setup' or PATH; without it the plan is complete and the exit code is 3 (0 with --plan).
 
 Exit code 4 when the file loses more than quant.max_drop of the main metric; it is kept all the same."""

@@ -42,7 +42,7 @@ def qat(
     from edgectl.cli.export_cmd import make_request, say_artifact
     from edgectl.cli.models import open_model
     from edgectl.export.qat import run_qat
-    from edgectl.train.rundir import create_run, set_latest
+    from edgectl.train.rundir import create_run, kept_if_resumable, pointed_at, set_latest
 
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=False)
@@ -50,12 +50,13 @@ def qat(
     request = make_request(session, registry, opened, backend, flags=flags, assignments=assignments)
     run = create_run(opened.family.info.name, name=name, kind="qat")
     request = replace(request, out=run.path / "export" / f"{backend}-int8")
-    result = run_qat(
-        request,
-        on_epoch=lambda e: session.note(f"epoch {e.epoch}/{e.epochs}  loss {e.loss:.4f}"),
-        progress=session.note,
-    )
-    record(run, request, opened, result)
+    with kept_if_resumable(run, pointed_at()):
+        result = run_qat(
+            request,
+            on_epoch=lambda e: session.note(f"epoch {e.epoch}/{e.epochs}  loss {e.loss:.4f}"),
+            progress=session.note,
+        )
+        record(run, request, opened, result)
     set_latest(run.path)
     session.data = document(run, result)
     if not session.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -63,13 +64,24 @@ class Session:
         }
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
-        sys.stdout.write(json.dumps(document, default=str, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(_finite(document), default=str, allow_nan=False) + "\n")
         sys.stdout.flush()
 
     def _console(self, stderr: bool = True) -> Any:
         from rich.console import Console
 
         return Console(stderr=stderr)
+
+
+def _finite(value: Any) -> Any:
+    """null for figures that JSON has no word for: a mean of nothing, a ratio to nothing."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value
 
 
 def _escape(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,7 +223,13 @@ def execute(
     from edgectl.train.device import choose_device
     from edgectl.train.loop import Trainer
     from edgectl.train.progress import choose_reporter
-    from edgectl.train.rundir import RunDirectory, create_run, set_latest
+    from edgectl.train.rundir import (
+        RunDirectory,
+        create_run,
+        kept_if_resumable,
+        pointed_at,
+        set_latest,
+    )
 
     config, runs = plan.config, (Path.cwd() / "runs").resolve()
     if processes.many:
@@ -231,12 +238,10 @@ def execute(
         index = open_data(registry, config.data.name, config, session)
         setup = make_setup(session, plan.family, config, index, processes)
     path: Path | None = None
-    if processes.first and plan.run is None:
-        run = create_run(plan.family.info.name, name=plan.name)
-        if index.made_splits:
-            run.write_splits({"made": index.made_splits, "files": index.files()})
-        write_sheet(setup, run)
-        path = run.path
+    begins = processes.first and plan.run is None
+    previous = pointed_at()
+    if begins:
+        path = create_run(plan.family.info.name, name=plan.name).path
     elif processes.first and plan.run is not None:
         path = plan.run.path
         if path.resolve().is_relative_to(runs):
@@ -245,7 +250,14 @@ def execute(
     assert path is not None
     run = RunDirectory(path)
     report.opened(run)
-    result = Trainer(setup, choose_reporter(), processes).fit(run, resume=plan.checkpoint)
+    # of several processes, what each wrote lies in the run and says why it ended
+    alone = begins and not processes.many
+    with kept_if_resumable(run, previous) if alone else nullcontext():
+        if begins:
+            if index.made_splits:
+                run.write_splits({"made": index.made_splits, "files": index.files()})
+            write_sheet(setup, run)
+        result = Trainer(setup, choose_reporter(), processes).fit(run, resume=plan.checkpoint)
     processes.leave()
     return result
 

@@ -133,7 +133,7 @@ class TrainConfig(StrictModel):
     epochs: Annotated[int, Field(ge=0)] = 100
     """0 takes the pretrained weights as they are: scored, and ready to export."""
     batch: Positive = 16
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
     devices: Positive = 1
     """On each machine; ``batch`` is the joint batch of all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise ArtifactError(
             "holds code or objects, not only tensors", where=str(path), fix=fix
         ) from e
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as e:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        struct.error,
+    ) as e:
         raise ArtifactError(f"not a PyTorch weights file ({e})", where=str(path), fix=fix) from e
     if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
         document = document["state_dict"]

@@ -73,7 +73,9 @@ class PluginManager:
                 continue
             try:
                 items = list(getattr(module, hook)())
-            except Exception as e:  # noqa: BLE001 - the plugin boundary
+            except KeyboardInterrupt:
+                raise
+            except BaseException as e:  # noqa: BLE001 - the plugin boundary; it may call sys.exit
                 plugin.fail(f"{hook} raised {type(e).__name__}: {e}", e)
                 continue
             wrong = [i for i in items if not isinstance(i, expected)]

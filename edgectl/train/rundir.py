@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,9 +137,40 @@ def create_run(
     return RunDirectory(path)
 
 
+@contextmanager
+def kept_if_resumable(
+    run: RunDirectory, previous: str | None, *, root: Path = RUNS
+) -> Iterator[None]:
+    """Around a run's beginning: one that ends in an error before its first checkpoint leaves nothing, and
+    ``latest`` names the run it named before. ``previous``: from :func:`pointed_at`."""
+    try:
+        yield
+    except BaseException:
+        if not run.last.is_file() and not run.best.is_file():
+            shutil.rmtree(run.path, ignore_errors=True)
+            if pointed_at(root) == _pointer(run.path, root):  # no other run has begun since
+                if previous is None:
+                    (root / LATEST).unlink()
+                else:
+                    write_text(root / LATEST, previous)
+        raise
+
+
+def pointed_at(root: Path = RUNS) -> str | None:
+    """What ``latest`` holds; None where there is no such file."""
+    try:
+        return (root / LATEST).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
 def set_latest(path: Path, *, root: Path = RUNS) -> None:
     """Writes ``<root>/latest``: a line of text, since links need privileges on Windows."""
-    write_text(root / LATEST, path.relative_to(root).as_posix() + "\n")
+    write_text(root / LATEST, _pointer(path, root))
+
+
+def _pointer(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() + "\n"
 
 
 def latest_run(root: Path = RUNS) -> RunDirectory:

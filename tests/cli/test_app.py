@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from edgectl.cli.app import COMMANDS, run
 from edgectl.cli.argv import hoist_flags, join_sizes
+from edgectl.cli.session import Session
 from edgectl.cli.wiring import parse_size
 from edgectl.errors import UsageError
 
@@ -234,3 +237,40 @@ def test_a_terminal_without_utf8():
             check=False,
         )
         assert result.returncode == 0, result.stderr
+
+
+def test_figures_that_are_not_finite_are_null(capsys):
+    figures = {"mean": float("nan"), "rows": [(1.0, float("inf"))], "n": 2}
+    Session(json=True, data=figures).print_document(None)
+    written = json.loads(capsys.readouterr().out)
+    assert written["data"] == {"mean": None, "rows": [[1.0, None]], "n": 2}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_command_as_ctrl_c_does(tmp_path, number):
+    """One document, exit code 130, and nothing half-written: here while a set is packed."""
+    words = ["-m", "edgectl", "data", "pack", "demo_mask", "set.lmdb", "--json"]
+    child = subprocess.Popen(
+        [sys.executable, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(number)
+    out, _ = child.communicate(timeout=60)
+    if child.returncode == 0:
+        pytest.skip("was done before the signal came")
+    assert child.returncode == 130
+    assert json.loads(out)["error"]["exit"] == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.pth").write_text("root:x:0:0")
+    words = ["train", "fomo", "--data", "demo_mask", "--imgsz", "64", "--weights", "w.pth"]
+    code, parsed = document(capsys, *words)
+    assert code == 5, parsed["error"]
+    assert not (tmp_path / "runs" / "latest").exists()
+    assert not list((tmp_path / "runs" / "train").iterdir())
+    assert document(capsys, *words, "--seed", str(2**64))[0] == 2

@@ -90,11 +90,13 @@ def test_boxes_are_clipped_or_left_out_and_reported(
     tmp_path: Path, write_split: Write, document: Document
 ) -> None:
     boxes = [[50, 40, 30, 30], [5, 5, 0, 9], [5, 5, 9, -1], [70, 5, 9, 9], [2, 2, 4, 4]]
+    boxes.append([8, 8, 1e-9, 5])  # nothing is left of it in float32
     write_split(tmp_path / "train", document(boxes))
     index = read_dataset(tmp_path)
     assert index.splits["train"][0].boxes_xyxy.tolist() == [[50, 40, 64, 48], [2, 2, 6, 6]]
     kinds = [r.kind for r in index.repairs]
-    assert kinds == ["box_clipped", "zero_size_box", "zero_size_box", "box_outside"]
+    thin = "zero_size_box"
+    assert kinds == ["box_clipped", thin, thin, "box_outside", thin]
     assert {r.file for r in index.repairs} == {"a.png"}
 
 
@@ -109,6 +111,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "three numbers": ({"bbox": [0, 0, 5]}, "not a box"),
     "words": ({"bbox": ["a", 0, 5, 5]}, "not a box"),
     "no box": ({"bbox": None}, "not a box"),
+    "beyond a float": ({"bbox": [0, 0, 10**400, 5]}, "not a box"),
     "no pictures": ({"images": []}, "has no pictures|not listed"),
     "no categories": ({"categories": []}, "no categories"),
     "a category twice": (

@@ -73,9 +73,10 @@ def test_a_plugin_that_exits_at_import(entry, tmp_path, monkeypatch):
     assert states(registry) == {"exiting": "broken", "good": "ok"}
 
 
-def test_a_hook_that_raises(entry):
+@pytest.mark.parametrize("error", [ValueError("bad table"), SystemExit(3)])
+def test_a_hook_that_raises(entry, error):
     def hook():
-        raise ValueError("bad table")
+        raise error
 
     registry = registry_of(entry("bad", edgectl_register_boards=hook), good(entry))
     assert states(registry) == {"bad": "broken", "good": "ok"}

@@ -7,7 +7,7 @@ import pytest
 
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.train.locate import resolve_model
-from edgectl.train.rundir import create_run, latest_run
+from edgectl.train.rundir import create_run, kept_if_resumable, latest_run, pointed_at
 
 
 def test_numbers_count_up_a_family(tmp_path: Path) -> None:
@@ -84,3 +84,34 @@ def test_the_pointer_to_the_latest_run_is_a_model_like_its_run(tmp_path):
     assert (inside.kind, inside.path) == ("checkpoint", run.last)
     with pytest.raises(UsageError, match="no such file"):
         resolve_model(tmp_path / "latest" / "checkpoints" / "other.pt")
+
+
+def test_a_run_that_ends_before_its_first_checkpoint_leaves_the_one_before_as_latest(tmp_path):
+    def begin(error: BaseException | None, *, checkpoint: bool = False) -> None:
+        previous = pointed_at(tmp_path)
+        run = create_run("fomo", root=tmp_path)
+        with kept_if_resumable(run, previous, root=tmp_path):
+            if checkpoint:
+                run.last.write_bytes(b"x")
+            if error is not None:
+                raise error
+
+    with pytest.raises(OSError, match="full"):
+        begin(OSError("full"))
+    assert pointed_at(tmp_path) is None and not list((tmp_path / "train").iterdir())
+    begin(None, checkpoint=True)
+    good = latest_run(tmp_path).path
+    with pytest.raises(KeyboardInterrupt):
+        begin(KeyboardInterrupt())
+    assert latest_run(tmp_path).path == good
+    with pytest.raises(KeyboardInterrupt):
+        begin(KeyboardInterrupt(), checkpoint=True)
+    assert latest_run(tmp_path).path != good, "it can be resumed"
+
+
+def test_a_run_begun_meanwhile_stays_latest(tmp_path):
+    run = create_run("fomo", root=tmp_path)
+    with pytest.raises(OSError), kept_if_resumable(run, None, root=tmp_path):
+        other = create_run("fomo", root=tmp_path)
+        raise OSError
+    assert latest_run(tmp_path).path == other.path

@@ -44,8 +44,12 @@ class BoxCollector:
             return
         clipped = [min(max(x0, 0.0), width), min(max(y0, 0.0), height)]
         clipped += [min(max(x1, 0.0), width), min(max(y1, 0.0), height)]
-        if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
-            self._repairs.append(Repair("box_outside", self._file, f"{shown} left out"))
+        # as they will be kept: a box may be thinner than float32 can say
+        kept = np.asarray(clipped, np.float32)
+        if kept[2] <= kept[0] or kept[3] <= kept[1]:
+            inside = clipped[2] > clipped[0] and clipped[3] > clipped[1]
+            kind = "zero_size_box" if inside else "box_outside"
+            self._repairs.append(Repair(kind, self._file, f"{shown} left out"))
             return
         if max(-x0, -y0, x1 - width, y1 - height) > _WORTH_A_WORD:
             reach = f"{shown} reaches out of {width}x{height}"
