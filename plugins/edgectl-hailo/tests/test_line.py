@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,12 @@ MODELS = (*FAMILIES, "fomo_bgr")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_compiler_accepts_the_plan(here: Any, name: str) -> None:
-    """Planned here, compiled elsewhere by hand: build.sh's own command."""
+def test_the_compiler_accepts_the_plan(here: Any, tmp_path: Path, name: str) -> None:
+    """Planned here, copied, compiled elsewhere by hand: build.sh's own command."""
     code, document = here.export(name, "--plan")
     assert code == 0, document["error"]
     assert document["data"]["status"] == "planned"
-    artifact = here.artifact(name)
+    artifact = shutil.copytree(here.artifact(name), tmp_path / "elsewhere")
     (command,) = re.findall(r"(?m)^python3 (.*)", (artifact / "build.sh").read_text())
     done = subprocess.run(
         [here.root / "python", *command.split()],
@@ -40,6 +42,15 @@ def test_the_compiler_accepts_the_plan(here: Any, name: str) -> None:
     names = [o["name"] for o in json.loads((artifact / "manifest.json").read_text())["outputs"]]
     assert sorted(result["layers"]) == sorted(names)
     assert (artifact / "model.hef").read_bytes()[:4] == b"\x01HEF"
+
+
+def test_what_was_compiled_by_hand_is_not_thrown_away(here: Any, tmp_path: Path) -> None:
+    out = tmp_path / "plan"
+    assert here.export("fomo", "--plan", "--out", str(out))[0] == 0
+    (out / "model.hef").write_bytes(b"an hour's work")
+    code, document = here.export("fomo", "--plan", "--out", str(out))
+    assert code == 2 and "model.hef" in document["error"]["message"]
+    assert (out / "model.hef").read_bytes() == b"an hour's work"
 
 
 @pytest.mark.parametrize("name", MODELS)
