@@ -21,8 +21,9 @@ $(STAMP): $(PROJECTS)
 demo: setup
 	$(BIN)/edgectl demo
 
+# a process a core, and one thread in each: two pools of threads on the same cores are slower than either
 test: setup lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow --timeout=1800

@@ -10,6 +10,7 @@ import pytest
 BLOCK = re.compile(r"^```(sh|diff)\n(.*?)^```$", re.S | re.M)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "distribution"),
     [("write-a-family", "edgectl-shapes"), ("write-a-backend", "edgectl-mychip")],
