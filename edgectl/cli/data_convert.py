@@ -24,6 +24,7 @@ def convert(
     session.command = "data convert"
 
     from edgectl.cli.wiring import open_data, resolve_config
+    from edgectl.data.formats import read_dataset
     from edgectl.data.stats import describe
     from edgectl.data.writers import write_dataset
 
@@ -33,7 +34,7 @@ def convert(
     crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
     if crowd and to == "yolo":
         session.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")
-    written = open_data(build_registry(), str(out), resolve_config({}, {}, []), session)
+    written = read_dataset(out)
     session.data = {"directory": str(out), "from": index.format, **describe(written)}
     pictures = sum(len(v) for v in written.splits.values())
     session.say(f"{out}: {pictures} pictures from {index.format} to {written.format}")

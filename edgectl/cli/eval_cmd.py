@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import GateFailedError
+from edgectl.errors import GateFailedError, UsageError
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ def evaluate(
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=True)
     index = data_for(registry, opened, data, session)
+    if split == "":
+        known = ", ".join(sorted(index.splits))
+        raise UsageError("names no split", where="--split", fix=f"one of {known}; or leave it out")
     split = split or opened.config.data.valid_split
     candidate = scorable(registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(candidate, index, split)

@@ -103,13 +103,16 @@ def write_calibration(
 
     Returns:
         Names of the files written.
+
+    Raises:
+        DataError: ``directory`` is there already, or a picture cannot be decoded.
+        EdgectlError: it cannot be written.
     """
     with staged(directory) as place:
         document = json.dumps(chosen.to_dict() | {"input_size": list(spec.input_size)}, indent=1)
         (place / "calibration.json").write_text(document + "\n", encoding="utf-8")
         if form == "npy":
-            batches = list(chosen.pictures(spec, _WRITE_BATCH))
-            np.save(place / "calibration.npy", np.concatenate(batches))
+            _write_npy(chosen, place / "calibration.npy", spec)
         if form == "bin":
             for number, batch in enumerate(chosen.pictures(spec, 1)):
                 (place / f"{number:05}.bin").write_bytes(batch[0].tobytes())
@@ -118,3 +121,13 @@ def write_calibration(
                 for number, path in enumerate(chosen.files):
                     archive.writestr(f"{number:05}{path.suffix.lower()}", read_bytes(path))
     return sorted(p.name for p in directory.iterdir())
+
+
+def _write_npy(chosen: CalibrationSet, file: Path, spec: PreprocessSpec) -> None:
+    """Batch by batch. ``np.save`` holds all of them, and does not say why a write was cut short."""
+    shape = (len(chosen.files), *spec.input_size, 3)
+    with file.open("wb") as f:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(f, header)
+        for batch in chosen.pictures(spec, _WRITE_BATCH):
+            f.write(batch.tobytes())

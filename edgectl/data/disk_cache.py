@@ -19,7 +19,7 @@ import numpy as np
 from edgectl.config.paths import cache_directory
 from edgectl.data.cache import Picture, PictureCache, cached_size, read_picture
 from edgectl.data.index import Sample
-from edgectl.data.storage import size_of
+from edgectl.data.storage import version_of
 from edgectl.errors import EdgectlError
 from edgectl.types import PreprocessSpec
 
@@ -83,9 +83,9 @@ class DiskPictures:
 
 def _key(samples: Sequence[Sample], spec: PreprocessSpec) -> str:
     """Changes with any picture, any label, the size and the channel order."""
-    h = hashlib.sha256(f"1 {spec.input_size} {spec.channel_order} {spec.resize}".encode())
+    h = hashlib.sha256(f"2 {spec.input_size} {spec.channel_order} {spec.resize}".encode())
     for s in samples:
-        h.update(f"{s.path.resolve()}\0{size_of(s.path)}\0{s.image_label}\0".encode())
+        h.update(f"{s.path.resolve()}\0{version_of(s.path)}\0{s.image_label}\0".encode())
         for array in (s.boxes_xyxy, s.labels, s.crowd):
             h.update(np.ascontiguousarray(array).tobytes())
     return h.hexdigest()[:24]

@@ -96,13 +96,21 @@ class DatasetIndex:
             for name, samples in self.splits.items()
         }
 
+    def occurring(self) -> set[str]:
+        """Names of the classes that have an object or a picture in any split."""
+        used = {int(c) for v in self.splits.values() for s in v for c in s.class_labels()}
+        return {self.classes[c] for c in used}
+
     def fingerprint(self, split: str) -> str:
-        """sha256 (16 hex digits) over file names, file sizes, labels and class names of a split."""
+        """sha256 (16 hex digits) over file names, file sizes, labels, crowd flags and class names of
+        a split."""
         h = hashlib.sha256("\0".join(self.classes).encode())
         for s in sorted(self.splits[split], key=lambda s: s.path.name):
             h.update(f"{s.path.name}\0{size_of(s.path)}\0".encode())
             h.update(np.ascontiguousarray(s.boxes_xyxy, np.float32).tobytes())
             h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
+            if s.crowd.any():  # only then: runs have noted fingerprints of sets without
+                h.update(np.ascontiguousarray(s.crowd, bool).tobytes())
         return h.hexdigest()[:16]
 
     def restricted(self, classes: Sequence[str]) -> DatasetIndex:

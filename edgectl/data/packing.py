@@ -13,14 +13,14 @@ import lmdb
 
 from edgectl.data.formats.pack import INDEX, SCHEMA
 from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.staging import staged
+from edgectl.data.staging import staged, unwritable
 from edgectl.data.storage import SUFFIX, read_bytes, size_of
 from edgectl.errors import DataError
 
 _BLOCK = 64
-_OVERHEAD = 1.3
+_PAGE = 4096
 _ROOM = 64 << 20
-"""Map size beyond the pictures: pages are 4 KiB, labels are text."""
+"""Map size beyond pictures and labels."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +44,46 @@ def write_pack(
 
     Raises:
         DataError: the name, or a picture that cannot be read.
+        EdgectlError: the disk is full, or the pack cannot be written.
     """
     if target.suffix != SUFFIX:
         raise DataError(
             f"a pack's name ends in {SUFFIX}", where=str(target), fix=f"{target}{SUFFIX}"
         )
     keys = {split: _keys(split, samples) for split, samples in index.splits.items()}
-    total = sum(size_of(s.path) for v in index.splits.values() for s in v)
+    rows = [
+        (k, s) for split, v in index.splits.items() for k, s in zip(keys[split], v, strict=True)
+    ]
+    labels = json.dumps(_document(index, keys)).encode()
     with staged(target) as place:
-        environment = lmdb.open(str(place), map_size=int(total * _OVERHEAD) + _ROOM, lock=False)
-        with environment, ThreadPoolExecutor(workers) as pool:
-            for split, samples in index.splits.items():
-                rows = list(zip(keys[split], samples, strict=True))
-                for first in range(0, len(rows), _BLOCK):
-                    block = rows[first : first + _BLOCK]
-                    contents = pool.map(lambda item: _contents(item[1]), block)
-                    with environment.begin(write=True) as transaction:
-                        for (key, _), data in zip(block, contents, strict=True):
-                            transaction.put(key.encode(), data)
-                            seen()
-            with environment.begin(write=True) as transaction:
-                transaction.put(INDEX.encode(), json.dumps(_document(index, keys)).encode())
+        try:
+            _fill(place, rows, labels, workers, seen)
+        except lmdb.Error as e:
+            raise unwritable(target, str(e)) from e
         (place / "lock.mdb").unlink(missing_ok=True)
-    return Packed(sum(len(v) for v in keys.values()), (target / "data.mdb").stat().st_size)
+    return Packed(len(rows), (target / "data.mdb").stat().st_size)
+
+
+def _fill(
+    place: Path,
+    rows: Sequence[tuple[str, Sample]],
+    labels: bytes,
+    workers: int,
+    seen: Callable[[], None],
+) -> None:
+    # a value takes whole pages, and a place in the tree
+    size = sum((size_of(s.path) // _PAGE + 2) * _PAGE for _, s in rows) + len(labels) + _ROOM
+    environment = lmdb.open(str(place), map_size=size, lock=False)
+    with environment, ThreadPoolExecutor(workers) as pool:
+        for first in range(0, len(rows), _BLOCK):
+            block = rows[first : first + _BLOCK]
+            contents = pool.map(lambda item: _contents(item[1]), block)
+            with environment.begin(write=True) as transaction:
+                for (key, _), data in zip(block, contents, strict=True):
+                    transaction.put(key.encode(), data)
+                    seen()
+        with environment.begin(write=True) as transaction:
+            transaction.put(INDEX.encode(), labels)
 
 
 def _contents(sample: Sample) -> bytes:

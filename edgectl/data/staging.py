@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,25 +11,47 @@ from pathlib import Path
 
 from edgectl.data.index import Sample
 from edgectl.data.storage import pack_of, read_bytes
-from edgectl.errors import DataError
+from edgectl.errors import DataError, EdgectlError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
 def staged(directory: Path) -> Iterator[Path]:
     """An empty directory beside ``directory``, renamed to it at the end.
 
-    Raises DataError where the name is taken, before any work and again at the end.
+    Raises:
+        DataError: the name is taken, looked at before any work and again at the end.
+        EdgectlError: the disk is full, or nothing can be written there.
     """
     _require_free(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as name:
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        parent = tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent)
+    except OSError as e:
+        raise unwritable(directory, e.strerror or str(e)) from e
+    with parent as name:
         place = Path(name) / directory.name
-        place.mkdir()
-        yield place
+        try:
+            place.mkdir()
+            yield place
+        except OSError as e:
+            if e.errno not in _FULL:  # then it is about what was read
+                raise
+            raise unwritable(directory, e.strerror or str(e)) from e
         _require_free(directory)
         if directory.is_dir():
             directory.rmdir()
         place.rename(directory)
+
+
+def unwritable(directory: Path, why: str) -> EdgectlError:
+    """To be raised where ``directory`` cannot be made."""
+    return EdgectlError(
+        f"cannot be written: {why}",
+        where=str(directory),
+        fix="free disk space, or name a directory that can be written, on another disk",
+    )
 
 
 def _require_free(directory: Path) -> None:
@@ -42,6 +65,8 @@ class PictureCopies:
     """Copies pictures into directories, each under a name of its own."""
 
     def __init__(self) -> None:
+        self.origins: dict[Path, Sample] = {}
+        """Copy -> what it was made of."""
         self._taken: dict[Path, set[str]] = {}
 
     def add(self, sample: Sample, directory: Path) -> Path:
@@ -55,6 +80,7 @@ class PictureCopies:
         taken.add(Path(name).stem.lower())
         directory.mkdir(parents=True, exist_ok=True)
         target = directory / name
+        self.origins[target] = sample
         if pack_of(sample.path) is None:
             return Path(shutil.copy2(sample.path, target))
         target.write_bytes(read_bytes(sample.path))

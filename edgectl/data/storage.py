@@ -51,6 +51,14 @@ def size_of(path: Path) -> int:
     return len(read_bytes(path))
 
 
+def version_of(path: Path) -> str:
+    """Changes when a picture's contents do: size and time of the file, or pack, that holds it."""
+    pack = pack_of(path)
+    file = path if pack is None or not (pack / "data.mdb").is_file() else pack / "data.mdb"
+    found = file.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def read_entry(pack: Path, key: str) -> bytes | None:
     """Raises DataError for a pack that cannot be read."""
     try:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 
-def data(*words):
+def data(*words, cwd=None):
     result = subprocess.run(
         [sys.executable, "-m", "edgectl", "data", *map(str, words), "--json"],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
     )
     return result.returncode, json.loads(result.stdout)
 
@@ -167,3 +168,18 @@ def test_a_run_shows_what_it_trains_on(yolo, tmp_path, monkeypatch):
     sheet = cv2.imread(str(tmp_path / "runs/train/a/plots/pictures.png"))
     # three pictures of 64 pixels on a grid of two by two, four pixels apart
     assert sheet.shape == (2 * 68, 2 * 68, 3)
+
+
+@pytest.mark.parametrize("words", [["preview"], ["pack"]])
+def test_an_empty_split_is_no_split(yolo, tmp_path, words):
+    flag = "--split" if words == ["preview"] else "--split-name"
+    code, document = data(*words, yolo, *(["x.lmdb"] if words == ["pack"] else []), flag, "")
+    assert code == 2
+    assert "train" in document["error"]["fix"] and "valid" in document["error"]["fix"]
+
+
+def test_convert_describes_what_it_wrote(yolo, tmp_path):
+    """Also where the directory is called like a known set."""
+    code, document = data("convert", yolo, "demo_mask", "--to", "voc", cwd=tmp_path)
+    assert code == 0
+    assert document["data"]["classes"] == ["cat"]

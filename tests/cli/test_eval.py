@@ -170,3 +170,9 @@ def test_nothing_to_learn(capsys, tmp_path, monkeypatch):
     words = ["--data", "empty", "--imgsz", "64", "--weights", "none"]
     code, parsed = document(capsys, "train", "fomo", *words)
     assert code == 5 and "no labelled pictures" in parsed["error"]["message"]
+
+
+def test_an_empty_split_is_a_usage_error(here, capsys):
+    code, parsed = document(capsys, "eval", DETECTOR, "--split", "")
+    assert code == 2
+    assert "train, valid" in parsed["error"]["fix"]

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edgectl.data.formats import FORMATS, looks_like_dataset, read_dataset
+from edgectl.data.formats.tolerance import tolerant
+from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 
 Write = Callable[..., Path]
@@ -128,6 +130,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"images": [{"id": 7, "file_name": "a.png", "width": float("inf"), "height": 9}]},
         "image without",
     ),
+    "image of a size no file has": (
+        {"images": [{"id": 7, "file_name": "a.png", "width": 10**400, "height": 48}]},
+        r"a.png is \(too large\)x48",
+    ),
     "image twice": (
         {"images": [{"id": 7, "file_name": "a.png", "width": 64, "height": 48}] * 2},
         "image id 7 twice",
@@ -201,6 +207,9 @@ def test_fingerprint_follows_labels_and_classes(
         prints.add(read_dataset(tmp_path / f"{i}").fingerprint("train"))
     assert len(prints) == 2
     assert read_dataset(tmp_path / "0").fingerprint("train") in prints
+    row = {"id": 0, "image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5], "iscrowd": 1}
+    write_split(tmp_path / "crowd" / "train", document([], annotations=[row]))
+    assert read_dataset(tmp_path / "crowd").fingerprint("train") not in prints
 
 
 def test_coco_mask(real_data: Path) -> None:
@@ -224,3 +233,49 @@ def test_coco128(real_data: Path) -> None:
     corners[:, 2:] += corners[:, :2]
     limits = [sample.width, sample.height] * 2
     np.testing.assert_allclose(sample.boxes_xyxy, np.clip(corners, 0, limits), atol=1e-3)
+
+
+def test_a_byte_order_mark_is_no_error(
+    tmp_path: Path, write_split: Write, document: Document
+) -> None:
+    path = write_split(tmp_path / "train", document([[1, 1, 5, 5]]))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_dataset(tmp_path).splits["train"][0].labels) == 1
+
+
+def test_numbers_that_python_refuses_to_read(tmp_path: Path, write_split: Write) -> None:
+    text = '{"images": [{"id": 7, "file_name": "a.png", "height": 48, "width": %s}]}'
+    path = write_split(tmp_path / "train", text % ("9" * 5000))
+    with pytest.raises(DataError, match="cannot be read") as e:
+        read_dataset(tmp_path)
+    assert e.value.where == str(path) and e.value.fix
+
+
+def test_names_stay_in_the_set(tmp_path: Path, write_split: Write, document: Document) -> None:
+    """What a label file names is copied and packed: it must not reach beyond the set."""
+    root, other = tmp_path / "set", tmp_path / "other"
+    file = write_split(root / "train", document([]))
+    write_split(other, document([])).unlink()
+    (root / "linked").symlink_to(other)
+
+    def read(name: str) -> DatasetIndex:
+        images = [
+            {"id": i, "file_name": n, "width": 64, "height": 48}
+            for i, n in enumerate(("a.png", name))
+        ]
+        write_split(root / "train", document([], images=images))
+        return read_dataset(root)
+
+    for name in ("a.png", "../train/a.png", "../linked/a.png", str(root / "train" / "a.png")):
+        assert read(name).splits["train"][1].path.is_file()
+    for name in (str(other / "a.png"), "../../other/a.png", "../linked/../../other/a.png"):
+        with pytest.raises(DataError, match="leaves the data set") as e:
+            read(name)
+        assert e.value.where == str(file)
+        assert str(file.parent) in str(e.value.fix)
+        with tolerant():
+            index = read(name)
+        assert [r.kind for r in index.repairs] == ["broken_annotation"]
+    with pytest.raises(DataError, match="too long") as e:
+        read("a" * 300 + ".png")
+    assert len(e.value.message) < 200

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +11,10 @@ import pytest
 from edgectl.data import disk_cache
 from edgectl.data.cache import PictureCache
 from edgectl.data.disk_cache import DiskPictures, expected_bytes, open_cache
-from edgectl.data.index import Sample
+from edgectl.data.formats import read_dataset
+from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.packing import write_pack
+from edgectl.data.storage import close
 from edgectl.errors import DataError, EdgectlError
 from edgectl.types import PreprocessSpec
 
@@ -74,3 +81,26 @@ def test_auto_goes_by_size(samples, monkeypatch):
     assert isinstance(open_cache(samples, SPEC, "auto"), PictureCache)
     monkeypatch.setattr(disk_cache, "_RAM_LIMIT", 1000)
     assert isinstance(open_cache(samples, SPEC, "auto"), DiskPictures)
+
+
+def test_an_altered_picture_is_read_anew(samples, tmp_path):
+    """Of the same name and size: a BMP is as long whatever it shows."""
+    path = tmp_path / "a.bmp"
+    one = [replace(samples[0], path=path)]
+    for value in (10, 200):
+        cv2.imwrite(str(path), np.full((90, 120, 3), value, np.uint8))
+        os.utime(path, ns=(value, value))
+        assert DiskPictures(one, SPEC)[0].pixels.max() == value
+
+
+def test_a_pack_made_again_is_read_anew(samples, tmp_path):
+    for value in (10, 200):
+        cv2.imwrite(str(tmp_path / "a.bmp"), np.full((90, 120, 3), value, np.uint8))
+        one = (replace(samples[0], path=tmp_path / "a.bmp"),)
+        write_pack(
+            DatasetIndex("s", tmp_path, "x", ("a", "b"), {"train": one}), tmp_path / "s.lmdb"
+        )
+        packed = read_dataset(tmp_path / "s.lmdb").splits["train"]
+        assert DiskPictures(packed, SPEC)[0].pixels.max() == value
+        close(tmp_path / "s.lmdb")
+        shutil.rmtree(tmp_path / "s.lmdb")

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import lmdb
 import numpy as np
 import pytest
 
+from edgectl.data import packing
 from edgectl.data.formats import read_dataset
+from edgectl.data.formats.pack import INDEX, SCHEMA
 from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.data.packing import write_pack
 from edgectl.data.storage import close
 from edgectl.data.writers import write_dataset
-from edgectl.errors import DataError
+from edgectl.errors import DataError, EdgectlError
 from edgectl.types import PreprocessSpec
 
 
@@ -103,3 +107,33 @@ def test_a_real_set(tmp_path):
     for split in index.splits:
         assert again.fingerprint(split) == index.fingerprint(split)
     assert json.dumps(again.classes) == json.dumps(index.classes)
+
+
+def test_a_full_disk_is_one_clear_error(index, tmp_path, small_files):
+    with small_files(), pytest.raises(EdgectlError, match="cannot be written") as e:
+        write_pack(index, tmp_path / "out" / "set.lmdb")
+    assert e.value.where == str(tmp_path / "out" / "set.lmdb")
+    assert "disk" in str(e.value.fix)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_map_holds_values_that_waste_most_of_their_pages(index, tmp_path, monkeypatch):
+    """A value above half a page takes whole ones: 4 KiB for each of these."""
+    monkeypatch.setattr(packing, "_ROOM", 1 << 20)
+    path = tmp_path / "small.bin"
+    path.write_bytes(bytes(2100))
+    one = replace(index.splits["train"][0], path=path)
+    many = replace(index, splits={"train": (one,) * 2000})
+    assert write_pack(many, tmp_path / "many.lmdb").bytes > 2000 * 4096
+
+
+def test_pictures_of_a_pack_lie_in_it(index, tmp_path):
+    row = {"width": 60, "height": 40, "boxes": [], "labels": [], "crowd": [], "areas": None}
+    document = {"schema": SCHEMA, "classes": ["a"], "made_splits": {}}
+    for number, key in enumerate(("/etc/hostname", "../secret.png")):
+        document["splits"] = {"train": [{**row, "key": key, "image_label": None}]}
+        path = tmp_path / f"{number}.lmdb"
+        with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
+            transaction.put(INDEX.encode(), json.dumps(document).encode())
+        with pytest.raises(DataError, match="leaves the pack"):
+            read_dataset(path)

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from edgectl.data.index import Repair
+from edgectl.errors import DataError
 
 _WORTH_A_WORD = 1.0
 """Pixels: annotation tools round, half a pixel over the edge is nothing."""
+_LONGEST_SIDE = 2**31 - 1
+"""Pixels: no picture format counts further."""
+
+
+def require_size(size: tuple[int, int], file: str, where: str, fix: str) -> None:
+    """size: (width, height) as an annotation states it. Raises DataError for sizes of no picture."""
+    if all(0 < side <= _LONGEST_SIDE for side in size):
+        return
+    shown = "x".join(str(side) if abs(side) <= _LONGEST_SIDE else "(too large)" for side in size)
+    raise DataError(f"{file} is {shown}", where=where, fix=fix)
 
 
 class BoxCollector:

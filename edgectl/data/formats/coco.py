@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.boxes import BoxCollector, require_size
+from edgectl.data.formats.naming import picture_at
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import DatasetIndex, Repair, Sample
 from edgectl.errors import DataError
@@ -66,7 +67,7 @@ def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> D
     classes = _classes(documents, splits)
     samples = {}
     for name, (path, pictures) in splits.items():
-        samples[name] = _samples(documents[name], path, pictures, classes, repairs)
+        samples[name] = _samples(documents[name], path, (pictures, root), classes, repairs)
         if not samples[name]:
             raise DataError(
                 f"the split '{name}' has no pictures",
@@ -78,10 +79,10 @@ def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> D
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as e:
         raise DataError(f"not JSON: {e.msg}", where=f"{path}:{e.lineno}", fix=_FIX_EXPORT) from e
-    except (OSError, UnicodeDecodeError, RecursionError) as e:
+    except (OSError, ValueError, RecursionError) as e:  # ValueError: no UTF-8, endless numbers
         raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX_EXPORT) from e
     if not isinstance(document, dict):
         document = {}
@@ -131,10 +132,12 @@ def _classes(
 def _samples(
     document: dict[str, Any],
     path: Path,
-    pictures: Path,
+    places: tuple[Path, Path],
     classes: Sequence[str],
     repairs: list[Repair],
 ) -> tuple[Sample, ...]:
+    """places: the picture directory, and the set's."""
+    pictures, root = places
     label_of = {
         int(c["id"]): classes.index(str(c["name"]))
         for c in document["categories"]
@@ -158,14 +161,17 @@ def _samples(
         if number in seen:
             raise DataError(f"{file}: image id {number} twice", where=str(path), fix=_FIX_EXPORT)
         seen.add(number)
-        if width <= 0 or height <= 0:
-            raise DataError(f"{file} is {width}x{height}", where=str(path), fix=_FIX_EXPORT)
-        picture = pictures / file
-        if not picture.is_file():
-            absent.append(file)
-            rows.pop(number, None)
+        require_size((width, height), file, str(path), _FIX_EXPORT)
+        own = rows.pop(number, [])
+        try:
+            picture = picture_at(file, [pictures], root, str(path))
+        except DataError as e:
+            refuse(e, repairs, "broken_annotation", file)
             continue
-        objects = _objects(rows.pop(number, []), file, (width, height), label_of, path, repairs)
+        if picture is None:
+            absent.append(file)
+            continue
+        objects = _objects(own, file, (width, height), label_of, path, repairs)
         samples.append(Sample(picture, width, height, *objects))
     if absent:
         error = DataError(

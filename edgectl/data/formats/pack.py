@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgectl.data.formats.naming import is_inside
 from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.storage import SUFFIX, read_entry
 from edgectl.errors import DataError
@@ -47,8 +48,11 @@ def read_pack(path: Path) -> DatasetIndex:
 
 def _sample(pack: Path, row: dict[str, Any]) -> Sample:
     areas = row["areas"]
+    picture = pack / str(row["key"])
+    if not is_inside(picture, pack):
+        raise ValueError(f"'{row['key']}' leaves the pack")
     return Sample(
-        pack / str(row["key"]),
+        picture,
         int(row["width"]),
         int(row["height"]),
         np.array(row["boxes"], np.float32).reshape(-1, 4),

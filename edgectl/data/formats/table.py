@@ -1,7 +1,8 @@
 """CSV: one line a box, ``filename,width,height,class,xmin,ymin,xmax,ymax`` and, optionally, ``split``.
 
 The table TensorFlow's object detection tutorials and Roboflow write. A picture without objects has a
-line with an empty class. Pictures lie beside the file or in ``images/``.
+line with an empty class. Pictures lie beside the file or in ``images/``. A ``classes.txt`` in the directory
+gives classes an order.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
-from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.boxes import BoxCollector, require_size
 from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.naming import picture_at
+from edgectl.data.formats.order import read_classes
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import DatasetIndex, Repair, Sample
 from edgectl.errors import DataError
@@ -34,7 +37,7 @@ def tables_of(path: Path) -> dict[str, Path]:
 
 
 def read_csv(path: Path) -> DatasetIndex:
-    """Classes in alphabetical order; without a column ``split`` everything is *train*.
+    """Classes as :func:`read_classes` has them; without a column ``split`` everything is *train*.
 
     Raises:
         DataError: missing columns, numbers that are none, absent pictures.
@@ -43,9 +46,9 @@ def read_csv(path: Path) -> DatasetIndex:
     repairs: list[Repair] = []
     tables = {split: (file, _rows(file)) for split, file in tables_of(path).items()}
     named = {row["class"] for _, rows in tables.values() for row in rows} - {""}
-    if not named:
+    classes = read_classes(root, named)
+    if not classes:
         raise DataError("no boxes in any line", where=str(path), fix=_FIX)
-    classes = tuple(sorted(named))
     by_split: dict[str, list[Sample]] = defaultdict(list)
     for split, (file, rows) in tables.items():
         by_picture: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -54,7 +57,7 @@ def read_csv(path: Path) -> DatasetIndex:
         for name, own in by_picture.items():
             target = split or split_name(own[0].get("split") or "train")
             try:
-                by_split[target].append(_sample(file, name, own, classes, repairs))
+                by_split[target].append(_sample(file, root, name, own, classes, repairs))
             except DataError as e:
                 refuse(e, repairs, "broken_annotation", name)
     splits = {k: tuple(v) for k, v in by_split.items()}
@@ -79,19 +82,18 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 def _sample(
     file: Path,
+    root: Path,
     name: str,
     rows: list[dict[str, str]],
     classes: tuple[str, ...],
     repairs: list[Repair],
 ) -> Sample:
-    picture = next(
-        (p for p in (file.parent / name, file.parent / "images" / name) if p.is_file()), None
-    )
-    if picture is None or not name:
+    folders = [file.parent, file.parent / "images"]
+    picture = picture_at(name, folders, root, str(file))
+    if picture is None:
         raise DataError(f"the picture '{name}' is absent", where=str(file), fix=_FIX)
     width, height = (int(_number(rows[0][c], c, file)) for c in ("width", "height"))
-    if width <= 0 or height <= 0:
-        raise DataError(f"{name} is {width}x{height}", where=str(file), fix=_FIX)
+    require_size((width, height), name, str(file), _FIX)
     collector = BoxCollector((width, height), name, repairs)
     for row in rows:
         if row["class"]:

@@ -2,18 +2,20 @@
 
 Format: Everingham et al., http://host.robots.ox.ac.uk/pascal/VOC/. Corners are taken as they stand:
 the tools of today count pixels from 0, whatever the original development kit did. Objects marked
-``difficult`` are neither target nor background.
+``difficult`` are neither target nor background. A ``classes.txt`` in the directory gives classes an order.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from edgectl.data.formats.boxes import BoxCollector
+from edgectl.data.formats.boxes import BoxCollector, require_size
 from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.naming import picture_at
+from edgectl.data.formats.order import read_classes
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair, Sample
 from edgectl.errors import DataError
@@ -29,7 +31,7 @@ def is_voc(root: Path) -> bool:
 
 
 def read_voc(root: Path) -> DatasetIndex:
-    """Classes in alphabetical order; without split lists everything is *train*.
+    """Classes as :func:`read_classes` has them; without split lists everything is *train*.
 
     Raises:
         DataError: XML that is none, boxes that are not numbers, absent pictures, lists of pictures
@@ -38,32 +40,37 @@ def read_voc(root: Path) -> DatasetIndex:
     repairs: list[Repair] = []
     documents = {p.stem: _parse(p) for p in sorted(root.glob("Annotations/*.xml"))}
     names = {_text(o, "name", "") for d in documents.values() for o in d.iter("object")}
-    classes = tuple(sorted(names - {""}))
+    classes = read_classes(root, names - {""})
     if not classes:
         raise DataError("no objects in any annotation", where=str(root), fix=_FIX)
     pictures = {
         p.stem: p for p in sorted(root.glob("JPEGImages/*")) if p.suffix.lower() in PICTURE_SUFFIXES
     }
     splits = {}
-    for name, stems in _split_lists(root, list(documents)).items():
+    for name, stems in _split_lists(root, documents.keys()).items():
         made = [_try(root, stem, documents, pictures, classes, repairs) for stem in stems]
         splits[name] = tuple(s for s in made if s is not None)
     return DatasetIndex(root.resolve().name, root, "voc", classes, splits, repairs)
 
 
-def _split_lists(root: Path, everything: list[str]) -> dict[str, list[str]]:
+def _split_lists(root: Path, everything: Collection[str]) -> dict[str, list[str]]:
     lists = {
-        split_name(p.stem): [line.split()[0] for line in _lines(p) if line.split()]
+        split_name(p.stem): [_stem(line, everything) for line in _lines(p) if line.split()]
         for p in sorted(root.glob("ImageSets/Main/*.txt"))
         # VOC's own per-class lists are called <class>_<split>
         if "_" not in p.stem and p.stem not in _UNIONS
     }
-    return {k: v for k, v in lists.items() if v} or {"train": everything}
+    return {k: v for k, v in lists.items() if v} or {"train": list(everything)}
+
+
+def _stem(line: str, known: Collection[str]) -> str:
+    """A name may hold spaces; what follows one is otherwise a flag."""
+    return line if line in known else line.split()[0]
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX) from e
 
@@ -107,19 +114,9 @@ def _sample(
         raise DataError(
             f"'{stem}' is listed in ImageSets and has no annotation", where=where, fix=_FIX
         )
-    file = Path(_text(document, "filename", "")).name
-    picture = root / "JPEGImages" / file if file else root
-    if not picture.is_file():
-        if stem not in pictures:
-            raise DataError(
-                f"the picture '{file or stem}' is absent",
-                where=where,
-                fix=f"put it into {root / 'JPEGImages'}",
-            )
-        picture = pictures[stem]
+    picture = _picture(root, stem, Path(_text(document, "filename", "")).name, pictures, where)
     width, height = (int(_number(document, f"size/{side}", where)) for side in ("width", "height"))
-    if width <= 0 or height <= 0:
-        raise DataError(f"a picture of {width}x{height}", where=where, fix=_FIX)
+    require_size((width, height), picture.name, where, _FIX)
     collector = BoxCollector((width, height), picture.name, repairs)
     for item in document.iter("object"):
         name = _text(item, "name", "")
@@ -132,6 +129,20 @@ def _sample(
         collector.add((x0, y0, x1, y1), classes.index(name), crowd=difficult)
     boxes, labels, crowd, _ = collector.arrays()
     return Sample(picture, width, height, boxes, labels, crowd)
+
+
+def _picture(root: Path, stem: str, file: str, pictures: dict[str, Path], where: str) -> Path:
+    """Of an annotation's own stem, as the development kit has it: tools that rename or multiply
+    pictures leave old names in ``<filename>``, which may meanwhile be another picture's."""
+    if stem in pictures and Path(file).stem != stem:
+        return pictures[stem]
+    folder = root / "JPEGImages"
+    picture = picture_at(file, [folder], root, where) or pictures.get(stem)
+    if picture is None:
+        raise DataError(
+            f"the picture '{file or stem}' is absent", where=where, fix=f"put it into {folder}"
+        )
+    return picture
 
 
 def _text(element: ElementTree.Element, path: str, default: str) -> str:

@@ -38,15 +38,15 @@ def read_yolo(path: Path) -> DatasetIndex:
     assert file is not None
     document = _load(file)
     root = file.parent
-    base = root / str(document.get("path") or ".")
-    if not base.is_dir():  # exports keep the path of the machine they were made on
-        base = root
     classes = _classes(document, file)
     repairs: list[Repair] = []
     splits = {}
     for key in _SPLITS:
         if document.get(key):
-            pictures = _pictures(document[key], base, root, file)
+            try:
+                pictures = _pictures(document, key, file)
+            except OSError as e:
+                raise DataError(f"{key}: {e.strerror}", where=str(file), fix=_FIX) from e
             made = [_sample(p, classes, repairs) for p in pictures]
             splits[split_name(key)] = tuple(s for s in made if s is not None)
     if not splits:
@@ -80,8 +80,12 @@ def _classes(document: dict[str, Any], file: Path) -> tuple[str, ...]:
     return classes
 
 
-def _pictures(entry: Any, base: Path, root: Path, file: Path) -> list[Path]:
+def _pictures(document: dict[str, Any], key: str, file: Path) -> list[Path]:
     """Of one split: folders, or text files that list pictures."""
+    root, entry = file.parent, document[key]
+    base = root / str(document.get("path") or ".")
+    if not base.is_dir():  # exports keep the path of the machine they were made on
+        base = root
     found: list[Path] = []
     for part in entry if isinstance(entry, list) else [entry]:
         name = str(part)
@@ -140,7 +144,7 @@ def _sample(picture: Path, classes: tuple[str, ...], repairs: list[Repair]) -> S
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"cannot be read: {e}", where=str(path), fix=_FIX) from e
 

@@ -12,25 +12,31 @@ from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.staging import PictureCopies
 
 
-def write_coco2017(index: DatasetIndex, directory: Path) -> None:
+def write_coco2017(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
     """``annotations/instances_<split>2017.json`` and ``<split>2017/``."""
     (directory / "annotations").mkdir()
     for split, samples in index.splits.items():
         folder = f"{'val' if split == 'valid' else split}2017"
         file = directory / "annotations" / f"instances_{folder}.json"
-        _write(file, samples, directory / folder, index.classes)
+        _write(file, samples, directory / folder, index.classes, copies)
 
 
-def write_roboflow(index: DatasetIndex, directory: Path) -> None:
+def write_roboflow(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
     """``<split>/_annotations.coco.json`` beside the pictures."""
     for split, samples in index.splits.items():
         (directory / split).mkdir()
-        _write(directory / split / ROBOFLOW_FILE, samples, directory / split, index.classes)
+        file = directory / split / ROBOFLOW_FILE
+        _write(file, samples, directory / split, index.classes, copies)
 
 
-def _write(file: Path, samples: Sequence[Sample], folder: Path, classes: Sequence[str]) -> None:
+def _write(
+    file: Path,
+    samples: Sequence[Sample],
+    folder: Path,
+    classes: Sequence[str],
+    copies: PictureCopies,
+) -> None:
     folder.mkdir(exist_ok=True)
-    copies = PictureCopies()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, sample in enumerate(samples, start=1):

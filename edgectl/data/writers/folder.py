@@ -8,9 +8,8 @@ from edgectl.data.index import DatasetIndex
 from edgectl.data.staging import PictureCopies
 
 
-def write_folder(index: DatasetIndex, directory: Path) -> None:
+def write_folder(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
     """``<split>/<class>/*``; classes without pictures in a split get no folder there."""
-    copies = PictureCopies()
     for split, samples in index.splits.items():
         for sample in samples:
             assert sample.image_label is not None

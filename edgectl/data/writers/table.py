@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from edgectl.data.formats.order import write_classes
 from edgectl.data.formats.table import COLUMNS
 from edgectl.data.index import DatasetIndex
 from edgectl.data.staging import PictureCopies
 
 
-def write_csv(index: DatasetIndex, directory: Path) -> None:
-    """A picture without objects gets a line with an empty class."""
-    copies = PictureCopies()
+def write_csv(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+    """A picture without objects gets a line with an empty class. Corners are written exactly."""
+    write_classes(index.classes, index.occurring(), directory)
     with (directory / "annotations.csv").open("w", encoding="utf-8", newline="") as f:
         writer = csv.writer(f)
         writer.writerow([*COLUMNS, "split", "crowd"])
@@ -23,7 +24,6 @@ def write_csv(index: DatasetIndex, directory: Path) -> None:
                 for box, label, crowd in zip(
                     sample.boxes_xyxy, sample.labels, sample.crowd, strict=True
                 ):
-                    corners = [f"{v:.3f}" for v in box.tolist()]
-                    writer.writerow([*head, index.classes[label], *corners, split, int(crowd)])
+                    writer.writerow([*head, index.classes[label], *box, split, int(crowd)])
                 if not len(sample.labels):
                     writer.writerow([*head, "", "", "", "", "", split, 0])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
+from edgectl.data.formats.order import write_classes
 from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.staging import PictureCopies
 
 
-def write_voc(index: DatasetIndex, directory: Path) -> None:
-    """``Annotations``, ``JPEGImages``, ``ImageSets/Main``. Corners keep two decimals."""
+def write_voc(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+    """``Annotations``, ``JPEGImages``, ``ImageSets/Main``. Corners are written exactly."""
     annotations, lists = directory / "Annotations", directory / "ImageSets" / "Main"
     annotations.mkdir()
     lists.mkdir(parents=True)
-    copies = PictureCopies()
+    write_classes(index.classes, index.occurring(), directory)
     for split, samples in index.splits.items():
         stems = []
         for sample in samples:
@@ -37,7 +38,7 @@ def _write(sample: Sample, picture: str, index: DatasetIndex, file: Path) -> Non
         SubElement(item, "name").text = index.classes[label]
         SubElement(item, "difficult").text = str(int(crowd))
         corners = SubElement(item, "bndbox")
-        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), box.tolist(), strict=True):
-            SubElement(corners, name).text = f"{value:.2f}".rstrip("0").rstrip(".")
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True):
+            SubElement(corners, name).text = str(value).removesuffix(".0")
     indent(root)
     ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)

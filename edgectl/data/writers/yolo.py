@@ -13,10 +13,9 @@ from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.staging import PictureCopies
 
 
-def write_yolo(index: DatasetIndex, directory: Path) -> None:
-    """Coordinates keep eight decimals: a hundred-thousandth of a pixel."""
+def write_yolo(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+    """Nine digits of a coordinate: a float32 needs no more."""
     description: dict[str, object] = {"path": "."}
-    copies = PictureCopies()
     for split, samples in index.splits.items():
         name = "val" if split == "valid" else split
         description[name] = f"images/{name}"
@@ -43,5 +42,5 @@ def _lines(sample: Sample) -> str:
             (x1 - x0) / sample.width,
             (y1 - y0) / sample.height,
         )
-        lines.append(f"{label} " + " ".join(f"{n:.8f}" for n in numbers) + "\n")
+        lines.append(f"{label} " + " ".join(f"{n:.9g}" for n in numbers) + "\n")
     return "".join(lines)

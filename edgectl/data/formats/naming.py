@@ -1,0 +1,53 @@
+"""Names of pictures in label files become paths here, and nowhere else.
+
+A label file comes from outside: a name that leaves the set would copy or pack whatever it points at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgectl.errors import DataError
+
+_SHOWN = 80
+
+
+def picture_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Path | None:
+    """``name`` in the first of ``folders`` that has it, None where none has.
+
+    Symbolic links are followed like directories: a set may keep its pictures on another disk.
+
+    Args:
+        root: directory of the set; names stay in it, or in the folder they are looked for in.
+        where: the label file, for errors.
+
+    Raises:
+        DataError: a name that leaves the set, or that no file can have.
+    """
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+    for folder in folders:
+        path = folder / name
+        if not any(is_inside(path, place) for place in (root, folder)):
+            raise DataError(
+                f"'{shown}' leaves the data set",
+                where=where,
+                fix=f"move the picture into {folder} and name it relative to that",
+            )
+        try:
+            if path.is_file():
+                return path
+        except OSError as e:
+            raise DataError(
+                f"'{shown}' cannot be looked for: {e.strerror}",
+                where=where,
+                fix="correct the name, or remove its entries",
+            ) from e
+    return None
+
+
+def is_inside(path: Path, directory: Path) -> bool:
+    """By the words of the path, with its ``..``; symbolic links are not resolved."""
+    inside, outside = (os.path.normpath(p.absolute()) for p in (path, directory))
+    return Path(inside).is_relative_to(outside)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgectl.data.calibration import calibration_list, write_calibration
+from edgectl.data.formats import read_dataset
+from edgectl.errors import EdgectlError
+from edgectl.types import PreprocessSpec
+
+SPEC = PreprocessSpec((64, 96))
+
+
+def test_an_array_holds_what_is_fed(demo_root, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgectl.data.calibration._WRITE_BATCH", 4)
+    chosen = calibration_list(read_dataset(demo_root).splits["train"], 10, 0)
+    write_calibration(chosen, tmp_path / "out", "npy", SPEC)
+    array = np.load(tmp_path / "out" / "calibration.npy")
+    assert array.dtype == np.uint8
+    assert np.array_equal(array, np.concatenate(list(chosen.pictures(SPEC, 3))))
+
+
+@pytest.mark.parametrize("form", ["npy", "bin", "zip"])
+def test_a_full_disk_is_one_clear_error(demo_root, tmp_path, form, small_files):
+    chosen = calibration_list(read_dataset(demo_root).splits["train"], 10, 0)
+    with small_files(), pytest.raises(EdgectlError, match="File too large") as e:
+        write_calibration(chosen, tmp_path / "out" / "new", form, SPEC)
+    assert e.value.where == str(tmp_path / "out" / "new")
+    assert "disk" in str(e.value.fix)
+    assert not list((tmp_path / "out").iterdir())
