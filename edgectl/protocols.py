@@ -116,7 +116,8 @@ class ArtifactReader(Protocol):
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
         ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
-        loads, where they are more than the model file."""
+        loads, where they are more than the model file. ``ram_bytes``: what a board's program sets aside
+        for the model, or ``ram_unknown``: why that is not known."""
         ...
 
     def usage(self, manifest: Mapping[str, Any]) -> str:

@@ -67,6 +67,8 @@ def deploy(
         samples=samples,
         converted=converted,
     )
+    if bundle.fit.ram_unknown:
+        session.warn(f"RAM is not checked: {bundle.fit.ram_unknown}")
     session.data = {
         "bundle": str(bundle.directory),
         "board": board.name,
@@ -81,6 +83,4 @@ def deploy(
             session.say(f"  {f['path']}  {f['bytes']:,} bytes")
     golden = sum(f["path"].endswith(".rgb") for f in bundle.files)
     session.say(f"  golden/  {golden} pictures and their outputs")
-    fit = bundle.fit
-    ram = "" if fit.ram_needed is None else f", {fit.ram_needed:,} of {fit.ram:,} bytes of RAM"
-    session.say(f"fits: {fit.flash_needed:,} of {fit.flash:,} bytes of flash{ram}")
+    session.say(f"fits: {bundle.fit}")

@@ -217,7 +217,10 @@ def _calibration(
     else:
         source = open_data(registry, calib, config, session) if calib else index
         if source is None:
-            raise UsageError("no calibration pictures", fix="add --calib DATA or --calib DIR")
+            raise UsageError(
+                "no calibration pictures",
+                fix="--set data.name=DATA; export takes --calib DATA or --calib DIR as well",
+            )
         split = config.data.train_split if config.data.train_split in source.splits else None
         if split is None:
             raise UsageError(

@@ -236,7 +236,8 @@ def execute(
         processes.join(choose_device(config.train.device))
     with processes.in_turn():
         index = open_data(registry, config.data.name, config, session)
-        setup = make_setup(session, plan.family, config, index, processes)
+        resuming = plan.checkpoint is not None
+        setup = make_setup(session, plan.family, config, index, processes, resuming=resuming)
     path: Path | None = None
     begins = processes.first and plan.run is None
     previous = pointed_at()

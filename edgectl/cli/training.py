@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily
 from edgectl.config.layers import validate
-from edgectl.config.schema import RunConfig
+from edgectl.config.schema import PreprocessConfig, RunConfig
 from edgectl.data.batches import train_batches
-from edgectl.data.holdout import split_holdout
+from edgectl.data.holdout import FEWEST, split_holdout
 from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import DataError
@@ -47,8 +48,13 @@ def make_setup(
     config: RunConfig,
     index: DatasetIndex,
     processes: Processes = Processes(),
+    *,
+    resuming: bool = False,
 ) -> TrainSetup:
     """Everything ``Trainer`` needs. Of every batch, the part of this one of ``processes`` is read.
+
+    Args:
+        resuming: a checkpoint holds the weights to go on from; pretrained ones are not looked for.
 
     Raises:
         DataError: no training split, or nothing to learn in it.
@@ -58,7 +64,9 @@ def make_setup(
     model_config = validate(family.family.config_type, config.model, prefix="model.")
     assert config.input_size is not None
     spec = family.family.preprocess(model_config, config.input_size)
-    spec = type(spec)(**{**vars(spec), **config.preprocess.model_dump()})
+    spec = replace(spec, **config.preprocess.model_dump(exclude_none=True))
+    settled = PreprocessConfig(resize=spec.resize, pad_side=spec.pad_side, pad_value=spec.pad_value)
+    config = config.model_copy(update={"preprocess": settled})
     outputs = family.family.outputs(model_config, num_classes=len(index.classes))
     samples = index.splits.get(config.data.train_split)
     if not samples or not any(len(s.class_labels()) for s in samples):
@@ -71,15 +79,23 @@ def make_setup(
         )
     _check_labels(family.info, index, samples)
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
+    if config.train.early_stop and not held:
+        session.warn(
+            f"train.early_stop = {config.train.early_stop} does nothing: no pictures of "
+            f"'{config.data.train_split}' are held back to judge by; raise data.holdout "
+            f"(now {config.data.holdout:g}) until it makes {FEWEST} of {len(samples)}"
+        )
     valid = index.splits.get(config.data.valid_split)
     if not valid:
         session.warn(f"no split '{config.data.valid_split}': the run is not scored")
-    weights = find_weights(
-        config.train.weights,
-        family.variant(config.variant).weights,
-        offline=session.offline,
-        warn=session.warn,
-    )
+    weights = None
+    if not resuming:
+        weights = find_weights(
+            config.train.weights,
+            family.variant(config.variant).weights,
+            offline=session.offline,
+            warn=session.warn,
+        )
     for split, how in index.made_splits.items():
         session.warn(f"'{index.name}' has no split '{split}': made of {how}")
     names = [config.data.train_split, *([config.data.valid_split] if valid else [])]
@@ -111,6 +127,6 @@ def make_setup(
         if held
         else None,
         valid=EvalLoader(valid, spec, _EVAL_BATCH) if valid else None,
-        metrics=task_metrics(family.info.task, index.classes, outputs, config.input_size),
+        metrics=task_metrics(family.info.task, index.classes, outputs, spec.input_size),
         weights=weights,
     )

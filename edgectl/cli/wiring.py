@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgectl.cli.session import Session
 from edgectl.errors import UnknownNameError, UsageError
-from edgectl.plugins.registry import Registry, build_registry, load_entry
-from edgectl.types import BackendInfo, FamilyInfo, Size, Task, VariantInfo
+from edgectl.plugins.registry import Registry, load_entry
+from edgectl.types import BackendInfo, FamilyInfo, Size, VariantInfo
 
 if TYPE_CHECKING:
     from edgectl.config.layers import Layer
@@ -162,10 +162,3 @@ def open_data(
     if len(index.repairs) > 5:
         session.warn(f"... and {len(index.repairs) - 5} more repairs of the labels")
     return index
-
-
-def registry_and_task(name: str) -> tuple[Registry, OpenFamily, Task]:
-    """For commands that start from a checkpoint: what the checkpoint's family is."""
-    registry = build_registry()
-    family = open_family(registry, name)
-    return registry, family, family.info.task

@@ -41,11 +41,12 @@ class DataConfig(StrictModel):
 
 
 class PreprocessConfig(StrictModel):
-    """Overrides of the family's PreprocessSpec."""
+    """Overrides of the family's PreprocessSpec; None leaves it what the family says. A run's resolved
+    configuration holds the outcome."""
 
-    resize: Literal["letterbox", "stretch"] = "letterbox"
-    pad_side: Literal["bottom_right", "center"] = "bottom_right"
-    pad_value: Annotated[int, Field(ge=0, le=255)] = 114
+    resize: Literal["letterbox", "stretch"] | None = None
+    pad_side: Literal["bottom_right", "center"] | None = None
+    pad_value: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
 class AugmentConfig(StrictModel):
@@ -153,7 +154,8 @@ class TrainConfig(StrictModel):
     eval_interval: Annotated[int, Field(ge=0)] = 0
     """Epochs between evaluations; 0 chooses about ten evaluations a run."""
     early_stop: Annotated[int, Field(ge=0)] = 0
-    """Evaluations without improvement before stopping; 0 never stops early."""
+    """Evaluations without improvement on the held-back part of *train* before stopping; 0 never stops
+    early."""
     tensorboard: bool = True
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgectl.data.index import Sample
 
-_FEWEST = 4
+FEWEST = 4
 """Held-back pictures below which a choice made on them is noise."""
 _PASSES = 4
 
@@ -25,7 +25,7 @@ def split_holdout(
     held back.
     """
     count = round(fraction * len(samples))
-    if count < _FEWEST:
+    if count < FEWEST:
         return tuple(samples), ()
     rng = np.random.default_rng((seed, 0x401D))
     shuffled = rng.permutation(len(samples)).tolist()

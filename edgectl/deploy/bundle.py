@@ -13,7 +13,7 @@ from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.export.artifact import Artifact, sha256_of
 from edgectl.export.replacing import replacing
-from edgectl.export.runtime import default_runtime, file_on, open_runtime
+from edgectl.export.runtime import exact_runtimes, open_like_the_device
 from edgectl.protocols import ArtifactReader, Deployer
 from edgectl.types import BackendInfo, BoardInfo
 
@@ -22,12 +22,14 @@ GOLDEN_PICTURES = 4
 
 @dataclass(frozen=True)
 class Fit:
-    """Bytes needed and there. ``ram_needed`` is None where the backend cannot tell."""
+    """Bytes needed and there. ``ram_needed`` is None where the backend cannot tell, and ``ram_unknown``
+    then why, if it says."""
 
     flash_needed: int
     flash: int
     ram_needed: int | None
     ram: int
+    ram_unknown: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -36,7 +38,15 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "passed": self.passed}
+        checked = self.ram_needed is not None
+        return {**asdict(self), "ram_checked": checked, "passed": self.passed}
+
+    def __str__(self) -> str:
+        """For people."""
+        ram = "RAM not checked"
+        if self.ram_needed is not None:
+            ram = f"{self.ram_needed:,} of {self.ram:,} bytes of RAM"
+        return f"{self.flash_needed:,} of {self.flash:,} bytes of flash, {ram}"
 
 
 @dataclass(frozen=True)
@@ -49,10 +59,15 @@ class Bundle:
 
 
 def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
-    """From the manifest: the model's bytes against flash, its arena against RAM."""
+    """From the manifest: the model's bytes against flash, what the program sets aside against RAM."""
     tensors = artifact.manifest.get("tensors", {})
-    arena = tensors.get("arena") or {}
-    return Fit(artifact.model_bytes, board.flash_bytes, arena.get("total"), board.ram_bytes)
+    return Fit(
+        artifact.model_bytes,
+        board.flash_bytes,
+        tensors.get("ram_bytes"),
+        board.ram_bytes,
+        tensors.get("ram_unknown"),
+    )
 
 
 def write_bundle(
@@ -86,8 +101,7 @@ def write_bundle(
     fit = fit_of(artifact, board)
     if not fit.passed:
         raise GateFailedError(
-            f"does not fit {board.name}: {fit.flash_needed:,} of {fit.flash:,} bytes of flash, "
-            f"{fit.ram_needed or 0:,} of {fit.ram:,} bytes of RAM",
+            f"does not fit {board.name}: {fit}",
             where=str(artifact.directory),
             fix="train a smaller variant or at a smaller --imgsz; 'edgectl boards' shows what others hold",
         )
@@ -96,15 +110,8 @@ def write_bundle(
             shutil.copy2(artifact.directory / part["path"], directory / Path(part["path"]).name)
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
         if samples:
-            runtime = default_runtime(info, artifact.manifest)
-            file = file_on(info, artifact.directory, artifact.manifest, runtime)
-            runner = open_runtime(
-                backend,
-                info,
-                file,
-                runtime=runtime,
-                specs=artifact.outputs,
-                manifest=artifact.manifest,
+            runtime, runner = open_like_the_device(
+                backend, info, artifact.directory, artifact.manifest, artifact.outputs
             )
             write_golden(
                 directory / "golden",
@@ -113,6 +120,7 @@ def write_bundle(
                 artifact.outputs,
                 artifact.preprocess,
                 runtime=runtime,
+                exact=runtime in exact_runtimes(info, artifact.manifest),
             )
         names = sorted(p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
     files = [

@@ -27,9 +27,15 @@ def write_golden(
     preprocess: PreprocessSpec,
     *,
     runtime: str,
+    exact: bool,
 ) -> list[Path]:
     """``<i>.rgb`` (raw uint8, rows x columns x 3, channels in the spec's order) and
-    ``<i>.<output>.npy`` (float32, (C, H, W) or (C,)); ``golden.json`` names them."""
+    ``<i>.<output>.npy`` (float32, (C, H, W) or (C,)); ``golden.json`` names them.
+
+    Args:
+        exact: whether ``runtime`` computes what the device does, bit for bit: then every number must
+            be equal. Otherwise elements may differ by a step or two.
+    """
     directory.mkdir()
     pictures = [resize_picture(read_labelled(s)[0], preprocess)[0] for s in samples]
     outputs = runner(np.stack(pictures))
@@ -48,6 +54,7 @@ def write_golden(
     rows, columns = preprocess.input_size
     document = {
         "runtime": runtime,
+        "exact": exact,
         "shape": [rows, columns, 3],
         "channel_order": preprocess.channel_order,
         "entries": entries,

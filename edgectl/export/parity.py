@@ -25,10 +25,10 @@ from edgectl.export.request import ExportRequest
 from edgectl.export.runtime import open_runtime
 from edgectl.export.trained import TrainedModel, nchw
 from edgectl.protocols import ArtifactReader
-from edgectl.quant.analyse import sqnr_db
 from edgectl.quant.graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
+from edgectl.quant.sqnr import sqnr_db
 from edgectl.types import BackendInfo, OutputSpec
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from edgectl.data.batches import train_batches
-from edgectl.data.holdout import split_holdout
 from edgectl.data.index import Sample
 from edgectl.data.loader import EvalLoader
 from edgectl.errors import EdgectlError, GateFailedError, UsageError
@@ -69,10 +68,11 @@ def run_qat(
     on_epoch: Callable[[QatEpoch], None] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> QatResult:
-    """Calibrates, trains ``config.qat.epochs`` epochs on *train* (less the hold-out), and exports.
+    """Calibrates, trains ``config.qat.epochs`` epochs on *train* (less the run's hold-out), and exports.
 
     Raises:
-        UsageError: the backend cannot be trained for, or there is no data set.
+        UsageError: the backend cannot be trained for, there is no data set, or another share of *train* is
+            to be held back than the run did.
         EdgectlError: the loss is not finite.
         GateFailedError: runtimes that must agree do not. (A drop over the limit is in the result.)
     """
@@ -82,15 +82,13 @@ def run_qat(
             fix="edgectl export --backend " + request.info.name,
         )
     if request.index is None:
-        raise UsageError("QAT needs the training pictures", fix="add --data DATA")
+        raise UsageError("QAT needs the training pictures", fix="--set data.name=DATA")
     start = time.perf_counter()
     trained, config = request.trained, request.trained.config
     prepared = prepare(trained, request.backend, request.info, request.backend_config)
     progress("calibrating")
     quantized = calibrated(prepared, request, progress)
-    kept, held = split_holdout(
-        request.index.splits[config.data.train_split], config.data.holdout, config.train.seed
-    )
+    kept, held = trained.divided(request.index.splits[config.data.train_split])
     heads = raw_heads(prepared.graph, prepared.outputs)
     net = FakeQuantNet(quantized, outputs=heads)
     epochs = _train(request.task, net, trained, prepared, kept, on_epoch)

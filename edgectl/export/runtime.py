@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from edgectl.errors import BackendUnavailableError
 from edgectl.protocols import ArtifactReader, Runner
 from edgectl.types import BackendInfo, OutputSpec
 from edgectl.vendor.network import ONNX_FILE
@@ -16,6 +18,36 @@ from edgectl.vendor.onnx_runtime import OnnxRunner
 def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
     """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here."""
     return str(manifest.get("runtime") or info.runtimes[0])
+
+
+def exact_runtimes(info: BackendInfo, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those that compute this artifact as the device does, bit for bit; of float files none does."""
+    return info.exact if manifest["precision"] == "int8" else ()
+
+
+def open_like_the_device(
+    backend: ArtifactReader,
+    info: BackendInfo,
+    directory: Path,
+    manifest: Mapping[str, Any],
+    specs: Sequence[OutputSpec],
+) -> tuple[str, Runner]:
+    """The first exact runtime that is installed, else the default one, and its name.
+
+    Raises:
+        BackendUnavailableError: none is installed.
+        ArtifactError: a bad file.
+    """
+
+    def opened(runtime: str) -> Runner:
+        file = file_on(info, directory, manifest, runtime)
+        return open_runtime(backend, info, file, runtime=runtime, specs=specs, manifest=manifest)
+
+    for runtime in exact_runtimes(info, manifest):
+        with suppress(BackendUnavailableError):
+            return runtime, opened(runtime)
+    runtime = default_runtime(info, manifest)
+    return runtime, opened(runtime)
 
 
 def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:

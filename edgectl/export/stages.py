@@ -34,7 +34,6 @@ from edgectl.quant.trace import trace
 from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec
 
 _BATCH = 16
-_PARITY_PICTURES = 32
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from edgectl.config.schema import RunConfig
-from edgectl.errors import ArtifactError
+from edgectl.data.holdout import split_holdout
+from edgectl.data.index import Sample
+from edgectl.errors import ArtifactError, UsageError
 from edgectl.metrics.evaluator import Predictor, torch_predictor
 from edgectl.protocols import Criterion, Family, Postprocess
 from edgectl.train.checkpoint import Checkpoint
@@ -49,6 +52,23 @@ class TrainedModel:
         """Names in label order."""
 
         return tuple(self.checkpoint.classes)
+
+    def divided(self, samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        """*train* as the run divided it: (trained on, held back), whatever seed ``config`` has now.
+
+        Drawn by another seed, pictures the network was trained on would judge it.
+
+        Raises:
+            UsageError: ``config`` holds back another share.
+        """
+        began = RunConfig.model_validate(self.checkpoint.config, strict=False)
+        if self.config.data.holdout != began.data.holdout:
+            raise UsageError(
+                f"the run held back {began.data.holdout:g} of its pictures and was trained on the rest",
+                where="data.holdout",
+                fix="leave it out, or train again with another share",
+            )
+        return split_holdout(samples, began.data.holdout, began.train.seed)
 
     def criterion(self) -> Criterion:
         """The family's loss."""

@@ -1,1 +1,1 @@
-"""Trace, calibrate, fake-quantise and analyse networks in a backend's arithmetic."""
+"""Trace, calibrate and fake-quantise networks in a backend's arithmetic."""

@@ -67,8 +67,13 @@ def rescale_readers(readers: list[Node], factors: Tensor) -> None:
     """Multiplies, in place, what each reader's weights do with input channel c by ``factors[c]``."""
     for reader in readers:
         assert reader.weight is not None
-        shape = (-1, 1, 1, 1) if reader.depthwise else (1, -1, 1, 1)
-        reader.weight = reader.weight * factors.reshape(shape)
+        if reader.depthwise:
+            # with a channel multiplier several filters in a row read the same channel
+            filters = len(reader.weight) // len(factors)
+            scaling = factors.repeat_interleave(filters).reshape(-1, 1, 1, 1)
+        else:
+            scaling = factors.reshape(1, -1, 1, 1)
+        reader.weight = reader.weight * scaling
 
 
 def _factors(node: Node, readers: list[Node], peaks: Tensor, scheme: QuantScheme) -> Tensor:
@@ -101,7 +106,7 @@ def _column_peaks(reader: Node, scheme: QuantScheme) -> Tensor:
     assert reader.weight is not None
     weight = reader.weight.abs()
     if reader.depthwise:
-        return weight.flatten(1).amax(1)
+        return weight.reshape(reader.attrs["groups"], -1).amax(1)
     if scheme.weight_per_channel:
         weight = weight / weight.flatten(1).amax(1).clamp_min(1e-12).reshape(-1, 1, 1, 1)
     return weight.amax(dim=(0, 2, 3))

@@ -114,10 +114,6 @@ class FakeQuantNet(nn.Module):
             {"params": [self.ranges], "lr": range_lr, "weight_decay": 0.0},
         ]
 
-    def freeze_ranges(self) -> None:
-        """Lets the weights settle on a grid that no longer moves."""
-        self.ranges.requires_grad_(False)
-
     def _grids(self) -> tuple[Tensor, Tensor]:
         """(groups,) float32 scales and real-valued zero points, inside the integer range."""
         qmin, qmax = self._scheme.activation_range

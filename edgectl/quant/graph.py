@@ -35,7 +35,7 @@ class Op:
 OPS: dict[str, Op] = {
     "input": Op("the network input, already lowered"),
     "conv": Op(
-        "2-D convolution; depthwise when groups == in == out channels",
+        "2-D convolution; depthwise when groups == in channels, with one filter a channel or more",
         ("stride", "padding", "dilation", "groups"),
         weighted=True,
     ),
@@ -83,7 +83,7 @@ class Node:
 
     @property
     def depthwise(self) -> bool:
-        """A convolution with one filter a channel."""
+        """A convolution whose filters read one channel each; a channel may have several filters."""
         return (
             self.op == "conv"
             and self.attrs["groups"] > 1

@@ -41,24 +41,27 @@ class Extremes:
 class Histogram:
     """Counts of the non-zero values between two bounds, in :data:`BINS` equal bins.
 
-    ``through``: what the readers make of the values; errors are measured behind it.
+    ``through``: what the readers make of the values; errors are measured behind it. ``zeros``: how much
+    the zeros count.
     """
 
     lo: float
     hi: float
     through: Function | None = None
     counts: Floats = field(default_factory=lambda: np.zeros(BINS))
-    zeros: int = 0
+    zeros: float = 0.0
 
     def update(self, x: Tensor, weight: Tensor | None = None) -> None:
         """Takes in a tensor of any shape, float32; ``weight``: how much each value's error counts."""
         x = x.flatten()
+        weight = None if weight is None else weight.flatten()
         present = x != 0
-        self.zeros += x.numel() - int(present.sum())
+        absent = ~present if weight is None else weight[~present]
+        self.zeros += float(absent.sum(dtype=torch.float64))
         if self.hi <= self.lo or not bool(present.any()):
             return
         if weight is not None:
-            weight = weight.flatten()[present]
+            weight = weight[present]
         span = (self.lo, self.hi)
         counted = torch.histogram(x[present], BINS, range=span, weight=weight)
         self.counts += counted.hist.double().numpy()
@@ -77,6 +80,8 @@ def minmax_range(h: Histogram, scheme: QuantScheme, percentile: float) -> Range:
 
 def percentile_range(h: Histogram, scheme: QuantScheme, percentile: float) -> Range:
     """Clips ``100 - percentile`` percent of the values at either end; zeros count as values."""
+    if not h.counts.any():
+        return h.lo, h.hi
     total = h.counts.sum() + h.zeros
     tail = total * (1.0 - percentile / 100.0)
     centres = h.centres

@@ -34,7 +34,6 @@ class QuantScheme:
             the parameters of that tensor; everything else computes in float.
         float_grouped: depthwise and other grouped convolutions keep float weights, and where
             inputs are rounded, theirs are not.
-        rounding: how weights and biases are rounded: ``half_even`` (torch.round).
         accumulator: free text for reports: how the device requantises.
     """
 
@@ -49,5 +48,4 @@ class QuantScheme:
     shared_range_ops: frozenset[str] = frozenset()
     rounds: Literal["outputs", "weighted_inputs"] = "outputs"
     float_grouped: bool = False
-    rounding: str = "half_even"
     accumulator: str = ""

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgectl.data.index import Sample
 from edgectl.deploy.bundle import Fit, fit_of, write_bundle
-from edgectl.errors import GateFailedError, UsageError
+from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.artifact import Artifact
 from edgectl.types import BackendInfo, BoardInfo, PreprocessSpec
 
@@ -35,7 +35,8 @@ def artifact(tmp_path):
         "backend": "chip",
         "model": "model.bin",
         "files": [{"path": "model.bin", "bytes": 600, "sha256": ""}],
-        "tensors": {"arena": {"total": 400}},
+        "precision": "int8",
+        "tensors": {"ram_bytes": 400},
         "preprocess": PreprocessSpec((4, 6)).to_dict(),
         "outputs": [
             {"name": "y", "kind": "class_logits", "stride": 0, "channels": 3}
@@ -62,12 +63,14 @@ def test_a_bundle_holds_model_code_and_golden_vectors(artifact, sample, tmp_path
     }  # fmt: skip
     golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
     assert golden["shape"] == [4, 6, 3]
+    assert (golden["runtime"], golden["exact"]) == ("emulator", False)
     pixels = np.frombuffer((tmp_path / "out/golden/0.rgb").read_bytes(), np.uint8)
     answer = np.load(tmp_path / "out/golden/0.y.npy")
     # the pixels written down are those the answer belongs to
     assert np.allclose(answer, 2.0 * pixels.reshape(4, 6, 3).mean(axis=(0, 1)), atol=1e-4)
     assert bundle.fit.to_dict() == {
-        "flash_needed": 600, "flash": 1000, "ram_needed": 400, "ram": 500, "passed": True,
+        "flash_needed": 600, "flash": 1000, "ram_needed": 400, "ram": 500, "ram_unknown": None,
+        "ram_checked": True, "passed": True,
     }  # fmt: skip
 
 
@@ -91,15 +94,42 @@ def test_a_backend_without_bundles(artifact, tmp_path):
         write_bundle(artifact, BOARD, object(), INFO, tmp_path / "out")
 
 
-def test_unknown_memory_is_no_failure():
-    assert Fit(10, 10, None, 0).passed
-    assert fit_of(
-        Artifact(
-            Path(),
-            {"model": "a", "files": [{"path": "a", "bytes": 5, "sha256": ""}], "tensors": {}},
-        ),
-        BOARD,
-    ) == Fit(5, 1000, None, 500)
+@pytest.mark.parametrize(
+    ("precision", "absent", "runtime", "exact"),
+    [
+        ("int8", set(), "real", True),
+        ("int8", {"real"}, "integer", True),
+        ("int8", {"real", "integer"}, "fast", False),
+        # of float files nothing exact is promised
+        ("fp32", set(), "fast", False),
+    ],
+)
+def test_golden_vectors_come_from_what_the_device_computes(
+    artifact, sample, tmp_path, precision, absent, runtime, exact
+):
+    class Several(Chip):
+        def open(self, model_file, *, runtime, specs, manifest):
+            if runtime in absent:
+                raise BackendUnavailableError("not installed")
+            offset = ("fast", "real", "integer").index(runtime)
+            return lambda pictures: [np.full((len(pictures), 3), offset, np.float32)]
+
+    info = replace(INFO, runtimes=("fast", "real", "integer"), exact=("real", "integer"))
+    artifact.manifest["precision"] = precision
+    write_bundle(artifact, BOARD, Several(), info, tmp_path / "out", samples=[sample])
+    golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
+    assert (golden["runtime"], golden["exact"]) == (runtime, exact)
+    answer = np.load(tmp_path / "out/golden/0.y.npy")
+    assert (answer == info.runtimes.index(runtime)).all()
+
+
+def test_unknown_memory_is_no_failure_but_said(artifact):
+    artifact.manifest["tensors"] = {"ram_unknown": "nobody measured it"}
+    fit = fit_of(artifact, BOARD)
+    assert fit == Fit(600, 1000, None, 500, "nobody measured it")
+    assert fit.passed
+    assert not fit.to_dict()["ram_checked"]
+    assert "RAM not checked" in str(fit)
 
 
 def test_a_failure_leaves_nothing_half_written(artifact, tmp_path):

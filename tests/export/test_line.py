@@ -10,7 +10,8 @@ import torch
 
 from edgectl.cli.app import run
 from edgectl.data.demo import draw_split
-from edgectl.export import stages
+from edgectl.errors import EdgectlError
+from edgectl.export import qat, stages
 from edgectl.train.checkpoint import Checkpoint
 
 EXACT = ("integer", "tflm")
@@ -136,6 +137,38 @@ def test_qat(here, capsys):
         code, refused = document(capsys, *words)
         assert code == 2, "its integers are in its file already"
         assert RUN in refused["error"]["fix"]
+
+
+def test_a_bundle_is_checked_and_compared_by_what_the_device_does(here, capsys, tmp_path):
+    words = ["deploy", RUN, "--target", "grove-vision-ai-v2", "--out", str(tmp_path / "bundle")]
+    code, parsed = document(capsys, *words)
+    assert code == 0
+    assert parsed["data"]["fit"]["ram_checked"] and not parsed["warnings"]
+    golden = json.loads((tmp_path / "bundle/golden/golden.json").read_text())
+    assert (golden["runtime"], golden["exact"]) == ("tflm", True)
+
+
+def test_qat_holds_back_what_training_held_back(here, capsys, monkeypatch):
+    """Whatever its own seed: other pictures would be ones the network was trained on."""
+    trained_on = []
+
+    def watching(task, net, trained, prepared, samples, on_epoch):
+        trained_on.append({s.path for s in samples})
+        raise EdgectlError("seen enough")
+
+    monkeypatch.setattr(qat, "_train", watching)
+    words = ["qat", RUN, "--backend", "tflite", "--set", "quant.observer=minmax"]
+    for seed in (0, 5):
+        assert document(capsys, *words, "--set", f"train.seed={seed}")[0] == 1
+    assert trained_on[0] == trained_on[1] and len(trained_on[0]) == 19  # of 24, less a fifth
+    code, refused = document(capsys, *words, "--set", "data.holdout=0.4")
+    assert code == 2 and "0.2" in refused["error"]["message"]
+
+
+def test_qat_without_pictures_names_an_option_it_has(here, capsys):
+    code, refused = document(capsys, "qat", RUN, "--backend", "tflite", "--set", "data.name=''")
+    assert code == 2
+    assert refused["error"]["fix"].startswith("--set data.name=DATA")
 
 
 def test_a_set_without_validation_pictures_is_exported_and_trained_on(here, capsys, tmp_path):

@@ -53,6 +53,15 @@ def test_the_higher_score_chooses_first_and_takes_the_nearest():
     assert matched.tolist() == [0, 1]
 
 
+def test_the_nearest_of_a_crowd():
+    """1 px away is nearer than 1.25 px away, however many objects there are."""
+    crowd = [(16.0 * i, 8.0, 0) for i in range(30)]
+    truth = at((4000.25, 4001.5, 0), (4001.25, 4000.25, 0), *crowd)
+    found = at((4000.25, 4000.25, 0), *crowd)
+    matched = match_centres(found, truth.boxes_xyxy, truth.labels, 8)
+    assert matched.tolist() == [1, *range(2, 32)]
+
+
 def test_per_class():
     result = figures(at((20, 20, 0), (50, 50, 1)), [(20, 20, 0), (20, 50, 1)])
     assert result["per_class"]["a"]["f1"] == 1.0

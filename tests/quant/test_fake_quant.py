@@ -150,17 +150,6 @@ def test_scale_gradient_is_that_of_a_finite_difference_where_values_clip(
     torch.testing.assert_close(net.ranges.grad[group, 0], y.detach().sum(), rtol=1e-4, atol=1e-8)
 
 
-def test_frozen_ranges_stay_while_weights_learn(quantized: QuantizedGraph, pictures) -> None:
-    x = pictures()[0]
-    net = FakeQuantNet(quantized)
-    net.freeze_ranges()
-    weight = net.weights[0].detach().clone()
-    train(net, x, torch.rand_like(net(x)[0]))
-    assert net.export().activations == quantized.activations
-    assert not torch.equal(net.weights[0], weight)
-    assert equal_to_simulation(net, x)
-
-
 def test_the_quantised_graph_is_not_changed_by_training(
     quantized: QuantizedGraph, pictures
 ) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph import QuantGraph
-from edgectl.quant.observers import Histogram, least_squares, mse_range
+from edgectl.quant.observers import Histogram, least_squares, mse_range, percentile_range
 from edgectl.quant.readers import gated_in, read_through, sigmoid, silu
 from edgectl.quant.scheme import QuantScheme
 from edgectl.quant.simulate import simulate
@@ -20,23 +20,24 @@ from edgectl.quant.trace import trace
 class Uneven(nn.Module):
     """A SiLU of which one channel is a hundred times as large as the seven others that matter."""
 
-    def __init__(self, *, depthwise: bool) -> None:
+    def __init__(self, *, depthwise: bool, filters: int = 1) -> None:
         super().__init__()
         self.spread = nn.Conv2d(3, 8, 1)
-        self.filter = nn.Conv2d(8, 8, 3, padding=1, groups=8 if depthwise else 1)
-        self.head = nn.Conv2d(8, 2, 1)
+        self.filter = nn.Conv2d(8, 8 * filters, 3, padding=1, groups=8 if depthwise else 1)
+        self.head = nn.Conv2d(8 * filters, 2, 1)
         with torch.no_grad():
             self.spread.weight[0] = 100.0
             reader = self.filter.weight if depthwise else self.filter.weight.transpose(0, 1)
-            reader[0] *= 0.01
+            reader[:filters] *= 0.01
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.filter(nn.functional.silu(self.spread(x))))
 
 
-@pytest.fixture(params=[True, False], ids=["depthwise", "dense"])
+@pytest.fixture(params=[(True, 1), (True, 2), (False, 1)], ids=["depthwise", "several", "dense"])
 def graph(request) -> QuantGraph:
-    return trace(Uneven(depthwise=request.param), (16, 16))
+    depthwise, filters = request.param
+    return trace(Uneven(depthwise=depthwise, filters=filters), (16, 16))
 
 
 @pytest.fixture
@@ -144,3 +145,16 @@ def test_weights_decide_what_counts(scheme: QuantScheme) -> None:
     h.update(x)
     assert np.isclose(h.counts.sum() + h.zeros, len(x))
     assert mse_range(h, scheme, 100.0)[1] > 40
+
+
+def test_percentiles_are_of_what_counts(scheme: QuantScheme) -> None:
+    """Behind a gate that is nearly closed everywhere all values count little, zeros as well."""
+    x = torch.cat([torch.linspace(0, 1, 10_000), torch.zeros(10_000)])
+    plain, gated, closed = (Histogram(0.0, 1.0) for _ in range(3))
+    plain.update(x)
+    gated.update(x, torch.full_like(x, 1e-3))
+    closed.update(x, torch.zeros_like(x))
+    wanted = percentile_range(plain, scheme, 99.9)
+    assert wanted[1] == pytest.approx(0.998, abs=1e-3)
+    assert percentile_range(gated, scheme, 99.9) == pytest.approx(wanted, abs=1e-3)
+    assert percentile_range(closed, scheme, 99.9) == (0.0, 1.0)

@@ -44,8 +44,6 @@ class ResnetFamily:
         """A recipe for hundreds of pictures a class: many small steps."""
         return {
             "model": dict(_MODELS[variant]),
-            # devices scale the camera's frame to the input without a border
-            "preprocess": {"resize": "stretch"},
             # there is no threshold to choose, and the last weights of an averaged run are its best
             "data": {"holdout": 0.0},
             "train": {
@@ -62,7 +60,8 @@ class ResnetFamily:
         return build_network(config, num_classes)
 
     def preprocess(self, config: ResnetConfig, input_size: Size) -> PreprocessSpec:
-        """pixel / 255: what the device feeds, so nothing is left to fold.
+        """pixel / 255: what the device feeds, so nothing is left to fold. Stretched: devices scale the
+        camera's frame to the input without a border.
 
         Raises ConfigError for an input that five halvings leave nothing of.
         """

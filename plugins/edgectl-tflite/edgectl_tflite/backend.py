@@ -24,7 +24,7 @@ from edgectl_tflite import package
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.cost import cost
-from edgectl_tflite.deploy import write_board_files
+from edgectl_tflite.deploy import reserved, write_board_files
 from edgectl_tflite.limits import require_portable
 from edgectl_tflite.liveness import peak_report
 from edgectl_tflite.modelfile import ModelFile, TensorRecord, parse_model, read_model
@@ -139,11 +139,12 @@ class TfliteBackend:
 
         ``inputs``, ``outputs``: name, shape, dtype, scale, zero_point; ``ops``: name, version,
         count; ``arena_bytes`` and its parts in ``arena``: what the micro interpreter takes, None
-        where it is absent or cannot run the file; ``peak``: the ops with most activation bytes
-        alive, and which tensors those are.
+        where it is absent or cannot run the file; ``ram_bytes``: what the firmware sets aside for that,
+        or ``ram_unknown``: why it is not known; ``peak``: the ops with most activation bytes alive, and
+        which tensors those are.
         """
         model = read_model(model_file)
-        arena = _arena(model)
+        arena, ram = _arena(model)
         counts = Counter((op.name, op.version) for op in model.operations)
         return {
             "file_bytes": len(model.data),
@@ -155,6 +156,7 @@ class TfliteBackend:
             ],
             "arena_bytes": None if arena is None else arena["total"],
             "arena": arena,
+            **ram,
             "peak": peak_report(model),
         }
 
@@ -173,11 +175,15 @@ def _tensor(model: ModelFile, tensor: TensorRecord) -> dict[str, Any]:
     }
 
 
-def _arena(model: ModelFile) -> dict[str, int] | None:
+def _arena(model: ModelFile) -> tuple[dict[str, int] | None, dict[str, Any]]:
+    """Its parts, and what follows for a board's RAM."""
     try:
-        return asdict(MicroInterpreter(model).arena())
-    except (ArtifactError, BackendUnavailableError, UnsupportedOpError):
-        return None
+        use = MicroInterpreter(model).arena()
+    except BackendUnavailableError as e:
+        return None, {"ram_unknown": f"{e.message} ({e.fix}, then export again)"}
+    except (ArtifactError, UnsupportedOpError) as e:
+        return None, {"ram_unknown": e.message}
+    return asdict(use), {"ram_bytes": reserved(use.total)}
 
 
 def _is_cells(spec: OutputSpec) -> bool:

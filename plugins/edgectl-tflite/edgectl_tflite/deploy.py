@@ -12,6 +12,12 @@ _HEADROOM = 1.25
 kernels may ask for scratch buffers of their own."""
 
 
+def reserved(arena: int) -> int:
+    """Bytes the firmware sets aside for an arena that took ``arena`` here: what the header asks for, and
+    what a board must have."""
+    return -(-int(arena * _HEADROOM) // 1024) * 1024
+
+
 def write_board_files(model: Path, manifest: Mapping[str, Any], directory: Path) -> None:
     """``model_data.cc``, ``model_data.h``, ``model_config.h``, ``labels.h``."""
     data = model.read_bytes()
@@ -51,7 +57,6 @@ def _array(data: bytes) -> str:
 def _config(manifest: Mapping[str, Any]) -> str:
     rows, columns = manifest["preprocess"]["input_size"]
     tensors = manifest["tensors"]
-    arena = (tensors.get("arena") or {}).get("total")
     point = manifest.get("operating_point")
     by_name = {t["name"]: t for t in tensors["outputs"]}
     outputs = [
@@ -68,11 +73,10 @@ def _config(manifest: Mapping[str, Any]) -> str:
         "// input byte = pixel - 128",
         "constexpr int kInputOffset = -128;",
     ]
-    if arena:
-        size = -(-int(arena * _HEADROOM) // 1024) * 1024
+    if tensors.get("ram_bytes"):
         constants += [
             "// measured on this machine, with a quarter to spare",
-            f"constexpr int kArenaBytes = {size};",
+            f"constexpr int kArenaBytes = {tensors['ram_bytes']};",
         ]
     if point:
         constants += [

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,9 @@ from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.plugin import edgectl_register_boards
 
+from edgectl.deploy.bundle import fit_of
 from edgectl.errors import UsageError
+from edgectl.export.artifact import Artifact
 from edgectl.types import OutputSpec, PreprocessSpec
 
 BACKEND = TfliteBackend()
@@ -70,10 +74,34 @@ def test_the_header_says_what_the_manifest_says(bundle: SimpleNamespace) -> None
     assert "kThreshold = 0.7f" in text
     for op in bundle.manifest["tensors"]["ops"]:
         assert op["name"] in text
-    arena = bundle.manifest["tensors"].get("arena")
-    if arena:
-        (size,) = re.findall(r"kArenaBytes = (\d+);", text)
-        assert int(size) >= arena["total"]
+
+
+def test_the_board_is_asked_for_what_the_header_sets_aside(
+    bundle: SimpleNamespace, tflm: None
+) -> None:
+    (size,) = re.findall(r"kArenaBytes = (\d+);", (bundle.directory / "model_config.h").read_text())
+    tensors = bundle.manifest["tensors"]
+    assert int(size) >= 1.25 * tensors["arena"]["total"]
+    listed = {"path": bundle.model.name, "bytes": 1, "sha256": ""}
+    artifact = Artifact(bundle.model.parent, {**bundle.manifest, "files": [listed]})
+    assert fit_of(artifact, replace(BOARD, ram_bytes=int(size))).passed
+    assert not fit_of(artifact, replace(BOARD, ram_bytes=int(size) - 1)).passed
+
+
+def test_without_the_micro_interpreter_it_is_said_that_memory_is_not_checked(
+    bundle: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    tensors = BACKEND.describe(bundle.model)
+    assert "edgectl-tflite[tflm]" in tensors["ram_unknown"]
+    BACKEND.deploy(
+        bundle.model.parent,
+        {**bundle.manifest, "tensors": tensors},
+        BOARD,
+        tmp_path,
+        converted=None,
+    )
+    assert "kArenaBytes" not in (tmp_path / "model_config.h").read_text()
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")

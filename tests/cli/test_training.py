@@ -1,0 +1,79 @@
+"""How a run is put together from configuration, family and data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgectl.cli.app import run
+from edgectl.cli.session import Session
+from edgectl.cli.train_cmd import begun
+from edgectl.cli.training import make_setup
+from edgectl.cli.wiring import open_data, open_family
+from edgectl.config.schema import PreprocessConfig
+from edgectl.data.demo import draw_split
+from edgectl.plugins.registry import build_registry
+from edgectl.train.checkpoint import Checkpoint
+from edgectl.types import PreprocessSpec
+
+FLAGS = {"data": {"name": "set"}, "input_size": [64, 64], "train": {"weights": "none"}}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working directory with a data set ``set`` of 12 pictures."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    draw_split(tmp_path / "set" / "train", 12, (0, 0))
+    draw_split(tmp_path / "set" / "valid", 4, (0, 1))
+    return tmp_path
+
+
+def setup_of(family, *assignments):
+    plan = begun(family, FLAGS, list(assignments))
+    session = Session()
+    index = open_data(build_registry(), "set", plan.config, session)
+    return make_setup(session, family, plan.config, index), session
+
+
+@pytest.fixture
+def centred():
+    """A family with a preprocessing of its own."""
+    opened = open_family(build_registry(), "fomo")
+
+    class Centred(type(opened.family)):
+        def preprocess(self, config, input_size):
+            return PreprocessSpec(input_size, "letterbox", pad_value=7, pad_side="center")
+
+    return replace(opened, family=Centred())
+
+
+def test_preprocessing_is_the_family_s_where_nobody_says_otherwise(here, centred):
+    setup, _ = setup_of(centred)
+    assert setup.preprocess == PreprocessSpec((64, 64), "letterbox", pad_value=7, pad_side="center")
+    overridden, _ = setup_of(centred, "preprocess.pad_value=0")
+    assert overridden.preprocess == replace(setup.preprocess, pad_value=0)
+    # what the run's files say is what it did
+    assert overridden.config.preprocess == PreprocessConfig(
+        resize="letterbox", pad_side="center", pad_value=0
+    )
+
+
+def test_early_stop_without_pictures_to_judge_by_is_warned_of(here, centred):
+    _, session = setup_of(centred, "train.early_stop=3", "data.holdout=0.1")
+    (warning,) = [w for w in session.warnings if "early_stop" in w]
+    assert "data.holdout" in warning and "4 of 12" in warning
+    for assignments in (["data.holdout=0.1"], ["train.early_stop=3", "data.holdout=0.4"]):
+        _, session = setup_of(centred, *assignments)
+        assert not [w for w in session.warnings if "early_stop" in w]
+
+
+def test_a_run_is_resumed_without_the_weights_it_began_from(here):
+    words = ["train", "fomo", "--data", "set", "--imgsz", "64", "--epochs", "1"]
+    assert run([*words, "--weights", "none", "--name", "first"]) == 0
+    weights = here / "runs/train/first/checkpoints/best.pt"
+    assert run([*words, "--weights", str(weights), "--name", "second"]) == 0
+    weights.unlink()
+    assert run(["train", "--resume", "runs/train/second"]) == 0
+    assert Checkpoint.load(here / "runs/train/second/checkpoints/last.pt").epoch == 1
