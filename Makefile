@@ -12,10 +12,11 @@ setup: $(STAMP)
 $(STAMP): $(PROJECTS)
 	@command -v $(PYTHON) >/dev/null || { echo "edgectl needs Python 3.11 or later: make setup PYTHON=/path/to/python3"; exit 3; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=77"
 	# torch first and alone: later requirements then find it installed and leave it as it is
 	$(BIN)/python -m pip install --quiet "torch==2.13.*"
-	$(BIN)/python -m pip install --quiet -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
+	# an environment to build each of twelve distributions in takes longer than building them
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
 	touch $@
 
 demo: setup

@@ -29,7 +29,7 @@ _SPREAD = 0.01
 def demo(
     ctx: typer.Context,
     out: Path = typer.Option(Path("demo"), help="Everything is written below this directory."),
-    epochs: int = typer.Option(30, min=1),
+    epochs: int = typer.Option(24, min=1),
     imgsz: str = typer.Option("96", help="Input size: H W, or N for N N."),
     seed: int = typer.Option(0, min=0),
 ) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from edgectl.data.cartoon import Pen, Rng, any_colour, draw_clutter, draw_head
 from edgectl.data.formats.coco import ROBOFLOW_FILE
 
-SPLITS = {"train": 240, "valid": 60, "test": 60}
+SPLITS = {"train": 240, "valid": 120, "test": 60}
 CLASSES = ("mask", "no-mask")
 
 _SIDES = (256, 481)
@@ -27,7 +27,7 @@ _TRIES = 20
 
 
 def generate(directory: Path, seed: int) -> None:
-    """Draws 360 pictures into ``directory``, which exists, in a few seconds."""
+    """Draws 420 pictures into ``directory``, which exists, in a few seconds."""
     for number, (split, count) in enumerate(SPLITS.items()):
         draw_split(directory / split, count, (seed, number))
 

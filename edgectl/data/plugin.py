@@ -41,7 +41,7 @@ def edgectl_register_datasets() -> list[DatasetInfo]:
         ),
         DatasetInfo(
             name="demo_mask",
-            summary="drawn faces with and without masks, 360 pictures",
+            summary="drawn faces with and without masks, 420 pictures",
             licence="Apache-2.0",
             directories=("demo_mask",),
             generate="edgectl.data.demo:generate",

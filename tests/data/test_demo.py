@@ -82,4 +82,4 @@ def test_mean_colour_does_not_tell_the_classes(demo_root: Path) -> None:
 
 
 def test_whole_set_is_a_few_hundred_pictures() -> None:
-    assert sum(SPLITS.values()) == 360 and set(SPLITS) == {"train", "valid", "test"}
+    assert sum(SPLITS.values()) == 420 and set(SPLITS) == {"train", "valid", "test"}
