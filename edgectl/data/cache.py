@@ -28,7 +28,7 @@ cv2.setNumThreads(0)
 @dataclass(frozen=True)
 class Picture:
     """Attributes:
-    pixels: (H, W, 3) uint8 in the spec's channel order.
+    pixels: (H, W, 3) uint8 in the spec's channel order, crowd regions filled with its pad value.
     boxes_xyxy: (N, 4) float32 in ``pixels`` coordinates, crowd left out.
     labels: (N,) int64.
     image_label: class of the whole picture, where the set has such.
@@ -84,13 +84,38 @@ def read_picture(sample: Sample, spec: PreprocessSpec) -> Picture:
     if size != (height, width):
         pixels = resize_to(pixels, size)
     factor = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
-    wanted = ~sample.crowd
+    boxes, wanted = sample.boxes_xyxy * factor, ~sample.crowd
+    if sample.crowd.any():
+        pixels = _without(pixels, boxes[sample.crowd], boxes[wanted], spec.pad_value)
     return Picture(
         np.ascontiguousarray(in_order(pixels, spec)),
-        sample.boxes_xyxy[wanted] * factor,
+        boxes[wanted],
         sample.labels[wanted],
         sample.image_label,
     )
+
+
+def _without(
+    pixels: np.ndarray, regions: np.ndarray, objects: np.ndarray, value: int
+) -> np.ndarray:
+    """Crowd regions filled with ``value``, but for the objects in them.
+
+    What is in such a region is neither a target nor background: nobody has said which objects it holds.
+    Like what lies beside the picture it teaches nothing.
+    """
+    filled = pixels.copy()
+    for box in regions:
+        filled[_pixels_of(box)] = value
+    for box in objects:
+        filled[_pixels_of(box)] = pixels[_pixels_of(box)]
+    return filled
+
+
+def _pixels_of(box: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns a box touches."""
+    x0, y0 = np.floor(np.maximum(box[:2], 0)).astype(int).tolist()
+    x1, y1 = np.ceil(np.maximum(box[2:], 0)).astype(int).tolist()
+    return slice(y0, y1), slice(x0, x1)
 
 
 def cached_size(height: int, width: int, spec: PreprocessSpec) -> Size:

@@ -82,8 +82,10 @@ class DiskPictures:
 
 
 def _key(samples: Sequence[Sample], spec: PreprocessSpec) -> str:
-    """Changes with any picture, any label, the size and the channel order."""
-    h = hashlib.sha256(f"2 {spec.input_size} {spec.channel_order} {spec.resize}".encode())
+    """Changes with any picture, any label, and what the spec makes of them."""
+    h = hashlib.sha256(
+        f"3 {spec.input_size} {spec.channel_order} {spec.resize} {spec.pad_value}".encode()
+    )
     for s in samples:
         h.update(f"{s.path.resolve()}\0{version_of(s.path)}\0{s.image_label}\0".encode())
         for array in (s.boxes_xyxy, s.labels, s.crowd):

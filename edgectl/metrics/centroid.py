@@ -2,7 +2,8 @@
 
 A detection is right when its centre falls into the cell of an object of its class or into one of that
 cell's eight neighbours. Detections choose in order of score, each the nearest object still free, so an
-object is found once and a second detection of it is a false alarm. An object whose cell another
+object is found once and a second detection of it is a false alarm; in a crowd region of its class, whose
+objects nobody has counted, it is none. An object whose cell another
 object of another class already occupies counts like any other: what the grid cannot hold is missed.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgectl.data.preprocess import SourcePicture
 from edgectl.metrics.bootstrap import RatioScores
 from edgectl.metrics.cells import SscmaCells
 from edgectl.types import Detections, Size, Targets
@@ -40,12 +42,15 @@ class CentroidMetric:
     def update(self, detections: list[Detections], targets: Targets) -> None:
         """One entry a picture in both; boxes in network-input pixels."""
         n = len(self._classes)
-        for found, boxes, labels in zip(
-            detections, targets.boxes_xyxy, targets.labels, strict=True
+        for i, (found, boxes, labels) in enumerate(
+            zip(detections, targets.boxes_xyxy, targets.labels, strict=True)
         ):
-            matched = match_centres(found, boxes, labels, self._stride)
-            self._found.append(torch.bincount(found.labels[matched >= 0], minlength=n))
-            self._fired.append(torch.bincount(found.labels, minlength=n))
+            hit = match_centres(found, boxes, labels, self._stride) >= 0
+            counted = torch.ones_like(hit)
+            if targets.sources is not None:
+                counted = hit | ~_in_crowd(found, targets.sources[i])
+            self._found.append(torch.bincount(found.labels[hit], minlength=n))
+            self._fired.append(torch.bincount(found.labels[counted], minlength=n))
             self._present.append(torch.bincount(labels, minlength=n))
         if self._cells is not None:
             self._cells.update(detections, targets)
@@ -98,6 +103,16 @@ def match_centres(found: Detections, boxes: Tensor, labels: Tensor, stride: int)
             matched[k] = nearest
             distance[:, nearest] = float("inf")
     return matched
+
+
+def _in_crowd(found: Detections, source: SourcePicture) -> Tensor:
+    """(K,) bool: the centre is in a crowd region of the detection's class."""
+    sample, crowd = source.sample, source.sample.crowd
+    regions = torch.from_numpy(source.geometry.to_input(sample.boxes_xyxy[crowd]))
+    labels = torch.from_numpy(sample.labels[crowd])
+    at = centres(found.boxes_xyxy)[:, None]
+    inside = ((at >= regions[None, :, :2]) & (at <= regions[None, :, 2:])).all(dim=2)
+    return (inside & (found.labels[:, None] == labels[None])).any(dim=1)
 
 
 def centres(boxes_xyxy: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -182,3 +183,20 @@ def test_crowd_is_neither_trained_on_nor_scored(samples: tuple[Sample, ...]) -> 
     (batch,) = EvalLoader([marked], SPEC, 1)
     assert len(batch.targets.labels[0]) == len(sample.labels) - 1
     assert len(PictureCache([marked], SPEC)[0].labels) == len(sample.labels) - 1
+
+
+def test_crowd_regions_teach_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, 100, (48, 64, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), drawn[..., ::-1])
+    boxes = np.array([[8, 8, 40.5, 40], [30, 20, 50, 44]], np.float32)
+    sample = Sample(tmp_path / "a.png", 64, 48, boxes, np.array([0, 1]), np.array([True, False]))
+    (picture,) = PictureCache([sample], SPEC)
+    expected = drawn.copy()
+    expected[8:40, 8:41] = SPEC.pad_value
+    expected[20:44, 30:50] = drawn[20:44, 30:50]
+    np.testing.assert_array_equal(picture.pixels, expected)
+    np.testing.assert_array_equal(picture.boxes_xyxy, boxes[1:])
+    # what is scored is the picture as it is
+    (batch,) = EvalLoader([sample], PreprocessSpec((48, 64)), 1)
+    np.testing.assert_array_equal(batch.pictures[0], drawn)

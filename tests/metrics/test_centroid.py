@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
+from edgectl.data.index import Sample
+from edgectl.data.preprocess import Geometry, SourcePicture
 from edgectl.metrics.centroid import CentroidMetric, match_centres
 from edgectl.types import Detections, Targets
 
@@ -74,3 +79,22 @@ def test_cellwise_figures_are_added_on_request():
     found.cells[2, 2] = 1
     metric.update([found], Targets([found.boxes_xyxy], [found.labels]))
     assert metric.compute()["sscma_f1"] == 1.0
+
+
+def test_detections_in_a_crowd_of_their_class_are_no_false_alarms():
+    sample = Sample(
+        Path("p.jpg"),
+        128,
+        128,
+        boxes_xyxy=np.array([[0, 0, 16, 16], [64, 64, 128, 128]], np.float32),
+        labels=np.array([0, 0]),
+        crowd=np.array([False, True]),
+    )
+    source = SourcePicture(sample, Geometry(0.5, 0.5, 0, 0))
+    # the object; beside everything; in the crowd; in the crowd, of another class
+    found = at((4, 4, 0), (20, 4, 0), (50, 50, 0), (50, 50, 1))
+    truth = at((4, 4, 0))
+    metric = CentroidMetric(("a", "b"), stride=8)
+    metric.update([found], Targets([truth.boxes_xyxy], [truth.labels], [source]))
+    assert metric.compute()["precision"] == pytest.approx(1 / 3)
+    assert metric.compute()["recall"] == 1
