@@ -78,7 +78,7 @@ def _row(
         size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
     with made_with(manifest.get("tools", {})):
         opened = open_backend(registry, name, RunConfig())
-    wanted = runtime or default_runtime(opened.info, manifest)
+    wanted = default_runtime(opened.info, manifest) if runtime is None else runtime
     if wanted not in opened.info.runtimes:
         raise UnknownNameError("runtime", wanted, opened.info.runtimes, where="--runtime")
     if not manifest:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.errors import ArtifactError
 from edgectl.protocols import ArtifactReader, Runner
 from edgectl.types import BackendInfo, OutputSpec
 from edgectl.vendor.network import ONNX_FILE
@@ -14,8 +15,18 @@ from edgectl.vendor.onnx_runtime import OnnxRunner
 
 
 def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
-    """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here."""
-    return str(manifest.get("runtime") or info.runtimes[0])
+    """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here.
+
+    Raises:
+        ArtifactError: the manifest names one the backend does not have.
+    """
+    noted = str(manifest.get("runtime") or info.runtimes[0])
+    if noted not in info.runtimes:
+        raise ArtifactError(
+            f"made to run on '{noted}', which '{info.name}' does not have",
+            fix="add --runtime with one of: " + ", ".join(info.runtimes),
+        )
+    return noted
 
 
 def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import DataError
-from edgectl.export.artifact import MANIFEST
+from edgectl.export.artifact import MANIFEST, read_manifest
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -39,7 +39,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
             where=str(run),
             fix="name a run, for example runs/train/fomo-001",
         )
-    artifacts = [_json(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
+    artifacts = [read_manifest(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
     sections = [
         f"<h1>{html.escape(run.name)}</h1>",
         f'<p class="sub">{html.escape(_subtitle(run, metrics, provenance))}</p>',

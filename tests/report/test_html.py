@@ -7,7 +7,31 @@ import re
 from pathlib import Path
 from typing import Any
 
+from edgectl.errors import ArtifactError, UsageError
+from edgectl.export.artifact import write_manifest
 from edgectl.report.html import write_report
+from edgectl.types import OutputSpec, PreprocessSpec
+
+
+MANIFEST = {
+    "backend": "tflite",
+    "precision": "int8",
+    "stage": "ptq",
+    "status": "built",
+    "family": "rtmdet",
+    "variant": "nano",
+    "model_config": {},
+    "task": "detection",
+    "classes": ["mask"],
+    "preprocess": PreprocessSpec((64, 64)).to_dict(),
+    "outputs": [OutputSpec("boxes", "box_distances", 8, 4).to_dict()],
+    "checkpoint": {"path": "../../checkpoints/best.pt", "sha256": "0" * 64},
+    "data": {},
+    "tools": {},
+    "model": "model.tflite",
+    "tensors": {},
+    "parity": {},
+}
 
 
 def report(found: list[int]) -> dict[str, Any]:
@@ -25,8 +49,8 @@ def page(tmp_path: Path, metrics: dict[str, Any] | None) -> str:
     artifact = run / "export" / "tflite-int8"
     artifact.mkdir(parents=True)
     (run / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
-    manifest = {"backend": "tflite", "precision": "int8", "files": [], "metrics": metrics}
-    (artifact / "manifest.json").write_text(json.dumps(manifest))
+    (artifact / "model.tflite").write_bytes(b"x")
+    write_manifest(artifact, {**MANIFEST, "metrics": metrics})
     return write_report(run).read_text()
 
 
