@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
-from edgectl.errors import ArtifactError, UsageError
+import pytest
+
+from edgectl.errors import ArtifactError, EdgectlError, UsageError
 from edgectl.export.artifact import write_manifest
 from edgectl.report.html import write_report
 from edgectl.types import OutputSpec, PreprocessSpec
-
 
 MANIFEST = {
     "backend": "tflite",
@@ -66,3 +68,39 @@ def test_objects_found_by_every_hop(tmp_path: Path) -> None:
 
 def test_tasks_without_boxes_have_no_such_table(tmp_path: Path) -> None:
     assert "Objects found" not in page(tmp_path, None)
+
+
+def test_a_manifest_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"'metrics\.file'"):
+        page(tmp_path, {"float": report([0, 0, 0, 0])})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
+    return tmp_path
+
+
+def test_only_a_report_is_replaced(run: Path) -> None:
+    assert write_report(run) == write_report(run)
+    (run / "report.html").write_text("<html>notes of mine</html>")
+    for out in (run / "metrics.json", run, None):
+        with pytest.raises(UsageError, match="no report"):
+            write_report(run, out)
+    assert json.loads((run / "metrics.json").read_text()) == {"family": "rtmdet"}
+
+
+def test_a_full_disk_leaves_the_old_report_and_nothing_else(run: Path) -> None:
+    old = write_report(run).read_text()
+    (run / "config.resolved.toml").write_text("epochs = 3")
+    before = sorted(run.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(EdgectlError, match="cannot write: File too large") as e:
+            write_report(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert e.value.fix
+    assert (run / "report.html").read_text() == old
+    assert sorted(run.iterdir()) == before
