@@ -38,6 +38,14 @@ class OpenModel:
         return self.trained.config if self.trained else RunConfig()
 
     @property
+    def gates(self) -> tuple[str, ...]:
+        """Configured for its run; the manifest remembers them where the checkpoint is gone."""
+        if self.trained is not None:
+            return self.trained.config.gates
+        assert self.artifact is not None
+        return tuple(self.artifact.manifest.get("gates", ()))
+
+    @property
     def versions(self) -> dict[str, str]:
         """Distributions it was made with."""
         if self.artifact is not None:

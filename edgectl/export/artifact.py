@@ -97,7 +97,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
-        reason = "nested too deep" if isinstance(e, RecursionError) else e
+        reason = "nested too deep" if isinstance(e, RecursionError) else getattr(e, "strerror", e)
         raise ArtifactError(
             f"manifest cannot be read: {reason}", where=str(path), fix=_AGAIN
         ) from e
