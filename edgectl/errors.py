@@ -126,6 +126,10 @@ class PluginError(EdgectlError):
     code = "E-PLUGIN"
 
 
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C, SIGTERM or a closed terminal; a plain KeyboardInterrupt may be a plugin's own doing."""
+
+
 class InterruptedRunError(EdgectlError):
     """Ctrl-C or SIGTERM, with a checkpoint written."""
 

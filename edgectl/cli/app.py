@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import typer
@@ -24,6 +23,7 @@ from typer.core import TyperCommand, TyperGroup
 from edgectl import __version__
 from edgectl.cli.argv import hoist_flags, join_sizes
 from edgectl.cli.session import Session, offline_by_environment
+from edgectl.cli.signals import INTERRUPTED, exit_on_signals, interrupt_on_signals, undisturbed
 from edgectl.errors import EdgectlError
 
 EPILOG = (
@@ -67,13 +67,19 @@ class LazyGroup(TyperGroup):
             near = difflib.get_close_matches(cmd_name, list(known), n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"No such command '{cmd_name}'.{hint}")
-        module, summary = known[cmd_name]
+        entry, summary = known[cmd_name]
         if ctx.resilient_parsing or ctx.meta.get("edgectl.help"):
             return TyperCommand(cmd_name, callback=None, help=summary)
-        path, _, attribute = module.partition(":")
-        app = getattr(importlib.import_module(path), attribute or "app")
+        if cmd_name in COMMANDS:
+            app = importlib.import_module(entry).app
+        else:
+            from edgectl.plugins.registry import load_object
+
+            app = load_object(entry, cmd_name)
         command = typer.main.get_command(app)
         command.name = cmd_name
+        if ctx.find_root().obj.json:
+            command.no_args_is_help = False
         return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -88,8 +94,6 @@ def _plugin_commands() -> dict[str, tuple[str, str]]:
     found = get_manager().collect("edgectl_register_commands")
     return {c.name: (c.entry, c.summary) for _, c in found if c.name not in COMMANDS}
 
-
-_INTERRUPTED = 130
 
 root = typer.Typer(
     name="edgectl",
@@ -140,24 +144,33 @@ def run(argv: Sequence[str]) -> int:
         os.environ["EDGECTL_OFFLINE"] = "1"  # for libraries and worker processes
     session.command = next((w for w in words if not w.startswith("-")), "")
     try:
+        return _run(session, words)
+    except KeyboardInterrupt as e:
+        with undisturbed():
+            return _report(session, e)
+
+
+def _run(session: Session, words: list[str]) -> int:
+    # what people asked to read they get where they look for it
+    document = session.json and not {"--help", "--version"} & set(words)
+    try:
         command = typer.main.get_command(root)
-        outcome = command.main(
-            join_sizes(words), prog_name="edgectl", standalone_mode=False, obj=session
-        )
-        if outcome == _INTERRUPTED:  # how typer passes Ctrl-C on
+        command.no_args_is_help = not document
+        # plugins and libraries print as they please; the document stands alone
+        with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
+            outcome = command.main(
+                join_sizes(words), prog_name="edgectl", standalone_mode=False, obj=session
+            )
+        if outcome == INTERRUPTED:  # how typer passes Ctrl-C on
             raise KeyboardInterrupt
     except Exception as e:  # noqa: BLE001 - the one place where errors become text
-        return _report(session, e)
-    except KeyboardInterrupt as e:
         return _report(session, e)
     except SystemExit as e:
         # Rich's answer to a reader that has gone
         if not isinstance(e.__context__, BrokenPipeError):
             raise
         return _report(session, e.__context__)
-    if session.json and session.data is not None:
-        return _deliver(session, None, 0)
-    return 0
+    return _deliver(session, None, 0) if document and session.json else 0
 
 
 def _report(session: Session, error: BaseException) -> int:
@@ -193,6 +206,15 @@ def _silence_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+_OS_FIXES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "choose a directory you may write to, with --out or by running edgectl there",
+    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free disk space"),
+}
+
+
 def explain(error: BaseException) -> tuple[str, str | None, str, int]:
     """(message, fix, stable code, exit code)."""
     if isinstance(error, EdgectlError):
@@ -211,21 +233,10 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
         help_words = getattr(getattr(error, "ctx", None), "command_path", "edgectl")
         return text, f"{help_words} --help", "E-USAGE", 2
     if isinstance(error, OSError):
-        return f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), None, "E-OS", 1
-    text = f"{type(error).__name__}: {error}"
+        text = f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
+        return text, _OS_FIXES.get(error.errno or 0), "E-OS", 1
+    text = " ".join(f"{type(error).__name__}: {error}".split())
     return text, "run again with --debug for the traceback", "E-INTERNAL", 1
-
-
-def _end_like_ctrl_c() -> None:
-    """SIGTERM and a closed terminal clean up as Ctrl-C does. What ``nohup`` ignores stays ignored."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows knows no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -234,5 +245,7 @@ def main() -> None:
         # a terminal without UTF-8 shows question marks in place of dashes and dots
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    _end_like_ctrl_c()
-    sys.exit(run(sys.argv[1:]))
+    interrupt_on_signals()
+    status = run(sys.argv[1:])
+    exit_on_signals()
+    sys.exit(status)

@@ -13,8 +13,7 @@ from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from edgectl.plugins.absent import made_with
-from edgectl.plugins.registry import Registry
+    from edgectl.plugins.registry import Registry
 
 app = typer.Typer(add_completion=False)
 
@@ -39,6 +38,7 @@ def bench(
     session: Session = ctx.obj
 
     from edgectl.export.artifact import MANIFEST
+    from edgectl.train.rundir import through_latest
 
     registry = build_registry()
     chosen = list(models or [])
@@ -48,7 +48,7 @@ def bench(
     if not chosen:
         raise UsageError("nothing exported yet", fix="edgectl export --backend BACKEND")
     rows = []
-    for path in chosen:
+    for path in map(through_latest, chosen):
         try:
             rows.append(_row(registry, path, runtime, imgsz, seconds))
         except BackendUnavailableError as e:
@@ -68,6 +68,10 @@ def _row(
     from edgectl.export.bench import measure
     from edgectl.export.runtime import default_runtime, file_on, open_runtime, precision_on
 
+    if not path.exists():
+        raise UsageError(
+            "no such file or directory", where=str(path), fix="an artifact or a bare model file"
+        )
     name = registry.backend_of(path)
     manifest: dict[str, Any] = {}
     precision: str | None = None
@@ -78,7 +82,7 @@ def _row(
         size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
     with made_with(manifest.get("tools", {})):
         opened = open_backend(registry, name, RunConfig())
-    wanted = runtime or default_runtime(opened.info, manifest)
+    wanted = default_runtime(opened.info, manifest) if runtime is None else runtime
     if wanted not in opened.info.runtimes:
         raise UnknownNameError("runtime", wanted, opened.info.runtimes, where="--runtime")
     if not manifest:

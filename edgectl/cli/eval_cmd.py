@@ -61,8 +61,8 @@ def evaluate(
     candidate = scorable(registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(candidate, index, split)
     other = _reference(registry, opened, against, index, split, session)
-    gates = [*opened.config.gates, *gate]
     reference = None if other is None else other.report
+    gates = [*_configured_gates(opened, reference is not None, session), *gate]
     comparison = None if other is None else compare_scored(scored, other)
     results = apply_gates(gates, scored.report, reference)
     findings = _findings(opened, candidate, scored, index, split)
@@ -92,6 +92,22 @@ def evaluate(
             "; ".join(f"{r.expr} failed: {r.value:.4f}" for r in failed),
             fix="compare the stages with 'edgectl report', or try 'edgectl qat'",
         )
+
+
+def _configured_gates(model: OpenModel, compared: bool, session: Session) -> list[str]:
+    """Of the run. A drop is what a file lost on its way from the checkpoint: that itself has none."""
+    from edgectl.metrics.gates import Gate
+
+    if model.artifact is not None:
+        if model.trained is None and "gates" not in model.artifact.manifest:
+            session.warn(
+                "the checkpoint is gone, and the gates configured for its run with it: none is checked"
+            )
+        return list(model.gates)
+    drops = [] if compared else [g for g in model.gates if Gate.parse(g).drop]
+    if drops:
+        session.warn(f"not checked without --against: {', '.join(drops)}; files are held to it")
+    return [g for g in model.gates if g not in drops]
 
 
 def _score(model: Scorable, index: DatasetIndex, split: str) -> Scored:

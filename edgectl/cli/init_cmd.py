@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import EdgectlError, UsageError
+from edgectl.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
@@ -47,17 +47,13 @@ def init(
 ) -> None:
     """Write a commented edgectl.toml to start from. Never overwrites."""
     session: Session = ctx.obj
+
+    from edgectl.scaffold.tree import write_tree
+
     path = directory / "edgectl.toml"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as f:
-            f.write(TEMPLATE)
-    except FileExistsError as e:
-        raise UsageError(
-            "exists already", where=str(path), fix="edit it, or delete it first"
-        ) from e
-    except OSError as e:
-        raise EdgectlError(f"cannot be written: {e.strerror}", where=str(path)) from e
+    if path.exists():
+        raise UsageError("exists already", where=str(path), fix="edit it, or delete it first")
+    write_tree(directory, {Path(path.name): TEMPLATE})
     session.data = {"file": str(path)}
     if not session.json:
         session.say(f"{path} written; next: edgectl train FAMILY ('edgectl models' shows them)")

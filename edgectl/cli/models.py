@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
@@ -14,7 +15,7 @@ from edgectl.data.index import DatasetIndex
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
 from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkpoint
-from edgectl.export.trained import TrainedModel, revive
+from edgectl.export.trained import TrainedModel, not_a_configuration, revive
 from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import Registry
 from edgectl.train.checkpoint import Checkpoint
@@ -35,6 +36,14 @@ class OpenModel:
     def config(self) -> RunConfig:
         """Of the run it came from; defaults where an artifact stands alone."""
         return self.trained.config if self.trained else RunConfig()
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Configured for its run; the manifest remembers them where the checkpoint is gone."""
+        if self.trained is not None:
+            return self.trained.config.gates
+        assert self.artifact is not None
+        return tuple(self.artifact.manifest.get("gates", ()))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -81,6 +90,13 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     artifact = open_artifact(location.path)
     with made_with(artifact.manifest["tools"]):
         family = open_family(registry, str(artifact.manifest["family"]))
+    if family.info.task != artifact.manifest["task"]:
+        raise ArtifactError(
+            f"damaged or altered manifest (field 'task': {artifact.manifest['task']}, "
+            f"which {family.info.name} does not do)",
+            where=str(artifact.directory / MANIFEST),
+            fix="export again: edgectl export",
+        )
     return OpenModel(location, family, _origin(artifact, family), artifact)
 
 
@@ -129,7 +145,10 @@ def scorable(
     with made_with(model.versions):
         backend = open_backend(registry, model.artifact.backend, model.config)
     family, manifest = model.family.family, model.artifact.manifest
-    model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
+    try:
+        model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
+    except ValidationError as e:
+        raise not_a_configuration(e, manifest["family"], model.artifact.directory) from e
     postprocess = family.postprocess(model_config, num_classes=len(manifest["classes"]))
     return scorable_artifact(
         model.artifact,

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import UnknownNameError, UsageError
 from edgectl.plugins.hookspecs import EDGECTL_PLUGIN_API
 from edgectl.plugins.registry import Registry, build_registry
@@ -61,7 +61,7 @@ def list_plugins(ctx: typer.Context) -> None:
             row["distribution"],
             row["version"],
             f"[{colour}]{row['state']}[/{colour}]",
-            row["reason"],
+            plain(row["reason"]),
         )
     session.say(table)
 
@@ -91,11 +91,12 @@ def info(
         return
     session.say(f"{plugin.name}: {plugin.distribution} {plugin.version}, {plugin.state}")
     if plugin.reason:
-        session.say("  " + plugin.reason)
+        session.say("  " + plain(plugin.reason))
     for kind, item in provided:
         session.say(f"  {kind}: {item}")
     if plugin.trace:
-        session.say(plugin.trace if session.debug else "  (--debug shows the traceback)")
+        trace = [plain(line) for line in plugin.trace.splitlines()]
+        session.say("\n".join(trace) if session.debug else "  (--debug shows the traceback)")
 
 
 @app.command(

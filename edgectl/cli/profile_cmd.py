@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SHOWN = 15
+_MOST_CLASSES = 1 << 16
+"""Three times the classes of the largest public set: more is a slip that asks for all memory there is."""
 
 _EPILOG = """Examples:
 
@@ -41,7 +43,7 @@ def profile(
     imgsz: str | None = typer.Option(
         None, help="Of a family (default: the variant's), or of a bare file that states none."
     ),
-    classes: int = typer.Option(80, min=1, help="Of a family."),
+    classes: int = typer.Option(80, min=1, max=_MOST_CLASSES, help="Of a family."),
     everything: bool = typer.Option(False, "--all", help="Every layer, not the costliest."),
     overlay: Path | None = typer.Option(
         None, help="Of an artifact: node data for Model Explorer, MACs a layer."
@@ -51,6 +53,8 @@ def profile(
     session: Session = ctx.obj
     registry = build_registry()
     if target is not None and target in registry.families.names():
+        if overlay is not None:
+            raise _nothing_to_overlay(target)
         found = _of_family(registry, target, variant, imgsz, classes)
     else:
         path = None if target is None else Path(target)
@@ -60,7 +64,7 @@ def profile(
                 "--variant and --imgsz are for families; a trained model has its own",
                 where=str(target),
             )
-        found = _of_model(registry, path, imgsz)
+        found = _of_model(registry, path, imgsz, overlay=overlay is not None)
     session.data = found.to_dict()
     if overlay is not None:
         _write_overlay(overlay, found)
@@ -84,7 +88,9 @@ def _of_family(
     return profile_network(opened.family.build(config, num_classes=classes), size)
 
 
-def _of_model(registry: Registry, path: Path | None, imgsz: str | None) -> Profile:
+def _of_model(
+    registry: Registry, path: Path | None, imgsz: str | None, *, overlay: bool
+) -> Profile:
     from edgectl.cli.models import open_model
     from edgectl.cli.wiring import open_backend, parse_size
     from edgectl.config.schema import RunConfig
@@ -98,6 +104,8 @@ def _of_model(registry: Registry, path: Path | None, imgsz: str | None) -> Profi
         return reader.cost(path, parse_size(imgsz) if imgsz else None)
     opened = open_model(registry, path, prefer_artifact=False)
     if opened.artifact is None:
+        if overlay:
+            raise _nothing_to_overlay(str(opened.location.path))
         assert opened.trained is not None
         return profile_network(opened.trained.model, opened.trained.preprocess.input_size)
     backend = open_backend(registry, opened.artifact.backend, opened.config).backend
@@ -108,6 +116,14 @@ def _of_model(registry: Registry, path: Path | None, imgsz: str | None) -> Profi
             fix="profile the checkpoint it was exported from",
         )
     return backend.cost(opened.artifact.model_file, None)
+
+
+def _nothing_to_overlay(where: str) -> UsageError:
+    return UsageError(
+        "--overlay colours the nodes of an exported file; this is none",
+        where=where,
+        fix="export it, and name the artifact: edgectl profile ARTIFACT --overlay FILE",
+    )
 
 
 def _write_overlay(path: Path, found: Profile) -> None:

@@ -35,7 +35,7 @@ class Session:
     def warn(self, message: str) -> None:
         """Into the document, and to stderr for people."""
         self.warnings.append(message)
-        self._console().print(f"[yellow]warning:[/yellow] {_escape(message)}", highlight=False)
+        self._console().print(f"[yellow]warning:[/yellow] {plain(message)}", highlight=False)
 
     def say(self, renderable: Any) -> None:
         """A line, table or other Rich renderable for people: stdout, or stderr with ``--json``."""
@@ -43,14 +43,14 @@ class Session:
 
     def note(self, message: str) -> None:
         """Progress for people, always on stderr."""
-        self._console().print(f"[dim]{_escape(message)}[/dim]", highlight=False)
+        self._console().print(f"[dim]{plain(message)}[/dim]", highlight=False)
 
     def fail(self, message: str, fix: str | None) -> None:
         """One red line and the remedy, on stderr."""
         console = self._console()
-        console.print(f"[red]error:[/red] {_escape(message)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]error:[/red] {plain(message)}", highlight=False, soft_wrap=True)
         if fix:
-            console.print(f"  [cyan]fix:[/cyan] {_escape(fix)}", highlight=False, soft_wrap=True)
+            console.print(f"  [cyan]fix:[/cyan] {plain(fix)}", highlight=False, soft_wrap=True)
 
     def print_document(self, error: dict[str, Any] | None) -> None:
         """The one document of ``--json``. Raises OSError where it cannot be written."""
@@ -84,10 +84,12 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _escape(text: str) -> str:
+def plain(text: str) -> str:
+    """Text of users and plugins for Rich: one line, shown as it is, that a terminal cannot act on."""
     from rich.markup import escape
 
-    return escape(text)
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return escape("".join(shown))
 
 
 def offline_by_environment() -> bool:

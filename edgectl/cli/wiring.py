@@ -69,12 +69,17 @@ def open_backend(registry: Registry, name: str, config: RunConfig) -> OpenBacken
 
 def parse_size(text: str) -> Size:
     """``192`` or ``192x256`` (height x width). Raises UsageError."""
-    match = re.fullmatch(r"(\d+)(?:[x, ](\d+))?", text.strip())
-    if match is None or int(match[1]) == 0 or match[2] == "0":
+    from edgectl.config.schema import LARGEST_SIDE
+
+    match = re.fullmatch(r"(\d{1,9})(?:[x, ](\d{1,9}))?", text.strip())
+    size = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
+    if not all(0 < side <= LARGEST_SIDE for side in size):
         raise UsageError(
-            f"not a size: '{text}'", where="--imgsz", fix="write --imgsz H W or --imgsz N"
+            f"not a size: '{text}'",
+            where="--imgsz",
+            fix=f"write --imgsz H W or --imgsz N, up to {LARGEST_SIDE} pixels",
         )
-    return int(match[1]), int(match[2] or match[1])
+    return size
 
 
 def check_size(size: Size, variant: VariantInfo) -> None:

@@ -18,6 +18,7 @@ from edgectl.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic.fields import FieldInfo
 
     from edgectl.config.schema import RunConfig
 
@@ -25,6 +26,7 @@ Table = dict[str, Any]
 M = TypeVar("M", bound="BaseModel")
 PROJECT_FILE = "edgectl.toml"
 ENV_PREFIX = "EDGECTL__"
+_SEE_INIT = "'edgectl init' writes a file to start from"
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,19 @@ class Merged:
             if isinstance(value, Mapping):
                 child = into.setdefault(key, {})
                 if not isinstance(child, dict):
-                    raise ConfigError(f"'{path}' is a value, not a table", where=origin)
+                    raise ConfigError(
+                        f"'{path}' is a value, not a table", where=origin, fix=_SEE_INIT
+                    )
                 self._merge(child, value, origin, path + ".")
             else:
                 into[key] = value
                 self.origins[path] = origin
 
     def origin(self, path: str) -> str:
-        """Of a key, or of the first key below it."""
-        if path in self.origins:
-            return self.origins[path]
+        """Of a key, of the one it is an element of, or of the first key below it."""
+        for known in (path, path.rpartition(".")[0]):
+            if known in self.origins:
+                return self.origins[known]
         below = (o for k, o in self.origins.items() if k.startswith(path + "."))
         return next(below, "configuration")
 
@@ -96,11 +101,13 @@ def file_layer(path: Path) -> Layer:
     try:
         return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as e:
-        raise ConfigError(f"cannot be read: {e.strerror}", where=str(path)) from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ConfigError(
-            f"not TOML: {e}", where=str(path), fix="'edgectl init' writes a file to start from"
+            f"cannot be read: {e.strerror}",
+            where=str(path),
+            fix="make it readable, or name another file with EDGECTL_CONFIG",
         ) from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"not TOML: {e}", where=str(path), fix=_SEE_INIT) from e
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
@@ -137,7 +144,11 @@ def _put(table: Table, path: list[str], value: Any) -> None:
     for key in path[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"'{'.'.join(path)}' is set below a value", where="--set")
+            raise ConfigError(
+                f"'{'.'.join(path)}' is set below a value",
+                where="--set",
+                fix=f"leave '{key}' or what is below it out",
+            )
     table[path[-1]] = value
 
 
@@ -163,7 +174,11 @@ def validate(
     except ValidationError as e:
         raise _config_error(e, model, merged, prefix) from e
     except (TypeError, ValueError) as e:
-        raise ConfigError(f"a value has no JSON form: {e}", where=prefix or None) from e
+        raise ConfigError(
+            f"a value has no JSON form: {e}",
+            where=prefix or None,
+            fix="write dates and times as text, in quotes",
+        ) from e
 
 
 def _config_error(
@@ -178,12 +193,29 @@ def _config_error(
         known = _fields(model, location[:-1])
         near = UnknownNameError("key", location[-1], known)
         return ConfigError(unknown.message, where=origin, fix=near.fix)
-    return ConfigError(f"{path}: {first['msg'].lower()}, got {first['input']!r}", where=origin)
+    return ConfigError(
+        f"{path}: {first['msg'].lower()}, got {first['input']!r}",
+        where=origin,
+        fix=_example(model, location, path),
+    )
 
 
-def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+def _example(model: type[BaseModel], location: list[str], path: str) -> str:
+    """The default, as an assignment: it shows the kind of value that is wanted."""
+    # what is wrong may be one of a field's elements
+    for end in range(len(location), 0, -1):
+        info = _fields(model, location[: end - 1]).get(location[end - 1])
+        default = None if info is None else info.get_default()
+        if isinstance(default, bool | int | float | str | tuple) and default not in ("", ()):
+            name = path.removesuffix(".".join(["", *location[end:]])) if location[end:] else path
+            return f"for example {name} = {json.dumps(default)}"
+    return _SEE_INIT
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> Mapping[str, FieldInfo]:
+    """Of the table at this path; none where it has no model."""
     current: Any = model
     for key in path:
         info = getattr(current, "model_fields", {}).get(key)
         current = info.annotation if info else None
-    return list(getattr(current, "model_fields", {}))
+    return getattr(current, "model_fields", {})

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
+LARGEST_SIDE = 4096
+"""Of a network's input, pixels: beyond, a misspelt size would ask for all memory there is."""
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
 
 
 class StrictModel(BaseModel):
@@ -229,7 +232,7 @@ class RunConfig(StrictModel):
 
     family: str = ""
     variant: str = ""
-    input_size: tuple[Positive, Positive] | None = None
+    input_size: tuple[Side, Side] | None = None
     """(height, width); None takes the variant's default."""
     data: DataConfig = DataConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -246,4 +249,4 @@ class RunConfig(StrictModel):
     """``[tools.NAME]``: compilers of vendors. Facts of a machine: taken from where a command runs, not from
     the checkpoint it works on."""
     gates: tuple[str, ...] = ()
-    """Gates every ``eval`` of this run applies, for example ``f1_drop<=0.01``."""
+    """Gates every ``eval`` of this run applies, for example ``f1_drop<=0.01``; drops to files only."""

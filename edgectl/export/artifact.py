@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import ArtifactError
+from edgectl.export.fields import wrong_field
 from edgectl.types import OutputSpec, PreprocessSpec
 
 SCHEMA = "edgectl-artifact/1"
 MANIFEST = "manifest.json"
+_AGAIN = "export again: edgectl export"
 
 
 @dataclass(frozen=True)
@@ -86,38 +88,60 @@ def list_files(directory: Path) -> list[dict[str, Any]]:
     ]
 
 
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A manifest every field of which later code can rely on. The files it lists are not looked at.
+
+    Raises:
+        ArtifactError: absent or unreadable, other schema, a field missing or of the wrong kind.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
+        reason = "nested too deep" if isinstance(e, RecursionError) else getattr(e, "strerror", e)
+        raise ArtifactError(
+            f"manifest cannot be read: {reason}", where=str(path), fix=_AGAIN
+        ) from e
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise ArtifactError(f"not an artifact of schema {SCHEMA}", where=str(path), fix=_AGAIN)
+    wrong = wrong_field(manifest)
+    if wrong is not None:
+        raise ArtifactError(
+            f"damaged or altered manifest (field {wrong})", where=str(path), fix=_AGAIN
+        )
+    # what a version before had no word for has its default, for backends that read the manifest itself
+    return {
+        **manifest,
+        "preprocess": PreprocessSpec.from_dict(manifest["preprocess"]).to_dict(),
+        "outputs": [OutputSpec.from_dict(o).to_dict() for o in manifest["outputs"]],
+    }
+
+
 def open_artifact(directory: Path) -> Artifact:
     """Reads the manifest and checks every file against it.
 
     Raises:
-        ArtifactError: no or unreadable manifest, other schema, missing or altered file.
+        ArtifactError: see :func:`read_manifest`; missing or altered file.
     """
     path = directory / MANIFEST
-    again = "export again: edgectl export"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ArtifactError(f"manifest cannot be read: {e}", where=str(path), fix=again) from e
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise ArtifactError(f"not an artifact of schema {SCHEMA}", where=str(path), fix=again)
-    try:
-        listed = [(str(f["path"]), str(f["sha256"])) for f in manifest["files"]]
-        model = str(manifest["model"])
-    except (KeyError, TypeError) as e:
-        raise ArtifactError("the manifest lacks its file list", where=str(path), fix=again) from e
-    if model not in {name for name, _ in listed}:
-        raise ArtifactError("the manifest does not list its model file", where=str(path), fix=again)
-    for name, digest in listed:
-        file = directory / name
-        if not file.resolve().is_relative_to(directory.resolve()):
-            raise ArtifactError(f"the manifest points outside: {name}", where=str(path), fix=again)
-        if not file.is_file():
-            raise ArtifactError("listed in the manifest but absent", where=str(file), fix=again)
-        if sha256_of(file) != digest:
+    manifest = read_manifest(path)
+    for listed in manifest["files"]:
+        file = directory / listed["path"]
+        try:
+            inside = file.resolve().is_relative_to(directory.resolve())
+            found = (file.stat().st_size, sha256_of(file)) if inside else None
+        except (OSError, RuntimeError) as e:  # RuntimeError: links in a circle
             raise ArtifactError(
-                "changed since it was exported: its sha256 is not the manifest's",
+                "listed in the manifest but absent", where=str(file), fix=_AGAIN
+            ) from e
+        if found is None:
+            raise ArtifactError(
+                f"the manifest points outside: {listed['path']}", where=str(path), fix=_AGAIN
+            )
+        if found != (listed["bytes"], listed["sha256"]):
+            raise ArtifactError(
+                "changed since it was exported: its size or sha256 is not the manifest's",
                 where=str(file),
-                fix=again + ", or restore the file",
+                fix=_AGAIN + ", or restore the file",
             )
     return Artifact(directory, manifest)
 

@@ -81,7 +81,7 @@ def scorable_artifact(
         BackendUnavailableError: a runtime that is not installed.
     """
     manifest = artifact.manifest
-    runtime = runtime or default_runtime(info, manifest)
+    runtime = default_runtime(info, manifest) if runtime is None else runtime
     if runtime not in info.runtimes:
         raise UnknownNameError("runtime", runtime, info.runtimes, where="--runtime")
     file = file_on(info, artifact.directory, manifest, runtime)

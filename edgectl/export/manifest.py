@@ -38,6 +38,7 @@ def provenance(request: ExportRequest[Any], outputs: Sequence[OutputSpec]) -> di
             "epoch": checkpoint.epoch,
         },
         "data": checkpoint.data,
+        "gates": list(trained.config.gates),
         "calibration": None if request.calibration is None else request.calibration.to_dict(),
         "tools": versions(),
     }

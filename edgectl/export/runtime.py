@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgectl.errors import BackendUnavailableError
+from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.protocols import ArtifactReader, Runner
 from edgectl.types import BackendInfo, OutputSpec
 from edgectl.vendor.network import ONNX_FILE
@@ -16,8 +16,18 @@ from edgectl.vendor.onnx_runtime import OnnxRunner
 
 
 def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
-    """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here."""
-    return str(manifest.get("runtime") or info.runtimes[0])
+    """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here.
+
+    Raises:
+        ArtifactError: the manifest names one the backend does not have.
+    """
+    noted = str(manifest.get("runtime") or info.runtimes[0])
+    if noted not in info.runtimes and not _is_float_network(info, noted):
+        raise ArtifactError(
+            f"made to run on '{noted}', which '{info.name}' does not have",
+            fix="add --runtime with one of: " + ", ".join(info.runtimes),
+        )
+    return noted
 
 
 def exact_runtimes(info: BackendInfo, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,15 +62,14 @@ def open_like_the_device(
 
 def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:
     """What a runtime loads: the product, or the float network it is compiled from."""
-    if info.takes == "network" and runtime == ONNX_RUNTIME:
+    if _is_float_network(info, runtime):
         return directory / ONNX_FILE
     return directory / str(manifest["model"])
 
 
 def precision_on(info: BackendInfo, manifest: Mapping[str, Any], runtime: str) -> str:
     """What that file computes in: a compiler starts from the float network."""
-    float_network = info.takes == "network" and runtime == ONNX_RUNTIME
-    return "fp32" if float_network else str(manifest["precision"])
+    return "fp32" if _is_float_network(info, runtime) else str(manifest["precision"])
 
 
 def open_runtime(
@@ -78,6 +87,11 @@ def open_runtime(
         BackendUnavailableError: a runtime that is not installed.
         ArtifactError: a bad file.
     """
-    if info.takes == "network" and runtime == ONNX_RUNTIME:
+    if _is_float_network(info, runtime):
         return OnnxRunner(file, specs, manifest)
     return backend.open(file, runtime=runtime, specs=specs, manifest=manifest)
+
+
+def _is_float_network(info: BackendInfo, runtime: str) -> bool:
+    """What a vendor's compiler starts from runs here without any of its tools."""
+    return info.takes == "network" and runtime == ONNX_RUNTIME

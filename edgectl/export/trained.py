@@ -89,6 +89,17 @@ class TrainedModel:
         return torch_predictor(self.model, self.preprocess, torch.device("cpu"))
 
 
+def not_a_configuration(error: ValidationError, family: str, path: Path) -> ArtifactError:
+    """What was stored is not of this version and family: the first key that does not fit."""
+    first = error.errors()[0]
+    return ArtifactError(
+        f"not a configuration of {family}: "
+        f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}",
+        where=str(path),
+        fix="train again with this version, or use the version that wrote it",
+    )
+
+
 def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
     """Builds the family's network and loads the checkpoint's weights, every tensor of them.
 
@@ -100,13 +111,7 @@ def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
         config = RunConfig.model_validate(checkpoint.config, strict=False)
         model_config = family.config_type.model_validate(config.model, strict=False)
     except ValidationError as e:
-        first = e.errors()[0]
-        raise ArtifactError(
-            f"not a configuration of {checkpoint.family}: "
-            f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}",
-            where=str(path),
-            fix="train again with this version, or use the version that wrote it",
-        ) from e
+        raise not_a_configuration(e, checkpoint.family, path) from e
     model = family.build(model_config, num_classes=len(checkpoint.classes))
     try:
         model.load_state_dict(checkpoint.weights)

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from edgectl import types
-from edgectl.errors import UnknownNameError
+from edgectl.errors import Interruption, UnknownNameError
 from edgectl.plugins import hookspecs
 
 GROUP = "edgectl"
@@ -46,8 +46,8 @@ class LoadedPlugin:
     trace: str = ""
 
     def fail(self, reason: str, error: BaseException | None = None) -> None:
-        """Marks the plugin broken and keeps the traceback."""
-        self.state, self.reason = "broken", reason
+        """Marks the plugin broken and keeps the traceback. The reason becomes one line."""
+        self.state, self.reason = "broken", " ".join(reason.split())
         if error is not None:
             self.trace = "".join(traceback.format_exception(error))
 
@@ -73,7 +73,7 @@ class PluginManager:
                 continue
             try:
                 items = list(getattr(module, hook)())
-            except KeyboardInterrupt:
+            except Interruption:
                 raise
             except BaseException as e:  # noqa: BLE001 - the plugin boundary; it may call sys.exit
                 plugin.fail(f"{hook} raised {type(e).__name__}: {e}", e)
@@ -140,7 +140,7 @@ def _load(
     try:
         module = entry.load()
         manager.register(module, name=entry.name)
-    except KeyboardInterrupt:
+    except Interruption:
         raise
     except BaseException as e:  # noqa: BLE001 - a plugin may even call sys.exit at import
         plugin.fail(f"{type(e).__name__}: {e}", e)

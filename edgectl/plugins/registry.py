@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from edgectl.errors import EdgectlError, PluginError, UnknownNameError
+from edgectl.errors import EdgectlError, Interruption, PluginError, UnknownNameError
 from edgectl.plugins.manager import HOOKS, LoadedPlugin, PluginManager, get_manager
 from edgectl.types import (
     BackendInfo,
@@ -137,14 +139,31 @@ def load_entry(entry: str, plugin: str) -> Any:
         EdgectlError: as the plugin raised it (BackendUnavailableError, for example).
         PluginError: anything else that goes wrong.
     """
+    with _guarded(entry, plugin):
+        return _imported(entry)()
+
+
+def load_object(entry: str, plugin: str) -> Any:
+    """Imports ``module:attribute``. Raises what :func:`load_entry` does."""
+    with _guarded(entry, plugin):
+        return _imported(entry)
+
+
+def _imported(entry: str) -> Any:
     module, _, attribute = entry.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@contextmanager
+def _guarded(entry: str, plugin: str) -> Iterator[None]:
     try:
-        return getattr(importlib.import_module(module), attribute)()
-    except EdgectlError:
+        yield
+    except (EdgectlError, Interruption):
         raise
-    except Exception as e:  # the plugin boundary
+    except BaseException as e:  # the plugin boundary; it may call sys.exit
+        reason = " ".join(f"{type(e).__name__}: {e}".split())
         raise PluginError(
-            f"the plugin '{plugin}' cannot be used: {type(e).__name__}: {e}",
+            f"the plugin '{plugin}' cannot be used: {reason}",
             where=entry,
             fix=f"edgectl plugins info {plugin}",
         ) from e

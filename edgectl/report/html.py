@@ -9,9 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgectl.errors import DataError
-from edgectl.export.artifact import MANIFEST
+from edgectl.errors import DataError, UsageError
+from edgectl.export.artifact import MANIFEST, read_manifest
+from edgectl.train.files import write_text
 
+_MARK = "<title>edgectl · "
+"""Every report has it near its beginning."""
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -30,6 +33,9 @@ def write_report(run: Path, out: Path | None = None) -> Path:
 
     Raises:
         DataError: the directory is not a run.
+        ArtifactError: a manifest that cannot be read.
+        UsageError: something else than a report is in its place.
+        EdgectlError: it cannot be written; what was there is as it was.
     """
     metrics = _json(run / "metrics.json")
     provenance = _json(run / "provenance.json")
@@ -39,7 +45,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
             where=str(run),
             fix="name a run, for example runs/train/fomo-001",
         )
-    artifacts = [_json(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
+    artifacts = [read_manifest(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
     sections = [
         f"<h1>{html.escape(run.name)}</h1>",
         f'<p class="sub">{html.escape(_subtitle(run, metrics, provenance))}</p>',
@@ -53,14 +59,29 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>edgectl · {html.escape(run.name)}</title><style>{_STYLE}</style></head>"
+        f"{_MARK}{html.escape(run.name)}</title><style>{_STYLE}</style></head>"
         f"<body>{''.join(sections)}</body></html>\n"
     )
     target = out or run / "report.html"
-    tmp = target.with_name(target.name + ".tmp")
-    tmp.write_text(page, encoding="utf-8")
-    tmp.replace(target)
+    _require_report(target)
+    write_text(target, page)
     return target
+
+
+def _require_report(target: Path) -> None:
+    """``--out`` may name any file of the user's: only a report is replaced."""
+    if not target.exists():
+        return
+    head = b""
+    if target.is_file():
+        with target.open("rb") as f:
+            head = f.read(1024)
+    if _MARK.encode() not in head:
+        raise UsageError(
+            "is there already, and is no report that edgectl wrote",
+            where=str(target),
+            fix="choose another --out, or move it away",
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import get_args
 
-from edgectl.errors import EdgectlError, UsageError
+from edgectl.errors import UsageError
+from edgectl.scaffold.tree import write_tree
 from edgectl.types import PluginKind
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
@@ -45,21 +46,13 @@ def render(kind: PluginKind, name: str, directory: Path) -> list[Path]:
         "package": f"edgectl_{module}",
         "Class": "".join(part.capitalize() for part in module.split("_")),
     }
-    written = []
-    try:
-        for path, template in _walk(resources.files("edgectl.scaffold") / kind, Path()):
-            parts = [words["package"] if p == "package" else p for p in path.parts]
-            target = Path(*parts).with_name(path.name.removesuffix(".tmpl"))
-            place = directory / target
-            place.parent.mkdir(parents=True, exist_ok=True)
-            text = Template(template.read_text(encoding="utf-8")).substitute(words)
-            place.write_text(text, encoding="utf-8")
-            written.append(target)
-    except OSError as e:
-        raise EdgectlError(
-            f"cannot write: {e.strerror}", where=str(directory), fix="choose another --out"
-        ) from e
-    return sorted(written)
+    texts = {}
+    for path, template in _walk(resources.files("edgectl.scaffold") / kind, Path()):
+        parts = [words["package"] if p == "package" else p for p in path.parts]
+        target = Path(*parts).with_name(path.name.removesuffix(".tmpl"))
+        texts[target] = Template(template.read_text(encoding="utf-8")).substitute(words)
+    write_tree(directory, texts)
+    return sorted(texts)
 
 
 def _walk(folder: Traversable, path: Path) -> list[tuple[Path, Traversable]]:

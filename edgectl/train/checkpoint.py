@@ -13,17 +13,16 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from edgectl.errors import ArtifactError
 from edgectl.train.files import replacing_file
-from edgectl.types import OperatingPoint, OutputSpec, PreprocessSpec, Size, Task
+from edgectl.train.stored import are_outputs, is_operating_point, is_preprocess
+from edgectl.types import OperatingPoint, Size, Task
 
 SCHEMA = "edgectl-checkpoint/1"
 
@@ -183,11 +182,14 @@ def _check_fields(document: dict[str, Any], path: Path) -> None:
             wrong = ["classes"]
         elif not _is_size(document["input_size"]):
             wrong = ["input_size"]
-        elif not _is_preprocess(document["preprocess"], document["input_size"]):
+        elif (
+            not is_preprocess(document["preprocess"])
+            or list(document["preprocess"]["input_size"]) != document["input_size"]
+        ):
             wrong = ["preprocess"]
-        elif not _are_outputs(document["outputs"]):
+        elif not are_outputs(document["outputs"]):
             wrong = ["outputs"]
-        elif not _is_operating_point(document["operating_point"]):
+        elif not is_operating_point(document["operating_point"]):
             wrong = ["operating_point"]
     if wrong:
         raise ArtifactError(
@@ -199,36 +201,3 @@ def _check_fields(document: dict[str, Any], path: Path) -> None:
 
 def _is_size(value: list[Any]) -> bool:
     return len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
-
-
-def _is_preprocess(value: dict[str, Any], input_size: list[int]) -> bool:
-    try:
-        spec = TypeAdapter(PreprocessSpec).validate_python(value)
-    except ValidationError:
-        return False
-    known = {f.name for f in dataclasses.fields(PreprocessSpec)}
-    numbers = (*spec.mean, *spec.std)
-    return (
-        set(value) <= known
-        and spec.input_size == tuple(input_size)
-        and all(spec.std)
-        and all(map(isfinite, numbers))
-    )
-
-
-def _are_outputs(value: list[Any]) -> bool:
-    try:
-        specs = TypeAdapter(list[OutputSpec]).validate_python(value)
-    except ValidationError:
-        return False
-    return bool(specs) and all(s.stride >= 0 and s.channels > 0 for s in specs)
-
-
-def _is_operating_point(value: dict[str, Any] | None) -> bool:
-    names = {f.name for f in dataclasses.fields(OperatingPoint)}
-    return value is None or (
-        set(value) == names
-        and isinstance(value["threshold"], float)
-        and isinstance(value["source"], str)
-        and isinstance(value["metric"], float)
-    )

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from edgectl.cli.app import COMMANDS, run
+from edgectl.cli.app import COMMANDS, explain, run
 from edgectl.cli.argv import hoist_flags, join_sizes
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import parse_size
@@ -274,3 +274,129 @@ def test_a_run_that_cannot_begin_leaves_nothing(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "runs" / "latest").exists()
     assert not list((tmp_path / "runs" / "train").iterdir())
     assert document(capsys, *words, "--seed", str(2**64))[0] == 2
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("plugins",), ("tools",)])
+def test_no_command_at_all_is_a_document_too(capsys, words):
+    code, parsed = document(capsys, *words)
+    assert code == 2
+    assert parsed["error"]["fix"] == " ".join(("edgectl", *words, "--help"))
+    assert "Usage" in invoke(capsys, *words, "--help", "--json")[1]
+
+
+def test_names_cannot_break_the_line_nor_act_on_the_terminal(capsys):
+    code, _, err = invoke(capsys, "train", "fo\x1b[31m\nerror: all is [bold]well[/bold]\u202e")
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    assert r"fo\x1b[31m\nerror: all is [bold]well[/bold]\u202e" in err
+    Session().warn("a\nb\rc")
+    assert capsys.readouterr().err == "warning: a\\nb\\rc\n"
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "no", "x"), OSError(30, "no", "x")])
+def test_a_directory_that_cannot_be_written_has_a_remedy(error):
+    text, fix, _, status = explain(error)
+    assert (text, status) == ("x: no", 1)
+    assert "choose a directory" in fix
+
+
+PLUGINS = {
+    "noisy": "print('hello from a plugin')",
+    "interrupting": "raise KeyboardInterrupt('one\\n[bold]two[/bold]\\x1b[31m')",
+    "commanding": """
+from edgectl.plugins.hookspecs import hookimpl
+from edgectl.types import CommandInfo
+
+@hookimpl
+def edgectl_register_commands():
+    print("asked")
+    return [CommandInfo("grow", "", "no_such_module:app")]
+""",
+}
+
+
+@pytest.fixture
+def with_plugins(tmp_path):
+    """Runs a command line where these plugins are installed beside the others."""
+    information = tmp_path / "unruly-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: unruly\nVersion: 1.0\n")
+    entries = "".join(f"{name} = unruly_{name}\n" for name in PLUGINS)
+    (information / "entry_points.txt").write_text("[edgectl]\n" + entries)
+    for name, code in PLUGINS.items():
+        (tmp_path / f"unruly_{name}.py").write_text(code)
+
+    def edgectl(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "edgectl", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        )
+
+    return edgectl
+
+
+def test_plugins_can_neither_end_a_command_nor_write_into_its_document(with_plugins):
+    result = with_plugins("plugins", "list", "--json")
+    assert result.returncode == 0, result.stderr
+    states = {p["name"]: p["state"] for p in json.loads(result.stdout)["data"]["plugins"]}
+    assert states["interrupting"] == "broken"
+    assert states["noisy"] == states["fomo"] == "ok"
+    assert "hello from a plugin" in result.stderr
+    shown = with_plugins("plugins", "info", "interrupting")
+    assert shown.returncode == 0
+    assert r"  KeyboardInterrupt: one [bold]two[/bold]\x1b[31m" in shown.stdout.splitlines()
+    assert with_plugins("plugins", "list").returncode == 0
+
+
+def test_a_plugins_command_that_cannot_be_imported(with_plugins):
+    result = with_plugins("grow", "--json")
+    assert result.returncode == 6
+    assert json.loads(result.stdout)["error"]["code"] == "E-PLUGIN"
+
+
+INTERRUPTED = """
+import atexit, os, signal, sys, time
+import edgectl.cli.models_cmd as module
+from edgectl.__main__ import main
+from edgectl.cli.session import Session
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+
+said = Session.fail
+Session.fail = lambda *words: (interrupt(), said(*words))
+module.build_registry = interrupt
+atexit.register(interrupt)
+sys.argv[1:] = ["models", "--json"]
+main()
+"""
+INTERRUPTED_IMPORT = """
+import os, signal, sys, time
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "edgectl.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+
+sys.meta_path.insert(0, Finder())
+from edgectl.__main__ import main
+main()
+"""
+
+
+def test_a_second_ctrl_c_while_the_first_is_told_and_while_python_ends():
+    result = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "error: interrupted\n")
+    assert json.loads(result.stdout)["error"]["code"] == "E-INTERRUPTED"
+
+
+def test_ctrl_c_while_the_program_is_imported():
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (130, "error: interrupted\n")

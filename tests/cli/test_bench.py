@@ -29,6 +29,20 @@ def test_nothing_exported_yet(tmp_path, monkeypatch):
     assert "export" in document["error"]["fix"]
 
 
+def test_nothing_there(tmp_path):
+    code, document = run("bench", tmp_path / "nothing")
+    assert code == 2
+    assert document["error"]["message"] == f"{tmp_path / 'nothing'}: no such file or directory"
+    assert document["error"]["fix"]
+
+
+@needs_golden
+def test_no_runtime_is_not_the_default_one():
+    code, document = run("bench", GOLDEN / "squeezenet_v1.1.ncnn.param", "--runtime", "")
+    assert code == 2
+    assert "unknown runtime ''" in document["error"]["message"]
+
+
 @needs_golden
 def test_files_of_other_programs_are_timed():
     files = [

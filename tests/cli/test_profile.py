@@ -46,3 +46,21 @@ def test_nothing_of_that_name():
     code, document = profile("no-such-thing")
     assert code == 2
     assert "no such file" in document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fomo", "--imgsz", "100000"], "not a size"),
+        (["fomo", "--imgsz", "9" * 5000], "not a size"),
+        (["fomo", "--classes", "99999999999"], "--classes"),
+        (["fomo", "--overlay", "macs.json"], "--overlay"),
+    ],
+)
+def test_what_would_take_all_memory_or_colour_nothing(tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    code, document = profile(*words)
+    assert code == 2
+    assert said in document["error"]["message"]
+    assert document["error"]["fix"]
+    assert not list(tmp_path.iterdir())

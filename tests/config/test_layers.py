@@ -49,19 +49,24 @@ def test_values(text, value):
         ("train.epoch=3", "unknown key 'train.epoch'", "'epochs'"),
         ("trian.epochs=3", "unknown key 'trian'", "'train'"),
         ("train.optimizer.learning=1", "unknown key 'train.optimizer.learning'", None),
-        ("train.epochs=many", "train.epochs", None),
-        ("train.epochs=-1", "train.epochs", None),
-        ("train.epochs=true", "train.epochs", None),
-        ("train.optimizer.name=adma", "train.optimizer.name", None),
-        ("train=3", "train", None),
-        ("train.epochs.x=3", "train.epochs", None),
+        ("train.epochs=many", "train.epochs", "train.epochs = 100"),
+        ("train.epochs=-1", "train.epochs", "train.epochs = 100"),
+        ("train.epochs=true", "train.epochs", "train.epochs = 100"),
+        ("train.tensorboard=3", "train.tensorboard", "train.tensorboard = true"),
+        ("train.optimizer.name=adma", "train.optimizer.name", '= "adamw"'),
+        ("augment.scale=[1, 'x']", "augment.scale.1", "augment.scale = [0.7, 1.4]"),
+        ("input_size=[100000, 96]", "input_size.0", "edgectl init"),
+        ("data.classes=3", "data.classes", "edgectl init"),
+        ("train=3", "train", "edgectl init"),
+        ("train.epochs.x=3", "train.epochs", "train.epochs = 100"),
+        ("train.epochs=1979-05-27", "no JSON form", "in quotes"),
     ],
 )
 def test_mistakes_name_key_origin_and_remedy(assignment, words, fix):
     with pytest.raises(ConfigError) as e:
         resolve([set_layer([assignment])])
     assert words in e.value.message
-    assert e.value.where == "--set"
+    assert e.value.where == (None if "JSON" in words else "--set")
     if fix:
         assert fix in str(e.value.fix)
 

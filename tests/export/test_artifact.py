@@ -7,6 +7,28 @@ import pytest
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.artifact import MANIFEST, open_artifact, write_manifest
 from edgectl.export.replacing import replacing
+from edgectl.types import OutputSpec, PreprocessSpec
+
+MANIFEST_OF_TOY = {
+    "backend": "toy",
+    "precision": "int8",
+    "stage": "ptq",
+    "status": "built",
+    "family": "sapling",
+    "variant": "s",
+    "model_config": {},
+    "task": "centroid",
+    "classes": ["mask"],
+    "preprocess": PreprocessSpec((64, 96)).to_dict(),
+    "outputs": [OutputSpec("cells", "cell_logits", 8, 2).to_dict()],
+    "operating_point": {"threshold": 0.5, "source": "train", "metric": 1},
+    "checkpoint": {"path": "../../checkpoints/best.pt", "sha256": "0" * 64, "epoch": 1},
+    "data": {"name": "demo_mask"},
+    "tools": {"python": "3.11"},
+    "model": "model.bin",
+    "tensors": {"arena": {"total": 1024}, "words of its own": 1},
+    "parity": {"graph": {"sqnr_db": {"cells": 40.0}}, "runtimes": {}},
+}
 
 
 @pytest.fixture
@@ -14,7 +36,7 @@ def artifact(tmp_path):
     target = tmp_path / "export" / "toy-int8"
     with replacing(target, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"weights")
-        write_manifest(directory, {"backend": "toy", "model": "model.bin"})
+        write_manifest(directory, MANIFEST_OF_TOY)
     return target
 
 
@@ -47,6 +69,64 @@ def test_bad_manifest(artifact, text):
     assert e.value.fix
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, None) for name in sorted({*MANIFEST_OF_TOY, "files"} - {"operating_point"})),
+        ("backend", 3),
+        ("status", "half"),
+        ("runtime", []),
+        ("task", "dancing"),
+        ("classes", []),
+        ("classes", ["a", 1]),
+        ("preprocess", {"input_size": [64, 96], "mean": "x"}),
+        ("preprocess", {"input_size": [64, 96], "std": [1.0]}),
+        ("preprocess", {"input_size": [64, 96], "gamma": 2.2}),
+        ("outputs", []),
+        ("outputs", [{"name": "a", "kind": "b", "stride": "8", "channels": 3}]),
+        ("outputs", [OutputSpec("a", "b", 8, 2).to_dict()] * 2),
+        ("operating_point", {"threshold": "x", "source": "", "metric": 0.0}),
+        ("operating_point", {"threshold": float("nan"), "source": "", "metric": 0.0}),
+        ("checkpoint", {"path": "x"}),
+        ("data", {"name": 3}),
+        ("gates", "f1>=1"),
+        ("tools", {"python": 3}),
+        ("tensors", {"files": ["nothing.bin"]}),
+        ("tensors", {"arena": {"total": "big"}}),
+        ("metrics", {"float": {}}),
+        ("gate", {"metric": "f1"}),
+        ("compiler", {"name": "x"}),
+        ("files", [{"path": "model.bin"}]),
+        ("files", [{"path": "a\x00b", "bytes": 1, "sha256": ""}]),
+        ("model", "other.bin"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named(artifact, field, value):
+    manifest = json.loads((artifact / MANIFEST).read_text())
+    (artifact / MANIFEST).write_text(json.dumps({**manifest, field: value}))
+    with pytest.raises(ArtifactError, match=f"field '{field}") as e:
+        open_artifact(artifact)
+    assert len(e.value.message.splitlines()) == 1
+    assert e.value.fix
+
+
+def test_fields_and_sizes_that_are_not_read_or_not_true(artifact):
+    path = artifact / MANIFEST
+    manifest = json.loads(path.read_text())
+    del manifest["preprocess"]["channel_order"], manifest["outputs"][0]["offset"]
+    path.write_text(json.dumps({**manifest, "of a later version": 1}))
+    opened = open_artifact(artifact).manifest
+    assert opened["preprocess"]["channel_order"] == "rgb"
+    assert opened["outputs"][0]["offset"] == 0.0
+    manifest["files"][0]["bytes"] -= 1
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="changed since"):
+        open_artifact(artifact)
+    path.write_text('{"schema": ' + "[" * 100_000)
+    with pytest.raises(ArtifactError, match="too deep"):
+        open_artifact(artifact)
+
+
 def test_manifest_may_not_point_outside(artifact):
     (artifact.parent / "secret").write_text("x")
     manifest = json.loads((artifact / MANIFEST).read_text())
@@ -67,7 +147,7 @@ def test_an_interrupted_export_leaves_the_old_artifact(artifact):
 def test_a_second_export_replaces_the_first(artifact):
     with replacing(artifact, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"new")
-        write_manifest(directory, {"backend": "toy", "model": "model.bin"})
+        write_manifest(directory, MANIFEST_OF_TOY)
     assert open_artifact(artifact).model_file.read_bytes() == b"new"
     assert [p.name for p in artifact.parent.iterdir()] == [artifact.name]
 

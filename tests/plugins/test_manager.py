@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from edgectl.errors import PluginError, UnknownNameError
+from edgectl.errors import Interruption, PluginError, UnknownNameError
 from edgectl.plugins.hookspecs import hookimpl
 from edgectl.plugins.manager import get_manager
 from edgectl.plugins.registry import build_registry, load_entry
@@ -65,21 +65,37 @@ def test_a_plugin_that_raises_at_import(entry, tmp_path, monkeypatch):
         registry.backends.get("raising")
 
 
-def test_a_plugin_that_exits_at_import(entry, tmp_path, monkeypatch):
-    (tmp_path / "fake_exiting.py").write_text("import sys\nsys.exit(3)\n")
+@pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt"])
+def test_a_plugin_that_ends_the_program_at_import(entry, tmp_path, monkeypatch, error):
+    (tmp_path / "fake_exiting.py").write_text(f"raise {error}\n")
     monkeypatch.syspath_prepend(tmp_path)
     exiting = importlib.metadata.EntryPoint("exiting", "fake_exiting", "edgectl")
     registry = registry_of(exiting._for(FakeDistribution("x")), good(entry))
     assert states(registry) == {"exiting": "broken", "good": "ok"}
+    with pytest.raises(PluginError, match="cannot be used"):
+        load_entry("fake_exiting:Thing", "exiting")
 
 
-@pytest.mark.parametrize("error", [ValueError("bad table"), SystemExit(3)])
+def test_ctrl_c_is_no_fault_of_a_plugin(entry, tmp_path, monkeypatch):
+    (tmp_path / "fake_slow.py").write_text(
+        "from edgectl.errors import Interruption\nraise Interruption\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    slow = importlib.metadata.EntryPoint("slow", "fake_slow", "edgectl")
+    with pytest.raises(Interruption):
+        registry_of(slow._for(FakeDistribution("x")))
+    with pytest.raises(Interruption):
+        load_entry("fake_slow:Thing", "slow")
+
+
+@pytest.mark.parametrize("error", [ValueError("bad\n  table"), SystemExit(3), KeyboardInterrupt()])
 def test_a_hook_that_raises(entry, error):
     def hook():
         raise error
 
     registry = registry_of(entry("bad", edgectl_register_boards=hook), good(entry))
     assert states(registry) == {"bad": "broken", "good": "ok"}
+    assert "\n" not in registry.plugins[0].reason
 
 
 @pytest.mark.parametrize("returned", [None, 3, ["board"], [{"name": "x"}]])

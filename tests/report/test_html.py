@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from edgectl.errors import ArtifactError, EdgectlError, UsageError
+from edgectl.export.artifact import write_manifest
 from edgectl.report.html import write_report
+from edgectl.types import OutputSpec, PreprocessSpec
+
+MANIFEST = {
+    "backend": "tflite",
+    "precision": "int8",
+    "stage": "ptq",
+    "status": "built",
+    "family": "rtmdet",
+    "variant": "nano",
+    "model_config": {},
+    "task": "detection",
+    "classes": ["mask"],
+    "preprocess": PreprocessSpec((64, 64)).to_dict(),
+    "outputs": [OutputSpec("boxes", "box_distances", 8, 4).to_dict()],
+    "checkpoint": {"path": "../../checkpoints/best.pt", "sha256": "0" * 64},
+    "data": {},
+    "tools": {},
+    "model": "model.tflite",
+    "tensors": {},
+    "parity": {},
+}
 
 
 def report(found: list[int]) -> dict[str, Any]:
@@ -25,8 +51,8 @@ def page(tmp_path: Path, metrics: dict[str, Any] | None) -> str:
     artifact = run / "export" / "tflite-int8"
     artifact.mkdir(parents=True)
     (run / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
-    manifest = {"backend": "tflite", "precision": "int8", "files": [], "metrics": metrics}
-    (artifact / "manifest.json").write_text(json.dumps(manifest))
+    (artifact / "model.tflite").write_bytes(b"x")
+    write_manifest(artifact, {**MANIFEST, "metrics": metrics})
     return write_report(run).read_text()
 
 
@@ -42,3 +68,39 @@ def test_objects_found_by_every_hop(tmp_path: Path) -> None:
 
 def test_tasks_without_boxes_have_no_such_table(tmp_path: Path) -> None:
     assert "Objects found" not in page(tmp_path, None)
+
+
+def test_a_manifest_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"'metrics\.file'"):
+        page(tmp_path, {"float": report([0, 0, 0, 0])})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
+    return tmp_path
+
+
+def test_only_a_report_is_replaced(run: Path) -> None:
+    assert write_report(run) == write_report(run)
+    (run / "report.html").write_text("<html>notes of mine</html>")
+    for out in (run / "metrics.json", run, None):
+        with pytest.raises(UsageError, match="no report"):
+            write_report(run, out)
+    assert json.loads((run / "metrics.json").read_text()) == {"family": "rtmdet"}
+
+
+def test_a_full_disk_leaves_the_old_report_and_nothing_else(run: Path) -> None:
+    old = write_report(run).read_text()
+    (run / "config.resolved.toml").write_text("epochs = 3")
+    before = sorted(run.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(EdgectlError, match="cannot write: File too large") as e:
+            write_report(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert e.value.fix
+    assert (run / "report.html").read_text() == old
+    assert sorted(run.iterdir()) == before

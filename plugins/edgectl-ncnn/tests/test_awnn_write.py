@@ -243,8 +243,10 @@ def test_a_dead_layer_is_named(nets: SimpleNamespace) -> None:
     quantized, _ = _quantized(nets, nets.SmallResNet())
     name = quantized.graph.outputs[0]
     dead = {**quantized.activations, name: QParams(1e-12, 0)}
-    with pytest.raises(ArtifactError, match="fc"):
-        build_model(replace(quantized, activations=dead))
+    for convert in (build_model, on_grid):
+        with pytest.raises(ArtifactError, match="fc") as e:
+            convert(replace(quantized, activations=dead))
+        assert e.value.fix
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,9 @@ class TfliteBackend:
                 where=str(artifact),
                 fix="edgectl export --backend tflite --precision int8",
             )
-        write_board_files(artifact / str(manifest["model"]), manifest, directory)
+        model = artifact / str(manifest["model"])
+        # the file's own account of its tensors: the manifest's is a copy that may have been edited
+        write_board_files(model, manifest, self.describe(model), directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
         """See :func:`edgectl_tflite.cost.cost`; a file states its sizes."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.errors import ArtifactError
+
 _BYTES_A_LINE = 16
 _HEADROOM = 1.25
 """Arena beyond what this machine's interpreter took: pointers are smaller on the device, but its
@@ -18,12 +20,21 @@ def reserved(arena: int) -> int:
     return -(-int(arena * _HEADROOM) // 1024) * 1024
 
 
-def write_board_files(model: Path, manifest: Mapping[str, Any], directory: Path) -> None:
-    """``model_data.cc``, ``model_data.h``, ``model_config.h``, ``labels.h``."""
+def write_board_files(
+    model: Path, manifest: Mapping[str, Any], described: Mapping[str, Any], directory: Path
+) -> None:
+    """``model_data.cc``, ``model_data.h``, ``model_config.h``, ``labels.h``.
+
+    Args:
+        described: what :meth:`edgectl_tflite.backend.TfliteBackend.describe` says of the file.
+
+    Raises:
+        ArtifactError: an output of the manifest that the file does not have.
+    """
     data = model.read_bytes()
     (directory / "model_data.h").write_text(_DATA_HEADER, encoding="ascii")
     (directory / "model_data.cc").write_text(_array(data), encoding="ascii")
-    (directory / "model_config.h").write_text(_config(manifest), encoding="utf-8")
+    (directory / "model_config.h").write_text(_config(manifest, described), encoding="utf-8")
     (directory / "labels.h").write_text(_labels(manifest["classes"]), encoding="utf-8")
 
 
@@ -54,18 +65,23 @@ def _array(data: bytes) -> str:
     )
 
 
-def _config(manifest: Mapping[str, Any]) -> str:
+def _config(manifest: Mapping[str, Any], described: Mapping[str, Any]) -> str:
     rows, columns = manifest["preprocess"]["input_size"]
-    tensors = manifest["tensors"]
     point = manifest.get("operating_point")
-    by_name = {t["name"]: t for t in tensors["outputs"]}
+    by_name = {t["name"]: t for t in described["outputs"]}
+    absent = sorted({o["name"] for o in manifest["outputs"]} - set(by_name))
+    if absent:
+        raise ArtifactError(
+            f"the file has no output '{absent[0]}', only {', '.join(by_name)}",
+            fix="export again: edgectl export",
+        )
     outputs = [
         f'    {{"{o["name"]}", "{o["kind"]}", {o["stride"]}, {o["channels"]}, '
         f"{by_name[o['name']]['scale']!r}f, {by_name[o['name']]['zero_point']}, "
         f"{str(o['applied']).lower()}}},"
         for o in manifest["outputs"]
     ]
-    ops = sorted({op["name"] for op in tensors["ops"]})
+    ops = sorted({op["name"] for op in described["ops"]})
     constants = [
         f"constexpr int kRows = {rows};",
         f"constexpr int kColumns = {columns};",
@@ -73,10 +89,11 @@ def _config(manifest: Mapping[str, Any]) -> str:
         "// input byte = pixel - 128",
         "constexpr int kInputOffset = -128;",
     ]
-    if tensors.get("ram_bytes"):
+    reserve = manifest["tensors"].get("ram_bytes")
+    if reserve:
         constants += [
             "// measured on this machine, with a quarter to spare",
-            f"constexpr int kArenaBytes = {tensors['ram_bytes']};",
+            f"constexpr int kArenaBytes = {reserve};",
         ]
     if point:
         constants += [

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from edgectl.errors import ArtifactError
 from edgectl.quant.graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn.capabilities import place
@@ -60,17 +61,31 @@ def weight_fields(quantized: QuantizedGraph, node: Node) -> WeightFields:
     return WeightFields(steps, factors, multiplier(_ratio(quantized, node) * largest))
 
 
+def unrepresentable(node: Node, error: ValueError) -> ArtifactError:
+    """For a ratio of a node's scales that no multiplier stands for."""
+    return ArtifactError(
+        f"{node.op}: {error}",
+        where=node.origin or node.name,
+        fix="the tensor is (almost) always zero: calibrate with pictures of your scene",
+    )
+
+
 def on_grid(quantized: QuantizedGraph) -> QuantizedGraph:
     """The same graph with weight scales for which :func:`weight_fields` is exact.
 
     Raises:
-        ValueError: no multiplier stands for a ratio.
+        ArtifactError: no multiplier stands for a ratio.
     """
     graph = quantized.graph
-    moved = {
-        name: _exact(quantized, graph[name]) if place(graph, graph[name]).device == NPU else scales
-        for name, scales in quantized.weight_scales.items()
-    }
+    moved = {}
+    for name, scales in quantized.weight_scales.items():
+        node = graph[name]
+        if place(graph, node).device == NPU:
+            try:
+                scales = _exact(quantized, node)
+            except ValueError as e:
+                raise unrepresentable(node, e) from e
+        moved[name] = scales
     return replace(quantized, weight_scales=moved)
 
 

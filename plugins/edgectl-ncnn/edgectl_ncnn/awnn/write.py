@@ -15,7 +15,7 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.capabilities import place
 from edgectl_ncnn.awnn.fields import CPU, NPU, placement, requantisation
-from edgectl_ncnn.awnn.grid import file_scale, weight_fields
+from edgectl_ncnn.awnn.grid import file_scale, unrepresentable, weight_fields
 from edgectl_ncnn.awnn.order import to_npu
 from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
 from edgectl_ncnn.binfile import Block
@@ -49,11 +49,7 @@ def build_model(quantized: QuantizedGraph) -> ModelFile:
         try:
             writer.emit(node)
         except ValueError as e:
-            raise ArtifactError(
-                f"{node.op}: {e}",
-                where=node.origin or node.name,
-                fix="the tensor is (almost) always zero: calibrate with pictures of your scene",
-            ) from e
+            raise unrepresentable(node, e) from e
     outputs = zip(graph.outputs, output_names(len(graph.outputs)), strict=True)
     layers = insert_splits(writer.layers, [(writer.blobs[o], name) for o, name in outputs])
     layers = [writer.placed_split(x) if x.type == "Split" else x for x in layers]
