@@ -108,7 +108,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ArtifactError(
             f"damaged or altered manifest (field {wrong})", where=str(path), fix=_AGAIN
         )
-    return manifest
+    # what a version before had no word for has its default, for backends that read the manifest itself
+    return {
+        **manifest,
+        "preprocess": PreprocessSpec.from_dict(manifest["preprocess"]).to_dict(),
+        "outputs": [OutputSpec.from_dict(o).to_dict() for o in manifest["outputs"]],
+    }
 
 
 def open_artifact(directory: Path) -> Artifact:
