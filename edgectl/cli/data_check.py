@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import DataError
 from edgectl.plugins.registry import build_registry
 
@@ -79,8 +79,6 @@ def check(
 
 
 def _say(session: Session, found: list[Finding], pictures: int) -> None:
-    from rich.markup import escape
-
     kinds = Counter((f.severity, f.kind) for f in found)
     shown: Counter[tuple[str, str]] = Counter()
     for f in found:
@@ -89,8 +87,8 @@ def _say(session: Session, found: list[Finding], pictures: int) -> None:
         if shown[key] <= _SHOWN:
             colour = _COLOURS[f.severity]
             name = Path(f.file).name if f.file else ""
-            text = escape(f"{f.kind.replace('_', ' ')}: {name + ': ' if name else ''}{f.detail}")
-            session.say(f"[{colour}]{f.severity}[/{colour}] {text}")
+            text = plain(f"{f.kind.replace('_', ' ')}: {name + ': ' if name else ''}{f.detail}")
+            session.say(f"[{colour}]{f.severity}[/{colour}] {text}", markup=True)
         elif shown[key] == _SHOWN + 1:
             session.say(f"  ... and {kinds[key] - _SHOWN} more of these (--json lists all)")
     totals = Counter(f.severity for f in found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import UsageError
 from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
@@ -77,7 +77,7 @@ def deploy(
     }
     if session.json:
         return
-    session.say(f"[bold]{bundle.directory}[/bold]")
+    session.say(f"[bold]{plain(str(bundle.directory))}[/bold]", markup=True)
     for f in bundle.files:
         if not f["path"].startswith("golden/"):
             session.say(f"  {f['path']}  {f['bytes']:,} bytes")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.plugins.registry import build_registry
 
@@ -82,10 +82,10 @@ def evaluate(
         if comparison is not None:
             session.say(comparison_line(comparison))
         for finding in findings:
-            session.say(f"[cyan]•[/cyan] {finding.message}")
+            session.say(f"[cyan]•[/cyan] {plain(finding.message)}", markup=True)
         for r in results:
             verdict = "[green]passed[/green]" if r.passed else "[red]failed[/red]"
-            session.say(f"gate {r.expr}: {r.value:.4f} {verdict}")
+            session.say(f"gate {r.expr}: {r.value:.4f} {verdict}", markup=True)
     failed = [r for r in results if not r.passed]
     if failed:
         raise GateFailedError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
 from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import build_registry
@@ -255,7 +255,7 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     """Files, parity and figures for people."""
     manifest = artifact.manifest
     state = "" if manifest["status"] == "built" else f"  [yellow]{manifest['status']}[/yellow]"
-    session.say(f"[bold]{artifact.directory}[/bold]{state}")
+    session.say(f"[bold]{plain(str(artifact.directory))}[/bold]{state}", markup=True)
     inside: dict[str, list[int]] = {}
     for f in manifest["files"]:
         folder, slash, _ = f["path"].partition("/")

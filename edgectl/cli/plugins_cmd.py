@@ -91,12 +91,11 @@ def info(
         return
     session.say(f"{plugin.name}: {plugin.distribution} {plugin.version}, {plugin.state}")
     if plugin.reason:
-        session.say("  " + plain(plugin.reason))
+        session.say("  " + plugin.reason)
     for kind, item in provided:
         session.say(f"  {kind}: {item}")
     if plugin.trace:
-        trace = [plain(line) for line in plugin.trace.splitlines()]
-        session.say("\n".join(trace) if session.debug else "  (--debug shows the traceback)")
+        session.say(plugin.trace if session.debug else "  (--debug shows the traceback)")
 
 
 @app.command(
@@ -136,7 +135,7 @@ def new(
     }
     if session.json:
         return
-    session.say(f"[bold]{directory}[/bold]")
+    session.say(f"[bold]{plain(str(directory))}[/bold]", markup=True)
     for file in files:
         session.say(f"  {file}")
     session.say(f"next: pip install -e {directory} && pytest {directory}")

@@ -166,5 +166,6 @@ def _say(session: Session, found: Profile, shown: int) -> None:
         session.say(f"and {hidden} layers that cost less (--all shows them)")
     session.say(
         f"[bold]{found.params:,}[/bold] parameters, [bold]{found.macs / 1e6:,.2f}[/bold] M MACs, "
-        f"{found.activation_peak_bytes:,} bytes of activations at the peak"
+        f"{found.activation_peak_bytes:,} bytes of activations at the peak",
+        markup=True,
     )

@@ -37,8 +37,11 @@ class Session:
         self.warnings.append(message)
         self._console().print(f"[yellow]warning:[/yellow] {plain(message)}", highlight=False)
 
-    def say(self, renderable: Any) -> None:
-        """A line, table or other Rich renderable for people: stdout, or stderr with ``--json``."""
+    def say(self, renderable: Any, *, markup: bool = False) -> None:
+        """A table or other Rich renderable for people, or lines: shown as they are, unless they hold
+        ``markup``. stdout, or stderr with ``--json``."""
+        if isinstance(renderable, str) and not markup:
+            renderable = "\n".join(map(plain, renderable.split("\n")))
         self._console(stderr=self.json).print(renderable, highlight=False)
 
     def note(self, message: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edgectl.cli.ranks import Report, launch_command, reporting
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.cli.wiring import (
     OpenFamily,
     check_size,
@@ -125,7 +125,7 @@ def train(
         if report.speaks:
             session.data = figures
             if not session.json:
-                session.say(summary(figures))
+                session.say(summary(figures), markup=True)
 
 
 def start_run(
@@ -297,12 +297,13 @@ def document(result: FitResult) -> dict[str, Any]:
 
 
 def summary(figures: dict[str, Any]) -> str:
-    """Two lines for people, of :func:`document`."""
+    """Two lines for people, of :func:`document`, with markup."""
     metrics = "  ".join(
         f"{k} {v:.3f}" for k, v in figures["metrics"].items() if isinstance(v, int | float)
     )
+    run = plain(str(figures["run"]))
     return (
-        f"[bold]{figures['run']}[/bold]: {figures['epochs']} epochs in {figures['seconds']:.1f} s, "
+        f"[bold]{run}[/bold]: {figures['epochs']} epochs in {figures['seconds']:.1f} s, "
         f"{figures['images_per_second']:.0f} pictures/s\n  valid: {metrics}"
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from edgectl.data.index import Sample
 from edgectl.data.storage import pack_of, read_bytes
@@ -25,15 +25,15 @@ def staged(directory: Path) -> Iterator[Path]:
         EdgectlError: the disk is full, or nothing can be written there.
     """
     _require_free(directory)
+    # named before it is made: an interruption in between finds it
+    tmp = directory.parent / f".{directory.name}-{uuid4().hex[:12]}"
+    place = tmp / directory.name
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        parent = tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent)
-    except OSError as e:
-        raise unwritable(directory, e.strerror or str(e)) from e
-    with parent as name:
-        place = Path(name) / directory.name
         try:
-            place.mkdir()
+            place.mkdir(parents=True)
+        except OSError as e:
+            raise unwritable(directory, e.strerror or str(e)) from e
+        try:
             yield place
         except OSError as e:
             if e.errno not in _FULL:  # then it is about what was read
@@ -43,6 +43,8 @@ def staged(directory: Path) -> Iterator[Path]:
         if directory.is_dir():
             directory.rmdir()
         place.rename(directory)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
 
 
 def unwritable(directory: Path, why: str) -> EdgectlError:

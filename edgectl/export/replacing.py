@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.export.artifact import MANIFEST, SCHEMA
-from edgectl.train.files import UMASK
 
 Kind = Literal["artifact", "bundle"]
 _MARK = ".edgectl"
@@ -55,17 +54,16 @@ def replacing(target: Path, kind: Kind) -> Iterator[Path]:
         EdgectlError: the disk is full or not writable; ``target`` is as it was.
     """
     require_replaceable(target, kind)
+    # named before it is made: an interruption in between finds it
+    tmp = target.parent / f".{target.name}-{uuid4().hex[:12]}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        tmp = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as e:
-        raise EdgectlError(
-            f"cannot write: {e.strerror}", where=str(target), fix="choose another --out"
-        ) from e
-    try:
+        try:
+            tmp.mkdir(parents=True)
+        except OSError as e:
+            raise EdgectlError(
+                f"cannot write: {e.strerror}", where=str(target), fix="choose another --out"
+            ) from e
         yield tmp
-        # mkdtemp is private to the user; an artifact is an ordinary directory
-        tmp.chmod(0o777 & ~UMASK)
         mark = {"kind": kind, "files": sorted(_files(tmp))}
         (tmp / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
         # what has come to lie there since is not ours either
@@ -83,12 +81,14 @@ def _exchange(tmp: Path, target: Path) -> None:
     if not target.exists():
         tmp.replace(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.replace(old / "x")
+    old = target.parent / f".{target.name}-old-{uuid4().hex[:12]}"
     try:
+        target.replace(old)
         tmp.replace(target)
-    except OSError:
-        (old / "x").replace(target)
+    except BaseException:
+        # Ctrl-C may come between the two
+        if old.exists() and not target.exists():
+            old.replace(target)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from edgectl.errors import EdgectlError
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[BinaryIO]:
     """A temporary file in ``path``'s directory that takes its place when the block ends well.
 
@@ -22,17 +22,13 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         EdgectlError: the directory is not writable or the disk is full; ``path`` is as it was.
     """
-    tmp: Path | None = None
+    # named before it is made: an interruption in between finds it
+    tmp = path.with_name(f".{path.name}-{uuid4().hex[:12]}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}-", suffix=".tmp", delete=False
-        ) as f:
-            tmp = Path(f.name)
-            yield f  # type: ignore[misc]
+        with tmp.open("xb") as f:
+            yield f
             f.flush()
             os.fsync(f.fileno())
-        # mkstemp's file is private to the user; results are ordinary files
-        tmp.chmod(0o666 & ~UMASK)
         tmp.replace(path)
     except OSError as e:
         raise EdgectlError(
@@ -41,7 +37,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
             fix="free disk space or choose a writable directory",
         ) from e
     finally:
-        if tmp is not None:
+        with contextlib.suppress(OSError):
             tmp.unlink(missing_ok=True)
 
 
@@ -54,13 +50,3 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Indented JSON, atomically. Raises EdgectlError when it cannot be written."""
     write_text(path, json.dumps(document, indent=1) + "\n")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-# Read once: setting and restoring it is not safe while other threads create files.
-UMASK = _umask()

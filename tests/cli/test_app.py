@@ -400,3 +400,10 @@ def test_ctrl_c_while_the_program_is_imported():
         [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True
     )
     assert (result.returncode, result.stderr) == (130, "error: interrupted\n")
+
+
+def test_names_of_users_are_no_markup(capsys, tmp_path):
+    place = tmp_path / "a[red]b\x1b[2J"
+    code, out, _ = invoke(capsys, "init", str(place))
+    assert code == 0 and (place / "edgectl.toml").is_file()
+    assert "a[red]b\\x1b[2J" in out.replace("\n", "")

@@ -32,7 +32,8 @@ def write_board_files(
         ArtifactError: ``converted`` is no file.
     """
     arguments = manifest["compiler"]["arguments"]
-    chip = next(w.partition("=")[2] for w in arguments if w.startswith("--soc_version="))
+    named = (w.partition("=")[2] for w in arguments if w.startswith("--soc_version="))
+    chip = next(named, "an unknown chip")
     # an OM runs on the series it was compiled for, whatever the member's speed
     if _series(chip) != _series(board.accelerator):
         raise UsageError(
