@@ -102,7 +102,8 @@ def _damaged(project: Path, name: str, change: Callable[[Path], None]) -> str:
     change(copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     for f in manifest["files"]:
-        f["sha256"] = hashlib.sha256((copy / f["path"]).read_bytes()).hexdigest()
+        content = (copy / f["path"]).read_bytes()
+        f |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (copy / "manifest.json").write_text(json.dumps(manifest))
     return "damaged"
 
