@@ -285,4 +285,10 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     if gate:
         scored = manifest["metrics"]
         before, after = (scored[k]["metrics"][gate["metric"]] for k in ("float", "file"))
-        session.say(f"  {gate['metric']}: float {before:.4f} → file {after:.4f}")
+        runtime = scored["file"]["model"].get("runtime")
+        session.say(f"  {gate['metric']}: float {before:.4f} → file {after:.4f} on {runtime}")
+        exact = [name for name, r in parity["runtimes"].items() if r["exact"]]
+        if exact and runtime not in exact:
+            session.say(
+                f"  as the device computes: edgectl eval {artifact.directory} --runtime {exact[0]}"
+            )
