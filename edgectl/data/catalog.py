@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from edgectl.config.paths import cache_directory
 from edgectl.data.download import fetch_archive
 from edgectl.data.formats import read_dataset
 from edgectl.data.index import DatasetIndex
+from edgectl.data.staging import directory_beside
 from edgectl.errors import DataError, EdgectlError, UnknownNameError
 from edgectl.protocols import Progress
 from edgectl.types import DatasetInfo
@@ -97,8 +97,8 @@ def _obtain(info: DatasetInfo, offline: bool, say: Progress) -> Path:
 def _generate(entry: str, target: Path) -> None:
     """Draws the set beside its place and renames it, so that a half-drawn one is never found."""
     module, _, function = entry.partition(":")
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
-        drawn = Path(name) / target.name
+    with directory_beside(target) as place:
+        drawn = place / target.name
         drawn.mkdir()
         getattr(importlib.import_module(module), function)(drawn, DEMO_SEED)
         try:

@@ -6,13 +6,13 @@ import hashlib
 import http.client
 import shutil
 import stat
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from edgectl.data.staging import directory_beside
 from edgectl.errors import DataError
 from edgectl.protocols import Progress
 
@@ -33,9 +33,7 @@ def fetch_archive(url: str, target: Path, say: Progress = lambda _: None) -> Non
     Raises:
         DataError: no answer, another checksum, or an archive that is not safe.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
-        tmp = Path(name)
+    with directory_beside(target) as tmp:
         archive = target.with_name(f".{target.name}.part")
         digest = _download(url, archive, say)
         record = target.with_name(target.name + ".sha256")

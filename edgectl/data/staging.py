@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +17,20 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
+def directory_beside(target: Path) -> Iterator[Path]:
+    """An empty directory on the disk of ``target``, gone afterwards. Parents are made.
+
+    It is named before it is made: an interruption in between finds it. Raises OSError.
+    """
+    directory = target.parent / f".{target.name}-{uuid4().hex[:12]}"
+    try:
+        directory.mkdir(parents=True)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
 def staged(directory: Path) -> Iterator[Path]:
     """An empty directory beside ``directory``, renamed to it at the end.
 
@@ -25,12 +39,10 @@ def staged(directory: Path) -> Iterator[Path]:
         EdgectlError: the disk is full, or nothing can be written there.
     """
     _require_free(directory)
-    # named before it is made: an interruption in between finds it
-    tmp = directory.parent / f".{directory.name}-{uuid4().hex[:12]}"
-    place = tmp / directory.name
-    try:
+    with ExitStack() as stack:
         try:
-            place.mkdir(parents=True)
+            place = stack.enter_context(directory_beside(directory)) / directory.name
+            place.mkdir()
         except OSError as e:
             raise unwritable(directory, e.strerror or str(e)) from e
         try:
@@ -43,8 +55,6 @@ def staged(directory: Path) -> Iterator[Path]:
         if directory.is_dir():
             directory.rmdir()
         place.rename(directory)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
 
 
 def unwritable(directory: Path, why: str) -> EdgectlError:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from edgectl.data.staging import directory_beside
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.export.artifact import MANIFEST, SCHEMA
 
@@ -54,27 +55,26 @@ def replacing(target: Path, kind: Kind) -> Iterator[Path]:
         EdgectlError: the disk is full or not writable; ``target`` is as it was.
     """
     require_replaceable(target, kind)
-    # named before it is made: an interruption in between finds it
-    tmp = target.parent / f".{target.name}-{uuid4().hex[:12]}"
-    try:
+    with ExitStack() as stack:
         try:
-            tmp.mkdir(parents=True)
+            tmp = stack.enter_context(directory_beside(target))
         except OSError as e:
             raise EdgectlError(
                 f"cannot write: {e.strerror}", where=str(target), fix="choose another --out"
             ) from e
-        yield tmp
-        mark = {"kind": kind, "files": sorted(_files(tmp))}
-        (tmp / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
-        # what has come to lie there since is not ours either
-        require_replaceable(target, kind)
-        _exchange(tmp, target)
-    except OSError as e:
-        raise EdgectlError(
-            f"cannot write: {e.strerror or e}", where=str(target), fix="free disk space, or --out"
-        ) from e
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+        try:
+            yield tmp
+            mark = {"kind": kind, "files": sorted(_files(tmp))}
+            (tmp / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+            # what has come to lie there since is not ours either
+            require_replaceable(target, kind)
+            _exchange(tmp, target)
+        except OSError as e:
+            raise EdgectlError(
+                f"cannot write: {e.strerror or e}",
+                where=str(target),
+                fix="free disk space, or --out",
+            ) from e
 
 
 def _exchange(tmp: Path, target: Path) -> None:
