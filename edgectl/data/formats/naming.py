@@ -28,13 +28,13 @@ def picture_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Pa
     """
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
     for folder in folders:
-        path = folder / name
-        if not any(is_inside(path, place) for place in (root, folder)):
+        if not stays_inside(name, folder, root):
             raise DataError(
                 f"'{shown}' leaves the data set",
                 where=where,
                 fix=f"move the picture into {folder} and name it relative to that",
             )
+        path = folder / name
         try:
             if path.is_file():
                 return path
@@ -47,7 +47,10 @@ def picture_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Pa
     return None
 
 
-def is_inside(path: Path, directory: Path) -> bool:
-    """By the words of the path, with its ``..``; symbolic links are not resolved."""
-    inside, outside = (os.path.normpath(p.absolute()) for p in (path, directory))
-    return Path(inside).is_relative_to(outside)
+def stays_inside(name: str, folder: Path, root: Path) -> bool:
+    """Whether ``folder / name`` lies in either directory, by its words: symbolic links are not resolved."""
+    words = Path(name)
+    if not words.anchor and ".." not in words.parts:
+        return True
+    path, *places = (Path(os.path.normpath(p.absolute())) for p in (folder / name, folder, root))
+    return any(map(path.is_relative_to, places))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.formats.naming import is_inside
+from edgectl.data.formats.naming import stays_inside
 from edgectl.data.index import DatasetIndex, Sample
 from edgectl.data.storage import SUFFIX, read_entry
 from edgectl.errors import DataError
@@ -48,11 +48,11 @@ def read_pack(path: Path) -> DatasetIndex:
 
 def _sample(pack: Path, row: dict[str, Any]) -> Sample:
     areas = row["areas"]
-    picture = pack / str(row["key"])
-    if not is_inside(picture, pack):
-        raise ValueError(f"'{row['key']}' leaves the pack")
+    key = str(row["key"])
+    if not stays_inside(key, pack, pack):
+        raise ValueError(f"'{key}' leaves the pack")
     return Sample(
-        picture,
+        pack / key,
         int(row["width"]),
         int(row["height"]),
         np.array(row["boxes"], np.float32).reshape(-1, 4),
