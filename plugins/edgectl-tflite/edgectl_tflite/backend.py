@@ -130,7 +130,7 @@ class TfliteBackend:
             )
         model = artifact / str(manifest["model"])
         # the file's own account of its tensors: the manifest's is a copy that may have been edited
-        write_board_files(model, manifest, self.describe(model), directory)
+        write_board_files(model, manifest, _tensors(read_model(model)), directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
         """See :func:`edgectl_tflite.cost.cost`; a file states its sizes."""
@@ -147,15 +147,9 @@ class TfliteBackend:
         """
         model = read_model(model_file)
         arena, ram = _arena(model)
-        counts = Counter((op.name, op.version) for op in model.operations)
         return {
             "file_bytes": len(model.data),
-            "inputs": [_tensor(model, model.tensors[i]) for i in model.inputs],
-            "outputs": [_tensor(model, model.tensors[i]) for i in model.outputs],
-            "ops": [
-                {"name": name, "version": version, "count": count}
-                for (name, version), count in sorted(counts.items())
-            ],
+            **_tensors(model),
             "arena_bytes": None if arena is None else arena["total"],
             "arena": arena,
             **ram,
@@ -165,6 +159,19 @@ class TfliteBackend:
     def usage(self, manifest: Mapping[str, Any]) -> str:
         """See :mod:`edgectl_tflite.package`."""
         return package.usage(manifest)
+
+
+def _tensors(model: ModelFile) -> dict[str, Any]:
+    """``inputs``, ``outputs`` and ``ops`` of :meth:`TfliteBackend.describe`."""
+    counts = Counter((op.name, op.version) for op in model.operations)
+    return {
+        "inputs": [_tensor(model, model.tensors[i]) for i in model.inputs],
+        "outputs": [_tensor(model, model.tensors[i]) for i in model.outputs],
+        "ops": [
+            {"name": name, "version": version, "count": count}
+            for (name, version), count in sorted(counts.items())
+        ],
+    }
 
 
 def _tensor(model: ModelFile, tensor: TensorRecord) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def write_board_files(
     """``model_data.cc``, ``model_data.h``, ``model_config.h``, ``labels.h``.
 
     Args:
-        described: what :meth:`edgectl_tflite.backend.TfliteBackend.describe` says of the file.
+        described: ``outputs`` and ``ops`` of the file, as
+            :meth:`edgectl_tflite.backend.TfliteBackend.describe` says them.
 
     Raises:
         ArtifactError: an output of the manifest that the file does not have.
