@@ -12,10 +12,9 @@ import tempfile
 from pathlib import Path
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import BackendUnavailableError, DependencyError
 from edgectl.plugins.registry import Registry, build_registry
 from edgectl.types import DoctorCheck
@@ -54,7 +53,7 @@ def doctor(ctx: typer.Context) -> None:
             colour = _COLOURS[c.status]
             state = f"[{colour}]{c.status}[/{colour}]"
             # tables of the configuration are named in square brackets, as markup is
-            table.add_row(escape(c.name), state, escape(c.detail), escape(c.fix))
+            table.add_row(plain(c.name), state, plain(c.detail), plain(c.fix))
         session.say(table)
     missing = [c for c in checks if c.status == "missing"]
     if missing:

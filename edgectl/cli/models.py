@@ -13,7 +13,7 @@ from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
 from edgectl.config.schema import RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import MANIFEST, Artifact, open_artifact
+from edgectl.export.artifact import MANIFEST, Artifact, damaged, open_artifact
 from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkpoint
 from edgectl.export.trained import TrainedModel, not_a_configuration, revive
 from edgectl.plugins.absent import made_with
@@ -91,11 +91,9 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     with made_with(artifact.manifest["tools"]):
         family = open_family(registry, str(artifact.manifest["family"]))
     if family.info.task != artifact.manifest["task"]:
-        raise ArtifactError(
-            f"damaged or altered manifest (field 'task': {artifact.manifest['task']}, "
-            f"which {family.info.name} does not do)",
-            where=str(artifact.directory / MANIFEST),
-            fix="export again: edgectl export",
+        raise damaged(
+            artifact.directory / MANIFEST,
+            f"'task': {artifact.manifest['task']}, which {family.info.name} does not do",
         )
     return OpenModel(location, family, _origin(artifact, family), artifact)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from edgectl.cli.session import Session
+from edgectl.cli.session import Session, plain
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
 from edgectl.plugins.registry import Registry, build_registry
 from edgectl.types import ToolInfo
@@ -29,13 +29,12 @@ def list_tools(ctx: typer.Context) -> None:
     session.data = {"tools": rows}
     if session.json:
         return
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("tool", "backend", "state", "version", "found through", "fix", box=None)
     for r in rows:
         # words in square brackets would be taken for markup
-        words = (escape(r[k]) for k in ("name", "backend", "state", "version", "origin", "fix"))
+        words = (plain(r[k]) for k in ("name", "backend", "state", "version", "origin", "fix"))
         table.add_row(*words)
     session.say(table)
 

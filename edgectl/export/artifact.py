@@ -88,6 +88,13 @@ def list_files(directory: Path) -> list[dict[str, Any]]:
     ]
 
 
+def damaged(path: Path, field: str) -> ArtifactError:
+    """For a manifest one field of which cannot be used; ``field``: its name, quoted, and why."""
+    return ArtifactError(
+        f"damaged or altered manifest (field {field})", where=str(path), fix=_AGAIN
+    )
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """A manifest every field of which later code can rely on. The files it lists are not looked at.
 
@@ -105,9 +112,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ArtifactError(f"not an artifact of schema {SCHEMA}", where=str(path), fix=_AGAIN)
     wrong = wrong_field(manifest)
     if wrong is not None:
-        raise ArtifactError(
-            f"damaged or altered manifest (field {wrong})", where=str(path), fix=_AGAIN
-        )
+        raise damaged(path, wrong)
     # what a version before had no word for has its default, for backends that read the manifest itself
     return {
         **manifest,
