@@ -1,8 +1,9 @@
-"""Who may import whom (DESIGN.md, section 2), and how long a file may be."""
+"""Who may import whom (ARCHITECTURE.md), and how long files and folders may be."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -12,31 +13,55 @@ CORE = sorted((ROOT / "edgectl").rglob("*.py"))
 DISTRIBUTIONS = sorted(p.parent for p in (ROOT / "plugins").glob("*/edgectl_*/plugin.py"))
 PLUGIN_FILES = [f for d in DISTRIBUTIONS for f in sorted(d.rglob("*.py"))]
 
-# a package may import itself, its own level and what stands above it here
-LEVELS = [
-    {"errors", "types", "protocols"},
-    {"config", "nn", "scaffold"},
-    {"data", "metrics", "quant", "vendor"},
-    {"train", "export", "deploy", "report"},
-    {"plugins"},
-    {"cli"},
-    {"testing"},  # it does what users do
-]
-LEVEL_OF = {name: i for i, level in enumerate(LEVELS) for name in level}
+GROUND = {"errors", "spec", "files", "labels"}
+# room -> the rooms it may import, imports under TYPE_CHECKING included; every room may import itself
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "spec": set(),
+    "files": {"errors"},
+    "labels": {"spec"},
+    "config": GROUND,
+    "plugins": GROUND,
+    "nn": GROUND,
+    "scaffold": GROUND | {"plugins"},
+    "quant": GROUND | {"config"},
+    "data": GROUND | {"config", "plugins", "nn"},
+    "metrics": GROUND | {"config", "plugins", "nn", "data"},
+    "tasks": GROUND | {"config", "plugins", "nn", "data", "metrics"},
+    "toolchains": GROUND | {"config", "plugins"},
+}
+BASE = set(ROOMS) - {"scaffold"}
+ROOMS["runs"] = BASE - {"quant", "toolchains"}
+ROOMS["backends"] = BASE
+ROOMS["artifacts"] = BASE | {"runs", "backends"}
+ROOMS["train"] = BASE | {"runs"}
+ROOMS["evaluation"] = BASE | {"runs", "backends", "artifacts"}
+ROOMS["export"] = ROOMS["evaluation"] | {"evaluation"}
+ROOMS["qat"] = ROOMS["export"] | {"export", "train"}
+ROOMS["deploy"] = ROOMS["export"] | {"export"}
+ROOMS["report"] = ROOMS["evaluation"] | {"evaluation"}
+ROOMS["workflows"] = ROOMS["qat"] | {"qat", "deploy", "report", "scaffold"}
+ROOMS["testing"] = ROOMS["workflows"] | {"workflows"}
+ROOMS["cli"] = ROOMS["workflows"] | {"workflows"}
+ROOMS["testing"] |= {"cli"}  # until the kit drives the workflows
 # a plugin module needs the hook marker, wherever it lives
 MARKER = "edgectl.plugins.hookspecs"
 
 
-def imports(path, *, at_run_time):
-    """Absolute module names imported, those under TYPE_CHECKING left out on request."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    hidden = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            hidden |= {id(n) for n in ast.walk(node)}
-    for node in ast.walk(tree):
-        if at_run_time and id(node) in hidden:
-            continue
+def imports(path):
+    """Absolute module names imported, with those under TYPE_CHECKING."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            if node.module == "edgectl":
+                yield from (f"edgectl.{a.name}" for a in node.names)
+
+
+def imported_at_start(path):
+    """Absolute module names that importing the file imports."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -47,22 +72,25 @@ def package_of(module):
     return module.split(".")[1] if module.startswith("edgectl.") else None
 
 
+def test_the_table_of_rooms_is_acyclic():
+    graphlib.TopologicalSorter({room: may - {room} for room, may in ROOMS.items()}).prepare()
+
+
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_core_imports_upwards_only(path):
-    parts = path.relative_to(ROOT / "edgectl").parts
-    own = LEVEL_OF.get(parts[0].removesuffix(".py"))
-    for module in imports(path, at_run_time=True):
+def test_a_room_imports_what_the_table_allows(path):
+    own = path.relative_to(ROOT / "edgectl").parts[0].removesuffix(".py")
+    for module in imports(path):
         assert not module.startswith("edgectl_"), f"core imports the plugin {module}"
-        package = package_of(module)
-        if own is None or package is None or module == MARKER:
+        room = package_of(module)
+        if own not in ROOMS or room not in ROOMS or module == MARKER:
             continue
-        assert LEVEL_OF[package] <= own, f"{parts[0]} may not import {module}"
+        assert room == own or room in ROOMS[own], f"{own} may not import {module}"
 
 
 @pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_plugins_import_themselves_and_core(path):
     own = next(d.name for d in DISTRIBUTIONS if d in path.parents)
-    for module in imports(path, at_run_time=False):
+    for module in imports(path):
         if module.startswith("edgectl_"):
             assert module.split(".")[0] == own, f"{own} imports {module}"
         assert package_of(module) != "cli"
@@ -87,14 +115,23 @@ HEAVY = {"torch", "cv2", "numpy", "torchvision", "accelerate", "matplotlib"}
 @pytest.mark.parametrize(
     "path",
     [d / "plugin.py" for d in DISTRIBUTIONS]
-    + [ROOT / "edgectl" / n for n in ("errors.py", "types.py", "protocols.py")]
+    + [ROOT / "edgectl" / n for n in ("errors.py", "spec.py", "files.py")]
     + sorted((ROOT / "edgectl" / "plugins").glob("*.py")),
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_what_every_command_loads_is_light(path):
-    assert not {m.split(".")[0] for m in imports(path, at_run_time=True)} & HEAVY
+    assert not {m.split(".")[0] for m in imported_at_start(path)} & HEAVY
 
 
 @pytest.mark.parametrize("path", CORE + PLUGIN_FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_is_one_idea(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({p.parent for p in CORE + PLUGIN_FILES}),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_a_folder_can_be_read_at_a_glance(folder):
+    assert len(list(folder.glob("*.py"))) <= 20

@@ -33,23 +33,32 @@ EPILOG = (
 )
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("edgectl.cli.init_cmd", "Write a commented edgectl.toml to start from."),
-    "data": ("edgectl.cli.data_cmd", "List, describe, check and convert data sets."),
-    "train": ("edgectl.cli.train_cmd", "Train a model family on labelled pictures."),
-    "eval": ("edgectl.cli.eval_cmd", "Score a checkpoint or an exported file."),
-    "predict": ("edgectl.cli.predict_cmd", "Run a model on pictures of your own."),
-    "export": ("edgectl.cli.export_cmd", "Write the file that ships, and prove it."),
-    "qat": ("edgectl.cli.qat_cmd", "Train in the backend's integer arithmetic, then export."),
-    "bench": ("edgectl.cli.bench_cmd", "Latency, size, memory and metric of files, one table."),
-    "deploy": ("edgectl.cli.deploy_cmd", "Everything a board needs, golden vectors included."),
-    "profile": ("edgectl.cli.profile_cmd", "Parameters, MACs, memory and traffic, layer by layer."),
-    "report": ("edgectl.cli.report_cmd", "One self-contained HTML page about a run."),
-    "demo": ("edgectl.cli.demo_cmd", "The whole line on a generated data set, offline."),
-    "models": ("edgectl.cli.models_cmd", "Model families and variants installed here."),
-    "boards": ("edgectl.cli.boards_cmd", "Devices the installed backends know."),
-    "plugins": ("edgectl.cli.plugins_cmd", "What is plugged in, and in what state."),
-    "tools": ("edgectl.cli.tools_cmd", "Compilers of vendors, each in its own environment."),
-    "doctor": ("edgectl.cli.doctor_cmd", "What is installed, what is missing, and the remedy."),
+    "init": ("edgectl.cli.commands.init", "Write a commented edgectl.toml to start from."),
+    "data": ("edgectl.cli.commands.data.app", "List, describe, check and convert data sets."),
+    "train": ("edgectl.cli.commands.train", "Train a model family on labelled pictures."),
+    "eval": ("edgectl.cli.commands.eval", "Score a checkpoint or an exported file."),
+    "predict": ("edgectl.cli.commands.predict", "Run a model on pictures of your own."),
+    "export": ("edgectl.cli.commands.export", "Write the file that ships, and prove it."),
+    "qat": ("edgectl.cli.commands.qat", "Train in the backend's integer arithmetic, then export."),
+    "bench": (
+        "edgectl.cli.commands.bench",
+        "Latency, size, memory and metric of files, one table.",
+    ),
+    "deploy": ("edgectl.cli.commands.deploy", "Everything a board needs, golden vectors included."),
+    "profile": (
+        "edgectl.cli.commands.profile",
+        "Parameters, MACs, memory and traffic, layer by layer.",
+    ),
+    "report": ("edgectl.cli.commands.report", "One self-contained HTML page about a run."),
+    "demo": ("edgectl.cli.commands.demo", "The whole line on a generated data set, offline."),
+    "models": ("edgectl.cli.commands.models", "Model families and variants installed here."),
+    "boards": ("edgectl.cli.commands.boards", "Devices the installed backends know."),
+    "plugins": ("edgectl.cli.commands.plugins", "What is plugged in, and in what state."),
+    "tools": ("edgectl.cli.commands.tools", "Compilers of vendors, each in its own environment."),
+    "doctor": (
+        "edgectl.cli.commands.doctor",
+        "What is installed, what is missing, and the remedy.",
+    ),
 }
 
 

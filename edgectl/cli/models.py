@@ -8,19 +8,20 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from edgectl.artifacts.artifact import Artifact, damaged, open_artifact
 from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
 from edgectl.config.schema import RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import MANIFEST, Artifact, damaged, open_artifact
-from edgectl.export.evaluate import Scorable, scorable_artifact, scorable_checkpoint
-from edgectl.export.trained import TrainedModel, not_a_configuration, revive
+from edgectl.evaluation.evaluate import Scorable, scorable_artifact, scorable_checkpoint
+from edgectl.files import MANIFEST
 from edgectl.plugins.absent import made_with
 from edgectl.plugins.registry import Registry
-from edgectl.train.checkpoint import Checkpoint
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.locate import ModelLocation, resolve_model
+from edgectl.runs.trained import TrainedModel, not_a_configuration, revive
 from edgectl.train.device import choose_threads
-from edgectl.train.locate import ModelLocation, resolve_model
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     """``prefer_artifact``: a run stands for the file exported last, where there is one.
 
     Raises:
-        UsageError, ArtifactError, PluginError: see :func:`edgectl.train.locate.resolve_model`.
+        UsageError, ArtifactError, PluginError: see :func:`edgectl.runs.locate.resolve_model`.
     """
     # as in training: one core stays free, so that a busy machine does not stall every operator
     torch.set_num_threads(choose_threads(0))
@@ -118,7 +119,7 @@ def _newest_artifact(location: ModelLocation) -> Path | None:
 
 def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
     """The checkpoint an artifact was exported from, if it is still there and still the same."""
-    from edgectl.export.artifact import sha256_of
+    from edgectl.artifacts.artifact import sha256_of
 
     noted = artifact.manifest["checkpoint"]
     path = Path(artifact.directory, str(noted["path"])).resolve()

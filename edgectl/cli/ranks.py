@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from edgectl.cli.session import Session
 
 if TYPE_CHECKING:
-    from edgectl.train.launch import Machines
-    from edgectl.train.rundir import RunDirectory
+    from edgectl.runs.rundir import RunDirectory
+    from edgectl.train.distributed.launch import Machines
 
 _OUTCOMES = "EDGECTL_OUTCOMES"
 _LOOK_S = 1.0
@@ -45,7 +45,7 @@ class ProcessReport(Report):
     """To the launcher that named ``directory``."""
 
     def __init__(self, session: Session, directory: Path, rank: int) -> None:
-        from edgectl.train.outcome import Outcome
+        from edgectl.train.distributed.outcome import Outcome
 
         super().__init__(speaks=False)
         self._session, self._directory, self._rank = session, directory, rank
@@ -70,8 +70,8 @@ class ProcessReport(Report):
     def failed(self, error: BaseException) -> int:
         """Why, and the traceback into the run's logs; returns the exit code."""
         from edgectl.cli.app import explain
-        from edgectl.train.processes import LostPeerError, is_lost_connection
-        from edgectl.train.rundir import RunDirectory
+        from edgectl.runs.rundir import RunDirectory
+        from edgectl.train.distributed.processes import LostPeerError, is_lost_connection
 
         message, fix, code, status = explain(error)
         if is_lost_connection(error):
@@ -123,8 +123,8 @@ def _end_with(launcher: int) -> None:
 
 def launch_command(session: Session, machines: Machines, threads: int) -> dict[str, Any]:
     """Starts this very command line once a device; returns the run's figures and takes over its
-    warnings. Raises what :func:`edgectl.train.launch.launch` does."""
-    from edgectl.train.launch import launch
+    warnings. Raises what :func:`edgectl.train.distributed.launch.launch` does."""
+    from edgectl.train.distributed.launch import launch
 
     flags = ["--debug"] if session.debug else []
     flags += ["--offline"] if session.offline else []

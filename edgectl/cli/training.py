@@ -9,16 +9,17 @@ from edgectl.cli.session import Session
 from edgectl.cli.wiring import OpenFamily
 from edgectl.config.layers import validate
 from edgectl.config.schema import PreprocessConfig, RunConfig
-from edgectl.data.batches import train_batches
-from edgectl.data.holdout import FEWEST, split_holdout
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.loader import EvalLoader
+from edgectl.data.index import DatasetIndex
+from edgectl.data.loading.batches import train_batches
+from edgectl.data.loading.loader import EvalLoader
+from edgectl.data.select.holdout import FEWEST, split_holdout
 from edgectl.errors import DataError
+from edgectl.labels import Sample
 from edgectl.metrics.tasks import task_metrics
-from edgectl.train.processes import Processes
+from edgectl.plugins.info import FamilyInfo
+from edgectl.train.distributed.processes import Processes
 from edgectl.train.setup import HeldBack, TrainSetup
 from edgectl.train.weights import find_weights
-from edgectl.types import FamilyInfo
 
 _EVAL_BATCH = 16
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from edgectl.cli.session import Session
 from edgectl.errors import UnknownNameError, UsageError
+from edgectl.plugins.info import BackendInfo, FamilyInfo, VariantInfo
 from edgectl.plugins.registry import Registry, load_entry
-from edgectl.types import BackendInfo, FamilyInfo, Size, VariantInfo
+from edgectl.spec import Size
 
 if TYPE_CHECKING:
+    from edgectl.backends.contract import ArtifactReader
     from edgectl.config.layers import Layer
     from edgectl.config.schema import RunConfig
     from edgectl.data.index import DatasetIndex
-    from edgectl.protocols import ArtifactReader, Family
+    from edgectl.plugins.family import Family
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def open_data(
     registry: Registry, name: str, config: RunConfig, session: Session, *, quiet: bool = False
 ) -> DatasetIndex:
     """Opens DATA and warns of what its reader had to mend, unless ``quiet``."""
-    from edgectl.data.catalog import open_dataset
+    from edgectl.data.catalog.opening import open_dataset
 
     if not name:
         raise UsageError(

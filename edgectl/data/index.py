@@ -9,52 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.storage import size_of
+from edgectl.data.images.storage import size_of
 from edgectl.errors import UnknownNameError
+from edgectl.labels import Sample
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 """Files taken for pictures where no annotation names them; compared in lower case."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One picture and its labels.
-
-    Attributes:
-        path: the picture file.
-        width, height: pixels, as the annotation says (verified on decode); 0 where the format
-            does not say.
-        boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
-        labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
-        crowd: (N,) bool: regions that are neither target nor background.
-        areas: (N,) float32, pixels of the object as annotated (COCO counts its mask, not its box);
-            None where the format has no such thing, and the box's area stands in.
-        image_label: class of the whole picture, 0-based; such a sample has no boxes. None in sets of
-            objects.
-    """
-
-    path: Path
-    width: int
-    height: int
-    boxes_xyxy: np.ndarray
-    labels: np.ndarray
-    crowd: np.ndarray
-    areas: np.ndarray | None = None
-    image_label: int | None = None
-
-    def class_labels(self) -> np.ndarray:
-        """(N,) int64: the classes in the picture, of objects or of the whole."""
-        if self.image_label is not None:
-            return np.array([self.image_label], np.int64)
-        return self.labels
-
-    def object_areas(self) -> np.ndarray:
-        """(N,) float64: ``areas``, or those of the boxes."""
-        if self.areas is not None:
-            return np.asarray(self.areas, np.float64)
-        boxes = np.asarray(self.boxes_xyxy, np.float64)
-        area: np.ndarray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        return area
 
 
 @dataclass(frozen=True)

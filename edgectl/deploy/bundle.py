@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgectl.data.index import Sample
+from edgectl.artifacts.artifact import Artifact, sha256_of
+from edgectl.artifacts.runtime import exact_runtimes, open_like_the_device
+from edgectl.backends.contract import ArtifactReader, Deployer
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
-from edgectl.export.artifact import Artifact, sha256_of
-from edgectl.export.replacing import replacing
-from edgectl.export.runtime import exact_runtimes, open_like_the_device
-from edgectl.protocols import ArtifactReader, Deployer
-from edgectl.types import BackendInfo, BoardInfo
+from edgectl.files import replacing
+from edgectl.labels import Sample
+from edgectl.plugins.info import BackendInfo, BoardInfo
 
 GOLDEN_PICTURES = 4
 

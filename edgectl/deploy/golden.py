@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.index import Sample
-from edgectl.data.orientation import read_labelled
-from edgectl.data.preprocess import resize_picture
-from edgectl.protocols import Runner
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.backends.contract import Runner
+from edgectl.data.images.orientation import read_labelled
+from edgectl.data.images.preprocess import resize_picture
+from edgectl.labels import Sample
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 
 def write_golden(

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from torch import nn
 
-from edgectl.data.preprocess import normalise
+from edgectl.backends.contract import VendorBackend
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import UnsupportedOpError
 from edgectl.export.request import ExportRequest
-from edgectl.export.trained import nchw
-from edgectl.protocols import Progress, VendorBackend
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.module import GraphModule
-from edgectl.quant.scheme import QuantScheme
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.module import GraphModule
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.runs.trained import nchw
+from edgectl.spec import Progress
 
 _BATCH = 16
 

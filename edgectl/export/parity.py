@@ -19,17 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.data.loader import EvalLoader
+from edgectl.artifacts.runtime import open_runtime
+from edgectl.backends.contract import ArtifactReader
+from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import BackendUnavailableError, GateFailedError
 from edgectl.export.request import ExportRequest
-from edgectl.export.runtime import open_runtime
-from edgectl.export.trained import TrainedModel, nchw
-from edgectl.protocols import ArtifactReader
-from edgectl.quant.graph import QuantGraph
+from edgectl.plugins.info import BackendInfo
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.types import BackendInfo, OutputSpec
+from edgectl.runs.trained import TrainedModel, nchw
+from edgectl.spec import OutputSpec
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
 _LOWERING_TOLERANCE = 1e-3

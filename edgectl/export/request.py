@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from edgectl.data.calibration import CalibrationSet
+from edgectl.backends.contract import ArtifactReader
 from edgectl.data.index import DatasetIndex
+from edgectl.data.select.calibration import CalibrationSet
 from edgectl.errors import UsageError
-from edgectl.export.trained import TrainedModel
-from edgectl.protocols import ArtifactReader
-from edgectl.types import BackendInfo, OperatingPoint, Task
+from edgectl.plugins.info import BackendInfo
+from edgectl.runs.trained import TrainedModel
+from edgectl.spec import OperatingPoint, Task
 
 B = TypeVar("B", bound=ArtifactReader)
 

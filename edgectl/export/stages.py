@@ -16,22 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.data.preprocess import normalise
+from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
+from edgectl.backends.contract import Backend, Packager, Remarker
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import Artifact, open_artifact, write_manifest
-from edgectl.export.manifest import provenance
 from edgectl.export.parity import graph_parity, parity_pictures, raw_heads, runtime_parity
-from edgectl.export.replacing import replacing, require_replaceable
+from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
-from edgectl.export.trained import TrainedModel, nchw
 from edgectl.export.verdict import can_measure, measured, require_gate
-from edgectl.protocols import Backend, Packager, Progress, Remarker
+from edgectl.files import replacing, require_replaceable
+from edgectl.plugins.info import BackendInfo
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.lowering import fold_preprocess
+from edgectl.quant.graph.lower import fold_preprocess
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.trace import trace
-from edgectl.types import BackendInfo, OutputSpec, PreprocessSpec
+from edgectl.runs.trained import TrainedModel, nchw
+from edgectl.spec import OutputSpec, PreprocessSpec, Progress
 
 _BATCH = 16
 

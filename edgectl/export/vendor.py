@@ -16,22 +16,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
+from edgectl.artifacts.runtime import file_on
+from edgectl.backends.contract import Balanced, VendorBackend
+from edgectl.backends.network import ONNX_FILE, Network, Plan
+from edgectl.backends.onnx_file import describe_onnx, write_onnx
+from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
-from edgectl.export.artifact import Artifact, open_artifact, write_manifest
 from edgectl.export.balance import balanced
-from edgectl.export.manifest import provenance
 from edgectl.export.parity import parity_pictures, runtime_parity
-from edgectl.export.replacing import replacing
+from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
-from edgectl.export.runtime import file_on
 from edgectl.export.verdict import can_measure, measured, require_gate
-from edgectl.protocols import Balanced, Progress, VendorBackend
-from edgectl.types import BackendInfo, ToolInfo
-from edgectl.vendor.network import ONNX_FILE, Network, Plan
-from edgectl.vendor.onnx_file import describe_onnx, write_onnx
-from edgectl.vendor.onnx_runtime import RUNTIME as ONNX_RUNTIME
-from edgectl.vendor.process import run_job
-from edgectl.vendor.tool import Tool
+from edgectl.files import replacing
+from edgectl.plugins.info import BackendInfo, ToolInfo
+from edgectl.spec import Progress
+from edgectl.toolchains.process import run_job
+from edgectl.toolchains.tool import Tool
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong file
 _ONNX_TOLERANCE = 1e-3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.artifact import open_artifact
 from edgectl.errors import GateFailedError
-from edgectl.export.artifact import open_artifact
-from edgectl.export.evaluate import scorable_artifact, scorable_checkpoint, score
+from edgectl.evaluation.evaluate import scorable_artifact, scorable_checkpoint, score
 from edgectl.export.request import ExportRequest
 from edgectl.metrics.tasks import MAIN_METRIC
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from edgectl.types import Detections, Size, Targets
+from edgectl.labels import Detections, Targets
+from edgectl.spec import Size
 
 BATCH = 16
 

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgectl.data.preprocess import SourcePicture
+from edgectl.labels import Detections, SourcePicture, Targets
 from edgectl.metrics.bootstrap import RatioScores
 from edgectl.metrics.cells import SscmaCells
-from edgectl.types import Detections, Size, Targets
+from edgectl.spec import Size
 
 
 class CentroidMetric:

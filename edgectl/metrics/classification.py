@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgectl.labels import Detections, Targets
 from edgectl.metrics.bootstrap import RatioScores
-from edgectl.types import Detections, Targets
 
 _LARGEST_MATRIX = 250
 """Classes up to which the matrix is reported: more fit neither a page nor a checkpoint."""

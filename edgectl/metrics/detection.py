@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import EdgectlError
+from edgectl.labels import Detections, Targets
 from edgectl.metrics.coco_library import (
     AREAS,
     MAX_DETECTIONS,
@@ -24,7 +25,6 @@ from edgectl.metrics.coco_library import (
 )
 from edgectl.metrics.error_types import error_types
 from edgectl.metrics.precision_scores import PrecisionScores, precision_scores
-from edgectl.types import Detections, Targets
 
 FIGURES = (
     "AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large",

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.index import Sample
-from edgectl.data.preprocess import letterbox_geometry
+from edgectl.data.images.preprocess import letterbox_geometry
+from edgectl.labels import Sample
 from edgectl.metrics.coco_library import AREAS, MAX_DETECTIONS
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 FEW_EXAMPLES = 20
 """Training objects of a class, or of a size, under which its figure is mostly luck."""

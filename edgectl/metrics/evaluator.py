@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgectl.data.preprocess import normalise
-from edgectl.protocols import Postprocess
-from edgectl.types import Detections, OutputSpec, PreprocessSpec, Targets
+from edgectl.data.images.preprocess import normalise
+from edgectl.labels import Detections, Targets
+from edgectl.plugins.family import Postprocess
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 Predictor = Callable[[np.ndarray], list[Tensor]]
 """uint8 (N, H, W, 3), resized and padded -> raw float32 heads on the CPU, in OutputSpec order."""

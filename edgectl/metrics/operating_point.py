@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edgectl.metrics.evaluator import EvalBatch, Metrics, Predictor, Record, record, score
-from edgectl.protocols import Postprocess
-from edgectl.types import OperatingPoint, OutputSpec
+from edgectl.plugins.family import Postprocess
+from edgectl.spec import OperatingPoint, OutputSpec
 
 THRESHOLDS: tuple[float, ...] = tuple(i / 50 for i in range(1, 50))
 """0.02 to 0.98."""

@@ -8,7 +8,7 @@ from edgectl.metrics.centroid import CentroidMetric
 from edgectl.metrics.classification import ClassificationMetric
 from edgectl.metrics.detection import DetectionMetric, PrecisionMetric
 from edgectl.metrics.evaluator import Metrics
-from edgectl.types import OutputSpec, Size, Task
+from edgectl.spec import OutputSpec, Size, Task
 
 MAIN_METRIC: dict[str, str] = {"centroid": "f1", "detection": "AP", "classification": "top1"}
 

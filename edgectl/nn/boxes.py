@@ -6,7 +6,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from edgectl.types import Detections
+from edgectl.labels import Detections
 
 _EPS = 1e-7
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgectl.types import Targets
+from edgectl.labels import Targets
 
 _NEVER = 1e8
 

@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement. Each returns a list of frozen dataclasses from ``edgectl.types``.
+"""The hooks a plugin may implement. Each returns a list of frozen dataclasses from ``edgectl.plugins.info``.
 
 A plugin is a module named by an entry point of the group ``edgectl``::
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import pluggy
 
-from edgectl.types import (
+from edgectl.plugins.info import (
     BackendInfo,
     BoardInfo,
     CommandInfo,

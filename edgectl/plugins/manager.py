@@ -15,18 +15,17 @@ from typing import Any
 
 import pluggy
 
-from edgectl import types
 from edgectl.errors import Interruption, UnknownNameError
-from edgectl.plugins import hookspecs
+from edgectl.plugins import hookspecs, info
 
 GROUP = "edgectl"
 HOOKS: dict[str, tuple[str, type]] = {
-    "edgectl_register_families": ("family", types.FamilyInfo),
-    "edgectl_register_backends": ("backend", types.BackendInfo),
-    "edgectl_register_datasets": ("dataset", types.DatasetInfo),
-    "edgectl_register_boards": ("board", types.BoardInfo),
-    "edgectl_register_commands": ("command", types.CommandInfo),
-    "edgectl_doctor_checks": ("doctor", types.DoctorCheck),
+    "edgectl_register_families": ("family", info.FamilyInfo),
+    "edgectl_register_backends": ("backend", info.BackendInfo),
+    "edgectl_register_datasets": ("dataset", info.DatasetInfo),
+    "edgectl_register_boards": ("board", info.BoardInfo),
+    "edgectl_register_commands": ("command", info.CommandInfo),
+    "edgectl_doctor_checks": ("doctor", info.DoctorCheck),
 }
 
 

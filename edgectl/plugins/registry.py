@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgectl.errors import EdgectlError, Interruption, PluginError, UnknownNameError
-from edgectl.plugins.manager import HOOKS, LoadedPlugin, PluginManager, get_manager
-from edgectl.types import (
+from edgectl.plugins.info import (
     BackendInfo,
     BoardInfo,
     CommandInfo,
@@ -19,6 +18,7 @@ from edgectl.types import (
     DoctorCheck,
     FamilyInfo,
 )
+from edgectl.plugins.manager import HOOKS, LoadedPlugin, PluginManager, get_manager
 
 T = TypeVar("T")
 

@@ -11,20 +11,20 @@ from torch import Tensor
 
 from edgectl.config.schema import QuantConfig
 from edgectl.errors import DataError
-from edgectl.protocols import Progress
-from edgectl.quant.correct import correct_biases
-from edgectl.quant.equalize import equalizable, equalize
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.observe import Observed, Pictures, channel_peaks, observe
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges import range_groups
-from edgectl.quant.scheme import QuantScheme
-from edgectl.quant.search import DownstreamSearch
-from edgectl.quant.silence import silence
+from edgectl.quant.ranges.observe import Observed, Pictures, channel_peaks, observe
+from edgectl.quant.ranges.ranges import range_groups
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.ranges.search import DownstreamSearch
+from edgectl.quant.rewrite.bias_correction import correct_biases
+from edgectl.quant.rewrite.equalize import equalizable, equalize
+from edgectl.quant.rewrite.mute_channels import silence
+from edgectl.quant.rewrite.split_silu import choose_splits, splittable, total_macs
 from edgectl.quant.simulate import simulate
-from edgectl.quant.split_silu import choose_splits, splittable, total_macs
 from edgectl.quant.sqnr import relative_error
 from edgectl.quant.weights import weight_scales
+from edgectl.spec import Progress
 
 _SILENCE_WORTH = 0.5
 """Share of the error that must be gone: on other pictures a silenced channel might have spoken."""

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgectl.quant.graph import Node, execute
+from edgectl.quant.graph.quant_graph import Node, execute
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges import range_groups
-from edgectl.quant.scheme import QParams
+from edgectl.quant.ranges.ranges import range_groups
+from edgectl.quant.ranges.scheme import QParams
 from edgectl.quant.simulate import keeps_float, needs_rounding, rounds_input
 from edgectl.quant.weights import round_bias, round_weight, weight_scale
 

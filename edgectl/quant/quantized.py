@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.quant.graph import Node, QuantGraph
-from edgectl.quant.scheme import QParams, QuantScheme
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 
 
 @dataclass

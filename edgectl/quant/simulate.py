@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from edgectl.quant.graph import Node, QuantGraph, execute
+from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QParams, QuantScheme
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 from edgectl.quant.weights import round_bias, round_weight
 
 _MOVES_VALUES = frozenset({"concat", "max_pool", "upsample", "reshape"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.scheme import QParams, QuantScheme
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 
 
 def weight_scale(weight: Tensor, bias: Tensor, input_scale: float, scheme: QuantScheme) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.artifact import read_manifest
 from edgectl.errors import DataError, UsageError
-from edgectl.export.artifact import MANIFEST, read_manifest
-from edgectl.train.files import write_text
+from edgectl.files import MANIFEST, write_text
 
 _MARK = "<title>edgectl · "
 """Every report has it near its beginning."""

@@ -15,8 +15,8 @@ from string import Template
 from typing import get_args
 
 from edgectl.errors import UsageError
+from edgectl.plugins.info import PluginKind
 from edgectl.scaffold.tree import write_tree
-from edgectl.types import PluginKind
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")

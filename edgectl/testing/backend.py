@@ -9,24 +9,24 @@ from typing import Any
 
 import pytest
 
-from edgectl.cli.export_cmd import make_request
+from edgectl.artifacts.artifact import open_artifact
+from edgectl.backends.contract import Backend
+from edgectl.cli.commands.export import make_request
 from edgectl.cli.models import open_model
 from edgectl.cli.session import Session
 from edgectl.errors import ArtifactError, BackendUnavailableError
-from edgectl.export.artifact import open_artifact
 from edgectl.export.stages import export_model
+from edgectl.plugins.info import BackendInfo
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.protocols import Backend
 from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
-from edgectl.types import BackendInfo
 
 _LEAST_SQNR_DB = 10.0
 # fp16 rounds to one part in 2048, and a few layers add up
 _FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 _OTHER = {"mean": [110.0, 110.0, 110.0], "std": [50.0, 60.0, 70.0], "channel_order": "bgr"}
 """A preprocessing that shows a lowering's mistakes. One mean for all channels: with several, one padding
-value cannot be exact (see :func:`edgectl.quant.lowering.fold_preprocess`)."""
+value cannot be exact (see :func:`edgectl.quant.graph.lower.fold_preprocess`)."""
 
 
 class BackendContract(ExportContract):

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from edgectl.plugins.info import DatasetInfo
 from edgectl.plugins.registry import build_registry
 from edgectl.testing.line import Project
-from edgectl.types import DatasetInfo
 
 
 class DatasetContract:

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
+from edgectl.plugins.info import BackendInfo
 from edgectl.plugins.registry import build_registry
 from edgectl.testing.line import Project
-from edgectl.types import BackendInfo
 
 _SIZE = 64
 

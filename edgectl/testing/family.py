@@ -14,17 +14,18 @@ from torch import Tensor, nn
 
 from edgectl.config.layers import Layer, resolve, validate
 from edgectl.config.schema import RunConfig
-from edgectl.data.preprocess import normalise
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import ArtifactError, UnsupportedOpError
 from edgectl.metrics.tasks import MAIN_METRIC
+from edgectl.plugins.family import Family
+from edgectl.plugins.info import FamilyInfo, VariantInfo
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.protocols import Family
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.lowering import fold_preprocess
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.lower import fold_preprocess
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl.testing.line import Project
 from edgectl.testing.targets import draw_targets
-from edgectl.types import FamilyInfo, OutputSpec, PreprocessSpec, Size, VariantInfo
 
 KINDS = {
     "class_logits",
@@ -33,7 +34,7 @@ KINDS = {
     "box_distances",
     "box_log_distances",
 }
-"""Kinds of raw heads that core and the backends know; see :class:`edgectl.types.OutputSpec`."""
+"""Kinds of raw heads that core and the backends know; see :class:`edgectl.spec.OutputSpec`."""
 _CLASSES = 3
 _PICTURES = 4
 _TOLERANCE = 1e-3
@@ -240,8 +241,8 @@ class FamilyContract:
 
     def test_the_onnx_file_is_the_network(self, subject: Subject, tmp_path: Path) -> None:
         pytest.importorskip("onnxsim", reason="pip install 'edgectl[onnx]'")
-        from edgectl.vendor.onnx_file import write_onnx
-        from edgectl.vendor.onnx_runtime import OnnxRunner
+        from edgectl.backends.onnx_file import write_onnx
+        from edgectl.backends.onnx_runtime import OnnxRunner
 
         path = tmp_path / "m.onnx"
         write_onnx(subject.build(), subject.size, subject.outputs, path, opset=13)

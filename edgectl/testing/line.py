@@ -19,11 +19,11 @@ import pytest
 
 from edgectl import __version__
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins import manager, registry
 from edgectl.plugins.manager import LoadedPlugin, PluginManager
 from edgectl.scaffold.render import render
-from edgectl.types import Task
+from edgectl.spec import Task
 
 KIT_FAMILY = "kit"
 DATA = "set"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from edgectl.types import Size, Targets, Task
+from edgectl.labels import Targets
+from edgectl.spec import Size, Task
 
 
 def draw_targets(

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from edgectl.export.artifact import open_artifact
+from edgectl.artifacts.artifact import open_artifact
+from edgectl.backends.network import ONNX_FILE
 from edgectl.export.vendor import COMMAND_FILE
+from edgectl.plugins.info import BackendInfo
 from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
-from edgectl.types import BackendInfo
-from edgectl.vendor.network import ONNX_FILE
 
 
 class VendorContract(ExportContract):

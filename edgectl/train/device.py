@@ -14,7 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration
 
 from edgectl.config.schema import TrainConfig
 from edgectl.errors import DependencyError
-from edgectl.train.processes import Processes
+from edgectl.train.distributed.processes import Processes
 
 Precision = Literal["fp32", "bf16"]
 

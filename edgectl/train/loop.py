@@ -11,31 +11,31 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from edgectl.data.preprocess import normalise
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import ConfigError, InterruptedRunError
+from edgectl.labels import Targets
 from edgectl.nn.depthwise import widen_depthwise
 from edgectl.nn.sync_norm import synchronise_norms
-from edgectl.train.checkpoint import Checkpoint
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.events import read_events
+from edgectl.runs.rundir import RunDirectory
 from edgectl.train.device import build_accelerator
+from edgectl.train.distributed.processes import LostPeerError, Processes, is_lost_connection
 from edgectl.train.ema import ModelEma
-from edgectl.train.events import read_events
 from edgectl.train.interrupt import Interrupt, watch_interrupts
 from edgectl.train.losses import LossMeter, non_finite
 from edgectl.train.optimizer import build_optimizer
 from edgectl.train.plots import plot_confusion, plot_curves
-from edgectl.train.processes import LostPeerError, Processes, is_lost_connection
 from edgectl.train.progress import EpochReport, Reporter, RunStart
 from edgectl.train.recorder import Recorder, RunRecorder
 from edgectl.train.result import FitResult, finish
 from edgectl.train.resume import check_resumable
-from edgectl.train.rundir import RunDirectory
 from edgectl.train.schedule import learning_rate_factor
 from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch, TrainSetup
 from edgectl.train.state import Progress, restore, seed_epoch, seed_everything
 from edgectl.train.validation import Validator, Verdict
 from edgectl.train.weights import abridged, describe, load_weights
-from edgectl.types import Targets
 
 # Reading a loss makes an accelerator wait; a diverged run may go on that many steps.
 _SYNC_INTERVAL = 32

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from edgectl.errors import EdgectlError
-from edgectl.train.processes import Processes
+from edgectl.train.distributed.processes import Processes
 
 
 class LossMeter:

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from edgectl.train.checkpoint import Checkpoint
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.events import EventLog
+from edgectl.runs.provenance import provenance, versions
+from edgectl.runs.rundir import RunDirectory
 from edgectl.train.ema import ModelEma
-from edgectl.train.events import EventLog
 from edgectl.train.progress import EpochReport
-from edgectl.train.provenance import provenance, versions
-from edgectl.train.rundir import RunDirectory
 from edgectl.train.setup import TrainSetup
 from edgectl.train.state import Progress, capture
 from edgectl.train.validation import Verdict

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.train.rundir import RunDirectory
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.rundir import RunDirectory
 from edgectl.train.setup import TrainSetup
 from edgectl.train.state import Progress
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, ConfigError, DataError
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.train.rundir import RunDirectory
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.rundir import RunDirectory
 from edgectl.train.setup import TrainSetup
 
 # Where a run continues may differ from where it began; what it computes may not.

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from edgectl.config.schema import RunConfig
+from edgectl.labels import Targets
 from edgectl.metrics.evaluator import EvalBatch, Metrics
-from edgectl.protocols import Family
-from edgectl.types import OutputSpec, PreprocessSpec, Targets, Task
+from edgectl.plugins.family import Family
+from edgectl.spec import OutputSpec, PreprocessSpec, Task
 
 
 class TrainBatch(Protocol):

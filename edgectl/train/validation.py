@@ -10,8 +10,8 @@ from torch import nn
 
 from edgectl.metrics.evaluator import evaluate, record, score, torch_predictor
 from edgectl.metrics.operating_point import choose_operating_point
+from edgectl.spec import OperatingPoint
 from edgectl.train.setup import TrainSetup
-from edgectl.types import OperatingPoint
 
 
 @dataclass(frozen=True)

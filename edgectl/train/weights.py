@@ -13,11 +13,12 @@ from torch import nn
 
 from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError
+from edgectl.files import replacing_file
 from edgectl.nn.state import load_by_key
-from edgectl.train.checkpoint import Checkpoint, is_checkpoint
-from edgectl.train.files import replacing_file
+from edgectl.plugins.info import WeightsSource
+from edgectl.runs.checkpoint import Checkpoint, is_checkpoint
+from edgectl.spec import PreprocessSpec
 from edgectl.train.setup import TrainSetup
-from edgectl.types import PreprocessSpec, WeightsSource
 
 _TIMEOUT_S = 30.0
 _CHUNK = 1 << 16

@@ -88,13 +88,13 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
 
-    from edgectl.data.calibration import calibration_list
-    from edgectl.data.catalog import open_dataset
-    from edgectl.data.loader import EvalLoader
+    from edgectl.data.catalog.opening import open_dataset
+    from edgectl.data.loading.loader import EvalLoader
+    from edgectl.data.select.calibration import calibration_list
     from edgectl.plugins.registry import build_registry
     from edgectl.quant.sqnr import sqnr_db
-    from edgectl.train.checkpoint import Checkpoint
-    from edgectl.types import PreprocessSpec
+    from edgectl.runs.checkpoint import Checkpoint
+    from edgectl.spec import PreprocessSpec
 
     checkpoint = Checkpoint.load(run / "checkpoints" / "best.pt")
     spec = PreprocessSpec.from_dict(checkpoint.preprocess)

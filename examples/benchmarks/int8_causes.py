@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 from commands import absolute_paths, edgectl
 
-from edgectl.cli.export_cmd import make_request
+from edgectl.cli.commands.export import make_request
 from edgectl.cli.models import OpenModel, open_model
 from edgectl.cli.session import Session
-from edgectl.data.calibration import CalibrationSet, calibration_from_directory
+from edgectl.data.select.calibration import CalibrationSet, calibration_from_directory
 from edgectl.export.stages import export_model
 from edgectl.plugins.registry import Registry, build_registry
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 PLAIN = [
     "quant.observer=minmax",

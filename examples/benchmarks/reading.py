@@ -19,15 +19,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.catalog import open_dataset
-from edgectl.data.disk_cache import open_cache
+from edgectl.data.catalog.opening import open_dataset
+from edgectl.data.catalog.plugin import edgectl_register_datasets
 from edgectl.data.formats import read_dataset
-from edgectl.data.index import Sample
-from edgectl.data.loader import TrainLoader
-from edgectl.data.packing import write_pack
-from edgectl.data.plugin import edgectl_register_datasets
+from edgectl.data.formats.pack import write_pack
+from edgectl.data.images.disk_cache import open_cache
+from edgectl.data.loading.loader import TrainLoader
+from edgectl.labels import Sample
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((320, 320))
 ROUNDS = 3

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.config.schema import Positive, StrictModel
+from edgectl.labels import Detections, Targets
 from edgectl.nn.blocks import ConvNormAct, SeparableConv
 from edgectl.nn.state import load_by_key, read_state
-from edgectl.types import Detections, OutputSpec, PreprocessSpec, Size, Targets
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 
 STRIDE = 8
 
@@ -91,7 +92,7 @@ class DotsPostprocess:
 
 
 class DotsFamily:
-    """See :class:`edgectl.protocols.Family`."""
+    """See :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[DotsConfig]] = DotsConfig
 

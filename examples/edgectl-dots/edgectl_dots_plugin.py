@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import FamilyInfo, VariantInfo
+from edgectl.plugins.info import FamilyInfo, VariantInfo
 
 
 @hookimpl

@@ -139,7 +139,7 @@ def test_init_never_overwrites(capsys, tmp_path):
 
 
 def test_the_template_is_a_valid_configuration(tmp_path):
-    from edgectl.cli.init_cmd import TEMPLATE
+    from edgectl.cli.commands.init import TEMPLATE
     from edgectl.config.layers import file_layer, resolve
 
     # comments that are settings must be settings that exist
@@ -153,7 +153,7 @@ def test_the_template_is_a_valid_configuration(tmp_path):
 
 
 def test_a_bug_is_one_line_without_debug(capsys, monkeypatch):
-    import edgectl.cli.models_cmd as module
+    import edgectl.cli.commands.models as module
 
     def broken():
         raise ZeroDivisionError("oops")
@@ -168,7 +168,7 @@ def test_a_bug_is_one_line_without_debug(capsys, monkeypatch):
 
 
 def test_ctrl_c(capsys, monkeypatch):
-    import edgectl.cli.models_cmd as module
+    import edgectl.cli.commands.models as module
 
     def interrupted():
         raise KeyboardInterrupt
@@ -305,7 +305,7 @@ PLUGINS = {
     "interrupting": "raise KeyboardInterrupt('one\\n[bold]two[/bold]\\x1b[31m')",
     "commanding": """
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import CommandInfo
+from edgectl.plugins.info import CommandInfo
 
 @hookimpl
 def edgectl_register_commands():
@@ -359,7 +359,7 @@ def test_a_plugins_command_that_cannot_be_imported(with_plugins):
 
 INTERRUPTED = """
 import atexit, os, signal, sys, time
-import edgectl.cli.models_cmd as module
+import edgectl.cli.commands.models as module
 from edgectl.__main__ import main
 from edgectl.cli.session import Session
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgectl.cli.demo_cmd import _choose
+from edgectl.cli.commands.demo import _choose
 from edgectl.plugins.registry import build_registry
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 from edgectl.metrics.detection import FIGURES
 
 DETECTOR, POINTS = "runs/train/boxes/checkpoints/best.pt", "runs/train/points"

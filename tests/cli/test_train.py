@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.cli.train_cmd import begun, scaled
+from edgectl.cli.commands.train import begun, scaled
 from edgectl.cli.wiring import open_family, resolve_config
 from edgectl.plugins.registry import build_registry
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from edgectl.cli.app import run
+from edgectl.cli.commands.train import begun
 from edgectl.cli.session import Session
-from edgectl.cli.train_cmd import begun
 from edgectl.cli.training import make_setup
 from edgectl.cli.wiring import open_data, open_family
 from edgectl.config.schema import PreprocessConfig
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.types import PreprocessSpec
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.spec import PreprocessSpec
 
 FLAGS = {"data": {"name": "set"}, "input_size": [64, 64], "train": {"weights": "none"}}
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 
 CATEGORIES = [
     {"id": 0, "name": "faces", "supercategory": "none"},

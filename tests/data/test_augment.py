@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.augment import Window, augment, jitter_colour, sample_size, warp_boxes
-from edgectl.data.cache import Picture
-from edgectl.types import PreprocessSpec
+from edgectl.data.images.cache import Picture
+from edgectl.data.loading.augment import Window, augment, jitter_colour, sample_size, warp_boxes
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((96, 128))
 BACKGROUND = 20

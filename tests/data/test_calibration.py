@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgectl.data.calibration import calibration_list, write_calibration
 from edgectl.data.formats import read_dataset
+from edgectl.data.select.calibration import calibration_list, write_calibration
 from edgectl.errors import EdgectlError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((64, 96))
 
 
 def test_an_array_holds_what_is_fed(demo_root, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgectl.data.calibration._WRITE_BATCH", 4)
+    monkeypatch.setattr("edgectl.data.select.calibration._WRITE_BATCH", 4)
     chosen = calibration_list(read_dataset(demo_root).splits["train"], 10, 0)
     write_calibration(chosen, tmp_path / "out", "npy", SPEC)
     array = np.load(tmp_path / "out" / "calibration.npy")

@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from edgectl.data import catalog, download
-from edgectl.data.catalog import cache_root, open_dataset
-from edgectl.data.demo import draw_split
-from edgectl.data.download import fetch_archive, unpack
-from edgectl.data.plugin import edgectl_register_datasets
+from edgectl.data.catalog import download
+from edgectl.data.catalog import opening as catalog
+from edgectl.data.catalog.demo import draw_split
+from edgectl.data.catalog.download import fetch_archive, unpack
+from edgectl.data.catalog.opening import cache_root, open_dataset
+from edgectl.data.catalog.plugin import edgectl_register_datasets
 from edgectl.errors import DataError, EdgectlError, UnknownNameError
-from edgectl.types import DatasetInfo
+from edgectl.plugins.info import DatasetInfo
 
 INFOS = edgectl_register_datasets()
 
@@ -48,7 +49,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> DatasetInfo:
 def test_builtin_sets() -> None:
     by_name = {i.name: i for i in INFOS}
     assert by_name["coco_mask"].url and by_name["coco_mask"].directories == ("coco_mask", "mask")
-    assert by_name["demo_mask"].generate == "edgectl.data.demo:generate"
+    assert by_name["demo_mask"].generate == "edgectl.data.catalog.demo:generate"
 
 
 def test_generated_once_then_found(little: DatasetInfo, monkeypatch: pytest.MonkeyPatch) -> None:

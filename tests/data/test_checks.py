@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.checks import Evidence, run_checks
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.tolerance import tolerant
-from edgectl.data.repair import write_repaired
-from edgectl.data.similarity import fingerprint, near_duplicates
-from edgectl.data.survey import survey
+from edgectl.data.inspect.checks import Evidence, run_checks
+from edgectl.data.inspect.repair import write_repaired
+from edgectl.data.inspect.similarity import fingerprint, near_duplicates
+from edgectl.data.inspect.survey import survey
 from edgectl.errors import DataError
 
 DATA = Path(os.environ.get("EDGECTL_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from edgectl.config.schema import ClassifyConfig
-from edgectl.data.cache import Picture
-from edgectl.data.class_loader import ClassTrainLoader, augment_whole
-from edgectl.data.mixing import mix
-from edgectl.data.randaugment import OPERATIONS, randaugment
-from edgectl.types import PreprocessSpec
+from edgectl.data.images.cache import Picture
+from edgectl.data.loading.class_loader import ClassTrainLoader, augment_whole
+from edgectl.data.loading.mixup import mix
+from edgectl.data.loading.randaugment import OPERATIONS, randaugment
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((24, 32), resize="stretch")
 PLAIN = ClassifyConfig(crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip=0.0, randaugment=0)
@@ -106,7 +106,7 @@ def test_mixup_is_the_weighted_mean():
 
 
 def test_without_augmentation_a_sample_is_what_evaluation_sees():
-    from edgectl.data.preprocess import resize_picture
+    from edgectl.data.images.preprocess import resize_picture
 
     picture = Pictures(1)[0].pixels
     for resize in ("stretch", "letterbox"):

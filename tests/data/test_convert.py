@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgectl.data.formats import read_dataset
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.writers import WRITERS, write_dataset
+from edgectl.data.formats.writing import WRITERS, write_dataset
+from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, EdgectlError, UnknownNameError
+from edgectl.labels import Sample
 
 BOX_FORMATS = [w.name for w in WRITERS if w.name != "folder"]
 CORNERS = ("xmin", "ymin", "xmax", "ymax")

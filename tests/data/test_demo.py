@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.cartoon import Pen, draw_head
-from edgectl.data.demo import CLASSES, SPLITS, draw_scene, draw_split
+from edgectl.data.catalog.cartoon import Pen, draw_head
+from edgectl.data.catalog.demo import CLASSES, SPLITS, draw_scene, draw_split
 from edgectl.data.formats import read_dataset
-from edgectl.data.stats import describe
+from edgectl.data.inspect.stats import describe
 
 
 def contents(directory: Path) -> dict[str, bytes]:

@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data import disk_cache
-from edgectl.data.cache import PictureCache
-from edgectl.data.disk_cache import DiskPictures, expected_bytes, open_cache
 from edgectl.data.formats import read_dataset
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.packing import write_pack
-from edgectl.data.storage import close
+from edgectl.data.formats.pack import write_pack
+from edgectl.data.images import disk_cache
+from edgectl.data.images.cache import PictureCache
+from edgectl.data.images.disk_cache import DiskPictures, expected_bytes, open_cache
+from edgectl.data.images.storage import close
+from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, EdgectlError
-from edgectl.types import PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((32, 32))
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.cache import PictureCache
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.folder import split_folders
-from edgectl.data.holdout import split_holdout
-from edgectl.data.stats import describe
+from edgectl.data.images.cache import PictureCache
+from edgectl.data.inspect.stats import describe
+from edgectl.data.select.holdout import split_holdout
 from edgectl.errors import DataError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 
 def write(root: Path, **classes: int) -> Path:

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.checks import Evidence, run_checks
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.tolerance import tolerant
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.survey import survey
-from edgectl.data.writers import write_dataset
+from edgectl.data.formats.writing import write_dataset
+from edgectl.data.index import DatasetIndex
+from edgectl.data.inspect.checks import Evidence, run_checks
+from edgectl.data.inspect.survey import survey
 from edgectl.errors import EdgectlError
+from edgectl.labels import Sample
 
 FORMATS = ("coco-2017", "coco-roboflow", "voc", "yolo", "csv")
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.histograms import histograms, plot
-from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.index import DatasetIndex
+from edgectl.data.inspect.histograms import histograms, plot
+from edgectl.labels import Sample
 
 
 def index():

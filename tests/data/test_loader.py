@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.cache import PictureCache
 from edgectl.data.formats import read_dataset
-from edgectl.data.index import Sample
-from edgectl.data.loader import Batch, EvalLoader, TrainLoader
-from edgectl.data.preprocess import decode, resize_picture
+from edgectl.data.images.cache import PictureCache
+from edgectl.data.images.preprocess import decode, resize_picture
+from edgectl.data.loading.loader import Batch, EvalLoader, TrainLoader
 from edgectl.errors import DataError
-from edgectl.types import PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((64, 96))
 

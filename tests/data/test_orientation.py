@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.cache import PictureCache
-from edgectl.data.index import Sample
-from edgectl.data.loader import EvalLoader
-from edgectl.data.orientation import read_labelled
-from edgectl.data.preprocess import decode
+from edgectl.data.images.cache import PictureCache
+from edgectl.data.images.orientation import read_labelled
+from edgectl.data.images.preprocess import decode
+from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import DataError
-from edgectl.types import PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((96, 96), channel_order="bgr")
 BOX = (30, 10, 50, 40)

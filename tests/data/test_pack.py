@@ -10,16 +10,16 @@ import lmdb
 import numpy as np
 import pytest
 
-from edgectl.data import packing
+from edgectl.data.formats import pack as packing
 from edgectl.data.formats import read_dataset
-from edgectl.data.formats.pack import INDEX, SCHEMA
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.loader import EvalLoader
-from edgectl.data.packing import write_pack
-from edgectl.data.storage import close
-from edgectl.data.writers import write_dataset
+from edgectl.data.formats.pack import INDEX, SCHEMA, write_pack
+from edgectl.data.formats.writing import write_dataset
+from edgectl.data.images.storage import close
+from edgectl.data.index import DatasetIndex
+from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import DataError, EdgectlError
-from edgectl.types import PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgectl.data.preprocess import decode, normalise, resize_picture
+from edgectl.data.images.preprocess import decode, normalise, resize_picture
 from edgectl.errors import DataError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 SPECS = [
     PreprocessSpec((96, 128)),

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgectl.data.index import DatasetIndex, Sample
+from edgectl.data.index import DatasetIndex
 from edgectl.errors import UnknownNameError
+from edgectl.labels import Sample
 
 
 def index():

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgectl.data.calibration import calibration_from_directory, calibration_list
 from edgectl.data.formats import read_dataset
-from edgectl.data.holdout import split_holdout
-from edgectl.data.index import DatasetIndex, Sample
-from edgectl.data.preprocess import decode, resize_picture
-from edgectl.data.stats import describe
+from edgectl.data.images.preprocess import decode, resize_picture
+from edgectl.data.index import DatasetIndex
+from edgectl.data.inspect.stats import describe
+from edgectl.data.select.calibration import calibration_from_directory, calibration_list
+from edgectl.data.select.holdout import split_holdout
 from edgectl.errors import DataError
-from edgectl.types import PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 
 def sample(name: str, labels: Sequence[int], side: float = 10.0) -> Sample:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from edgectl.config.schema import RunConfig
-from edgectl.data.batches import train_batches
-from edgectl.data.index import Sample
-from edgectl.data.shard import Shard
-from edgectl.types import PreprocessSpec
+from edgectl.data.loading.batches import train_batches
+from edgectl.data.loading.shard import Shard
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.augment import augment
-from edgectl.data.cache import Picture
-from edgectl.types import PreprocessSpec
+from edgectl.data.images.cache import Picture
+from edgectl.data.loading.augment import augment
+from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((32, 32))
 STILL = {"mosaic": 0.0, "flip": 0.0, "scale": (1.0, 1.0), "translate": 0.0}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgectl.data.index import Sample
-from edgectl.data.stratify import duplicate_groups, stratified
-from edgectl.data.survey import PictureFacts
+from edgectl.data.inspect.survey import PictureFacts
+from edgectl.data.select.stratify import duplicate_groups, stratified
+from edgectl.labels import Sample
 
 
 def sample(number, labels, side=10.0):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_picture
 from edgectl.deploy import program
+from edgectl.labels import Detections
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.types import Detections, PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 BOARD = Path(program.__file__).with_name("board")
 

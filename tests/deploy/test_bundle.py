@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgectl.data.index import Sample
+from edgectl.artifacts.artifact import Artifact
 from edgectl.deploy.bundle import Fit, fit_of, write_bundle
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
-from edgectl.export.artifact import Artifact
-from edgectl.types import BackendInfo, BoardInfo, PreprocessSpec
+from edgectl.labels import Sample
+from edgectl.plugins.info import BackendInfo, BoardInfo
+from edgectl.spec import PreprocessSpec
 
 INFO = BackendInfo("chip", "a chip", "x:Y", ("int8",), ("emulator",))
 BOARD = BoardInfo("board", "a board", "chip", flash_bytes=1000, ram_bytes=500)

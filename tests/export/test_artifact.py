@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from edgectl.artifacts.artifact import open_artifact, write_manifest
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.artifact import MANIFEST, open_artifact, write_manifest
-from edgectl.export.replacing import replacing
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.files import MANIFEST, replacing
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 MANIFEST_OF_TOY = {
     "backend": "toy",

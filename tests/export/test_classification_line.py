@@ -110,7 +110,7 @@ def test_one_class(here, capsys, tmp_path):
 
 
 def test_boxes_for_a_classifier_and_classes_for_a_detector(here, capsys, tmp_path):
-    from edgectl.data.demo import draw_split
+    from edgectl.data.catalog.demo import draw_split
 
     draw_split(tmp_path / "boxes" / "train", 4, (0, 0))
     assert "labelled with boxes" in refused(capsys, "resnet", tmp_path / "boxes")["message"]

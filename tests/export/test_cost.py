@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgectl.export.cost import profile_network
+from edgectl.backends.cost import profile_network
 
 
 class Two(nn.Module):

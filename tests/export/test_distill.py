@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from edgectl.export.distill import head_distance
-from edgectl.types import OutputSpec
+from edgectl.qat.distill import head_distance
+from edgectl.spec import OutputSpec
 
 CLASSES = OutputSpec("cls_8", "class_logits", 8, 2, "sigmoid")
 BOXES = OutputSpec("box_8", "box_distances", 8, 4)

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import EdgectlError
-from edgectl.export import qat, stages
-from edgectl.train.checkpoint import Checkpoint
+from edgectl.export import stages
+from edgectl.qat import train as qat
+from edgectl.runs.checkpoint import Checkpoint
 
 EXACT = ("integer", "tflm")
 

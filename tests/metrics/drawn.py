@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgectl.data.index import Sample
-from edgectl.data.preprocess import SourcePicture, letterbox_geometry
+from edgectl.data.images.preprocess import letterbox_geometry
+from edgectl.labels import Detections, Sample, SourcePicture, Targets
 from edgectl.metrics.coco_library import PictureBoxes
-from edgectl.types import Detections, PreprocessSpec, Targets
+from edgectl.spec import PreprocessSpec
 
 
 def sample(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from edgectl.errors import UsageError
+from edgectl.labels import Targets
 from edgectl.metrics.bootstrap import RatioScores, Resampled, compare
 from edgectl.metrics.centroid import CentroidMetric
 from edgectl.metrics.detection import DetectionMetric, PrecisionMetric
 from edgectl.metrics.precision_scores import match, precision_scores
-from edgectl.types import Targets
 
 
 def average_precision(pictures, classes=3):

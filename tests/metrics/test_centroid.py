@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.index import Sample
-from edgectl.data.preprocess import Geometry, SourcePicture
+from edgectl.labels import Detections, Geometry, Sample, SourcePicture, Targets
 from edgectl.metrics.centroid import CentroidMetric, match_centres
-from edgectl.types import Detections, Targets
 
 
 def at(*points, scores=None):

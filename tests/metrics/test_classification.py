@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.index import Sample
+from edgectl.labels import Detections, Sample, Targets
 from edgectl.metrics.classification import ClassificationMetric
 from edgectl.metrics.diagnosis import Evidence, diagnose
 from edgectl.metrics.tasks import task_metrics
-from edgectl.types import Detections, OutputSpec, Targets
+from edgectl.spec import OutputSpec
 
 
 def ranked(*rankings):

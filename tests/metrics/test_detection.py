@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from edgectl.errors import EdgectlError
+from edgectl.labels import Targets
 from edgectl.metrics.detection import FIGURES, DetectionMetric
 from edgectl.metrics.tasks import task_metrics
-from edgectl.types import OutputSpec, PreprocessSpec, Targets
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SPECS = [
     PreprocessSpec((192, 192)),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgectl.metrics.diagnosis import Evidence, count_classes, count_sizes, diagnose
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 SMALL, MEDIUM, LARGE = [0, 0, 20, 20], [0, 0, 50, 50], [0, 0, 200, 200]
 GOOD = {"AP": 0.5, "AP50": 0.7, "AP75": 0.6, "AP_small": 0.2, "AR_100": 0.6}

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from edgectl.labels import Detections, Targets
 from edgectl.metrics.evaluator import Metrics, Record
 from edgectl.metrics.operating_point import THRESHOLDS, closest_equivalent, sweep
-from edgectl.types import Detections, OutputSpec, Targets
+from edgectl.spec import OutputSpec
 
 
 def test_the_prior_stays_where_nothing_is_better() -> None:

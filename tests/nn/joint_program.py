@@ -13,9 +13,9 @@ from torch import distributed, nn
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
+from edgectl.labels import Targets
 from edgectl.nn.sync_norm import synchronise_norms
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.types import Targets
 
 WORLD, BATCH, SIZE, CLASSES = 2, 4, 128, 3
 

@@ -10,9 +10,9 @@ import pytest
 
 from edgectl.errors import Interruption, PluginError, UnknownNameError
 from edgectl.plugins.hookspecs import hookimpl
+from edgectl.plugins.info import BoardInfo
 from edgectl.plugins.manager import get_manager
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.types import BoardInfo
 
 
 def board(name, **extra):
@@ -149,4 +149,4 @@ def test_an_entry_that_cannot_be_used():
     with pytest.raises(PluginError, match="cannot be used"):
         load_entry("edgectl.no_such_module:Thing", "toy")
     with pytest.raises(PluginError, match="cannot be used"):
-        load_entry("edgectl.types:NoSuchClass", "toy")
+        load_entry("edgectl.spec:NoSuchClass", "toy")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.scheme import QParams, QuantScheme
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 
 UNIT = QParams(float(torch.tensor(1 / 255)), -128)
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from edgectl.config.schema import QuantConfig
 from edgectl.errors import DataError
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.correct import correct_biases
-from edgectl.quant.equalize import equalizable, equalize
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.rewrite.bias_correction import correct_biases
+from edgectl.quant.rewrite.equalize import equalizable, equalize
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import relative_error, sqnr_db
-from edgectl.quant.trace import trace
 
 PLAIN = {"equalize": False, "bias_correction": False}
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.fake_quant import FakeQuantNet
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.quant.trace import trace
 
 CONFIG = QuantConfig(observer="minmax", equalize=False, bias_correction=False)
 

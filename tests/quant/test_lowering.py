@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.lowering import fold_preprocess
-from edgectl.quant.trace import trace
-from edgectl.types import PreprocessSpec
+from edgectl.quant.graph.lower import fold_preprocess
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.spec import PreprocessSpec
 
 MEAN = (103.53, 116.28, 123.675)
 STD = (57.375, 57.12, 58.395)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from edgectl.quant.module import GraphModule
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.module import GraphModule
+from edgectl.quant.graph.trace import trace
 
 
 def test_a_graph_as_a_module_computes_the_graph():

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from edgectl.errors import UnsupportedOpError
-from edgectl.quant.observers import (
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges.observers import (
     Extremes,
     Histogram,
     minmax_range,
     mse_range,
     percentile_range,
 )
-from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges import bounds, qparams, range_groups
-from edgectl.quant.scheme import QParams, QuantScheme
+from edgectl.quant.ranges.ranges import bounds, qparams, range_groups
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 from edgectl.quant.simulate import fake_quantize
-from edgectl.quant.trace import trace
 from edgectl.quant.weights import round_bias, round_weight, weight_scale, weight_scales
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.fake_quant import FakeQuantNet
-from edgectl.quant.graph import execute
+from edgectl.quant.graph.quant_graph import execute
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.simulate import fake_quantize, simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.quant.trace import trace
 
 SCHEME = QuantScheme(
     "rounded inputs",
@@ -96,8 +96,8 @@ def test_search_sees_the_rounding(pictures: Tensor) -> None:
     coarse.activations["a"] = replace(coarse.activations["a"], scale=step * 20)
     (real,) = wide.graph.run(pictures)
     assert sqnr_db(real, simulate(coarse, pictures)[0]) < sqnr_db(real, simulate(wide, pictures)[0])
-    from edgectl.quant.ranges import range_groups
-    from edgectl.quant.search import DownstreamSearch
+    from edgectl.quant.ranges.ranges import range_groups
+    from edgectl.quant.ranges.search import DownstreamSearch
 
     search = DownstreamSearch(coarse, pictures, [real])
     group = next(g for g in range_groups(coarse.graph, SCHEME) if g.name == "a")

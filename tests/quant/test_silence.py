@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from edgectl.config.schema import QuantConfig
 from edgectl.nn.blocks import ConvNormAct
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.silence import silence
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.rewrite.mute_channels import silence
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import relative_error
-from edgectl.quant.trace import trace
 
 SIZE = (16, 16)
 DEAD = 3

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.graph import QuantGraph
-from edgectl.quant.observers import Histogram, least_squares, mse_range, percentile_range
-from edgectl.quant.readers import gated_in, read_through, sigmoid, silu
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.quant.ranges.consumers import gated_in, read_through, sigmoid, silu
+from edgectl.quant.ranges.observers import Histogram, least_squares, mse_range, percentile_range
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.rewrite.split_silu import peaks_of, split, splittable, total_macs
 from edgectl.quant.simulate import simulate
-from edgectl.quant.split_silu import peaks_of, split, splittable, total_macs
 from edgectl.quant.sqnr import relative_error
-from edgectl.quant.trace import trace
 
 
 class Uneven(nn.Module):

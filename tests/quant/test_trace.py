@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
-from edgectl.quant.aten import HANDLERS
-from edgectl.quant.graph import OPS, QuantGraph
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.aten import HANDLERS
+from edgectl.quant.graph.quant_graph import OPS, QuantGraph
+from edgectl.quant.graph.trace import trace
 
 
 class Apply(nn.Module):

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from edgectl.artifacts.artifact import write_manifest
 from edgectl.errors import ArtifactError, EdgectlError, UsageError
-from edgectl.export.artifact import write_manifest
 from edgectl.report.html import write_report
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 MANIFEST = {
     "backend": "tflite",

@@ -16,16 +16,16 @@ from pathlib import Path
 import torch
 from torch.multiprocessing.spawn import spawn
 
+from edgectl.cli.commands.train import begun
 from edgectl.cli.session import Session
-from edgectl.cli.train_cmd import begun
 from edgectl.cli.training import make_setup
 from edgectl.cli.wiring import open_data, open_family
 from edgectl.metrics import evaluator
 from edgectl.plugins.registry import build_registry
+from edgectl.runs.rundir import RunDirectory, create_run
 from edgectl.train import loop
+from edgectl.train.distributed.processes import Processes
 from edgectl.train.losses import LossMeter
-from edgectl.train.processes import Processes
-from edgectl.train.rundir import RunDirectory, create_run
 
 SETTINGS = {
     "data": {"name": "demo_mask"},

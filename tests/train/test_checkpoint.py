@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from edgectl.errors import ArtifactError, EdgectlError
-from edgectl.train.checkpoint import SCHEMA, Checkpoint
-from edgectl.types import OperatingPoint
+from edgectl.runs.checkpoint import SCHEMA, Checkpoint
+from edgectl.spec import OperatingPoint
 
 
 def make() -> Checkpoint:

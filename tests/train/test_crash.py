@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.train.events import read_events
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.events import read_events
+from edgectl.runs.rundir import RunDirectory, create_run
 from edgectl.train.loop import Trainer
-from edgectl.train.rundir import RunDirectory, create_run
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")

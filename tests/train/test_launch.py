@@ -7,10 +7,11 @@ import pytest
 
 from edgectl.config.schema import TrainConfig
 from edgectl.errors import DependencyError, EdgectlError, UsageError
-from edgectl.train import device, launch
-from edgectl.train.launch import Machines, check_machines
-from edgectl.train.outcome import Outcome, read_outcomes
-from edgectl.train.processes import Processes, is_lost_connection
+from edgectl.train import device
+from edgectl.train.distributed import launch
+from edgectl.train.distributed.launch import Machines, check_machines
+from edgectl.train.distributed.outcome import Outcome, read_outcomes
+from edgectl.train.distributed.processes import Processes, is_lost_connection
 
 TWO = {"nodes": 2, "rendezvous": "10.0.0.1:29400"}
 

@@ -18,12 +18,12 @@ from edgectl.errors import (
     InterruptedRunError,
 )
 from edgectl.metrics.evaluator import evaluate, torch_predictor
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.train.events import read_events
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.events import read_events
+from edgectl.runs.rundir import RunDirectory, create_run
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import EpochReport, LineReporter, Reporter, RunStart
 from edgectl.train.resume import check_resumable
-from edgectl.train.rundir import RunDirectory, create_run
 
 
 class StopAfter(Reporter):

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.train.events import read_events
-from edgectl.train.rundir import RunDirectory
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.events import read_events
+from edgectl.runs.rundir import RunDirectory
 
 WORDS = "train fomo --data demo_mask --imgsz 64 --batch 24 --weights none --device cpu --devices 2"
 TINY = f"{WORDS} --set train.eval_interval=4 --set data.cache='ram'".split()

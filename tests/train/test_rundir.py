@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.train.locate import resolve_model
-from edgectl.train.rundir import create_run, kept_if_resumable, latest_run, pointed_at
+from edgectl.runs.locate import resolve_model
+from edgectl.runs.rundir import create_run, kept_if_resumable, latest_run, pointed_at
 
 
 def test_numbers_count_up_a_family(tmp_path: Path) -> None:

@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.config.schema import RunConfig, StrictModel
+from edgectl.labels import Detections, Targets
 from edgectl.metrics.evaluator import Metrics
-from edgectl.train.checkpoint import Checkpoint
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.rundir import RunDirectory, create_run
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import EpochReport, Reporter
-from edgectl.train.rundir import RunDirectory, create_run
 from edgectl.train.setup import HeldBack, TrainSetup
-from edgectl.types import Detections, OutputSpec, PreprocessSpec, Targets
 
 SIZE, STRIDE = 16, 4
 

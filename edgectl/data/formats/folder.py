@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair, Sample
+from edgectl.data.formats.image_copies import PictureCopies
+from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair
 from edgectl.errors import DataError
+from edgectl.labels import Sample
 
 VALID_SHARE = 0.2
 SPLIT_SEED = 0
@@ -126,3 +128,11 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 def _subfolders(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def write_folder(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+    """``<split>/<class>/*``; classes without pictures in a split get no folder there."""
+    for split, samples in index.splits.items():
+        for sample in samples:
+            assert sample.image_label is not None
+            copies.add(sample, directory / split / index.classes[sample.image_label])

@@ -13,12 +13,14 @@ from collections import defaultdict
 from pathlib import Path
 
 from edgectl.data.formats.boxes import BoxCollector, require_size
+from edgectl.data.formats.classes_file import read_classes, write_classes
 from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.image_copies import PictureCopies
 from edgectl.data.formats.naming import picture_at
-from edgectl.data.formats.order import read_classes
 from edgectl.data.formats.tolerance import refuse
-from edgectl.data.index import DatasetIndex, Repair, Sample
+from edgectl.data.index import DatasetIndex, Repair
 from edgectl.errors import DataError
+from edgectl.labels import Sample
 
 FILES = ("annotations.csv", "_annotations.csv", "labels.csv")
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
@@ -112,3 +114,21 @@ def _number(text: str, column: str, file: Path) -> float:
     if not math.isfinite(value):
         raise DataError(f"{column} is not a number: '{text}'", where=str(file), fix=_FIX)
     return value
+
+
+def write_csv(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+    """A picture without objects gets a line with an empty class. Corners are written exactly."""
+    write_classes(index.classes, index.occurring(), directory)
+    with (directory / "annotations.csv").open("w", encoding="utf-8", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow([*COLUMNS, "split", "crowd"])
+        for split, samples in index.splits.items():
+            for sample in samples:
+                name = copies.add(sample, directory / "images").name
+                head = [name, sample.width, sample.height]
+                for box, label, crowd in zip(
+                    sample.boxes_xyxy, sample.labels, sample.crowd, strict=True
+                ):
+                    writer.writerow([*head, index.classes[label], *box, split, int(crowd)])
+                if not len(sample.labels):
+                    writer.writerow([*head, "", "", "", "", "", split, 0])

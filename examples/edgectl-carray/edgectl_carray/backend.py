@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgectl.errors import UnknownNameError
-from edgectl.quant.graph import QuantGraph
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_carray.config import CArrayConfig
 from edgectl_carray.generate import SUPPORTED, generate
 from edgectl_carray.modelfile import from_graph, load, save
@@ -19,7 +19,7 @@ from edgectl_carray.scheme import SCHEME
 
 
 class CArrayBackend:
-    """See :class:`edgectl.protocols.Backend`."""
+    """See :class:`edgectl.backends.contract.Backend`."""
 
     config_type: ClassVar[type[CArrayConfig]] = CArrayConfig
 

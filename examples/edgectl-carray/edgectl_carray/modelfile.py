@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.graph import QuantGraph
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 
 FORMAT = "edgectl-carray/1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, DoctorCheck
+from edgectl.plugins.info import BackendInfo, DoctorCheck
 
 
 @hookimpl

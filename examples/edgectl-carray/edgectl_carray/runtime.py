@@ -26,7 +26,7 @@ def kernels() -> str:
 
 
 class CompiledRunner:
-    """A :class:`edgectl.protocols.Runner`.
+    """A :class:`edgectl.backends.contract.Runner`.
 
     Raises:
         ArtifactError: ``model.c`` is not what ``model.npz`` says.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 
 SCHEME = QuantScheme(
     name="C int8",

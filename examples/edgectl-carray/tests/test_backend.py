@@ -9,9 +9,9 @@ from edgectl_carray.backend import CArrayBackend
 from edgectl_carray.config import CArrayConfig
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.trace import trace
+from edgectl.spec import PreprocessSpec
 from edgectl.testing.backend import BackendContract
-from edgectl.types import PreprocessSpec
 
 
 class TestCArray(BackendContract):

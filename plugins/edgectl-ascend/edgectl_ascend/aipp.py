@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 _HALF = 128
 # BT.601, studio range, in AIPP's 8-bit fixed point: R, G, B of Y - 16, U - 128, V - 128

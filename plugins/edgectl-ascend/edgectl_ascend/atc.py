@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgectl.types import Size
-from edgectl.vendor.network import INPUT
+from edgectl.backends.network import INPUT
+from edgectl.spec import Size
 from edgectl_ascend.config import AscendConfig
 
 _ONNX = 5  # of --framework

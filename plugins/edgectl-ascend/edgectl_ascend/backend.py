@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from edgectl.data.preprocess import normalise
+from edgectl.backends.contract import Runner
+from edgectl.backends.network import ONNX_FILE, Network, Plan, Step
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
-from edgectl.protocols import Runner
-from edgectl.types import BoardInfo, OutputSpec
-from edgectl.vendor.network import ONNX_FILE, Network, Plan, Step
+from edgectl.plugins.info import BoardInfo
+from edgectl.spec import OutputSpec
 from edgectl_ascend import package
 from edgectl_ascend.aipp import aipp_config
 from edgectl_ascend.atc import AIPP_FILE, atc_arguments
@@ -33,7 +34,7 @@ _JOB = Path(__file__).with_name("job")
 
 
 class AscendBackend:
-    """A :class:`edgectl.protocols.VendorBackend`."""
+    """A :class:`edgectl.backends.contract.VendorBackend`."""
 
     config_type: ClassVar[type[AscendConfig]] = AscendConfig
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from edgectl.vendor.network import Network, module_of
+from edgectl.backends.network import Network, module_of
 
 REFUSED: Mapping[str, str] = {
     "GridSample": "Resize, or sample on the host",

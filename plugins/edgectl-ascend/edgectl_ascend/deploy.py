@@ -9,7 +9,7 @@ from typing import Any
 
 from edgectl.deploy.program import take_product, write_program
 from edgectl.errors import UsageError
-from edgectl.types import BoardInfo
+from edgectl.plugins.info import BoardInfo
 
 OM = "model.om"
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgectl.types import DoctorCheck
+from edgectl.plugins.info import DoctorCheck
 
 NAME = "Ascend training"
 CANN_OF: Mapping[str, tuple[str, ...]] = {

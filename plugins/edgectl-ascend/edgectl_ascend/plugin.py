@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, BoardInfo, DoctorCheck, ToolInfo
+from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck, ToolInfo
 
 GIB = 1 << 30
 ATC = ToolInfo(

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.types import OutputSpec
-from edgectl.vendor.process import ToolSession
-from edgectl.vendor.tool import find_tool
+from edgectl.spec import OutputSpec
+from edgectl.toolchains.process import ToolSession
+from edgectl.toolchains.tool import find_tool
 from edgectl_ascend.plugin import AIS_BENCH
 
 
 class AclRunner:
-    """A :class:`edgectl.protocols.Runner`.
+    """A :class:`edgectl.backends.contract.Runner`.
 
     Raises:
         BackendUnavailableError: ais_bench is not there.

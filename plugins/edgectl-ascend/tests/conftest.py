@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 
 FAKES = Path(__file__).with_name("fakes")
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from edgectl_ascend.aipp import aipp_config, emulate, read_aipp, to_nv12
 
-from edgectl.data.preprocess import normalise
+from edgectl.data.images.preprocess import normalise
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 
 def specs() -> dict[str, PreprocessSpec]:

@@ -16,8 +16,8 @@ from edgectl_ascend.backend import AscendBackend
 from edgectl_ascend.capabilities import REFUSED, check_network
 from edgectl_ascend.config import AscendConfig
 
-from edgectl.types import OutputSpec, PreprocessSpec
-from edgectl.vendor.network import Network
+from edgectl.backends.network import Network
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 RUNS = "runs/train"
 INT8 = ["--precision", "int8"]
@@ -81,7 +81,7 @@ def test_int8_is_amct_then_atc(project: Any) -> None:
 def test_calibration_is_the_networks_own_input(project: Any) -> None:
     import torch
 
-    from edgectl.data.preprocess import decode, normalise, resize_picture
+    from edgectl.data.images.preprocess import decode, normalise, resize_picture
 
     code, document = project.call(
         "export", f"{RUNS}/rtmdet", "--backend", "ascend", *INT8, "--plan"

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import box_area, generalised_iou, iou
 from edgectl.nn.matching import match_dynamically, pad_targets
-from edgectl.types import Targets
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import Predictions
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import generalised_iou, iou
 from edgectl.nn.joint import joint_total
 from edgectl.nn.vision import vision
-from edgectl.types import Targets
 from edgectl_fcos.assigner import ALPHA, GAMMA, assign
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import flatten

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from edgectl.types import OutputSpec, PreprocessSpec, Size
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_fcos.backbone import build_body
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.head import STRIDES, FcosHead
@@ -100,7 +100,7 @@ class Fcos(nn.Module):
 
 
 class FcosFamily:
-    """See :class:`edgectl.protocols.Family`."""
+    """See :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[FcosConfig]] = FcosConfig
 

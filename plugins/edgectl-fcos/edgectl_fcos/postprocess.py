@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from edgectl.labels import Detections
 from edgectl.nn.boxes import suppress
-from edgectl.types import Detections, OutputSpec
+from edgectl.spec import OutputSpec
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import Predictions, flatten
 from edgectl_fcos.head import STRIDES

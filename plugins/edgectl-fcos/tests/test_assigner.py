@@ -13,8 +13,8 @@ from edgectl_fcos.head import STRIDES
 from edgectl_fcos.loss import FcosCriterion
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import generalised_iou, iou
-from edgectl.types import Targets
 
 RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, math.inf))
 

@@ -9,13 +9,13 @@ from edgectl_fcos.plugin import edgectl_register_families
 from edgectl_fcos.weights import IMAGENET, SEEN
 from torch import nn
 
+from edgectl.backends.cost import profile_network
 from edgectl.config.layers import validate
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, ConfigError, UnsupportedOpError
-from edgectl.export.cost import profile_network
+from edgectl.labels import Targets
 from edgectl.nn.vision import vision
-from edgectl.quant.trace import trace
-from edgectl.types import Targets
+from edgectl.quant.graph.trace import trace
 
 FAMILY = FcosFamily()
 VARIANTS = [v.name for v in edgectl_register_families()[0].variants]

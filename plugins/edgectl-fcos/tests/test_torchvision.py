@@ -11,10 +11,10 @@ from edgectl_fcos.loss import FcosCriterion
 from edgectl_fcos.model import FcosFamily
 from torch import nn
 
-from edgectl.data.preprocess import normalise
+from edgectl.data.images.preprocess import normalise
+from edgectl.labels import Targets
 from edgectl.nn.boxes import iou
 from edgectl.nn.vision import vision
-from edgectl.types import Targets
 
 FAMILY = FcosFamily()
 SIZE = 256

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgectl.types import Size, Targets
+from edgectl.labels import Targets
+from edgectl.spec import Size
 
 _NARROWEST = 0.6
 """Standard deviation of the smallest objects, in cells: a centre may lie on a cell's border."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgectl.types import Targets
+from edgectl.labels import Targets
 from edgectl_fomo.assigner import assign_cells
 
 # keeps gradients of a mean over mostly empty cells at the size optimizers expect

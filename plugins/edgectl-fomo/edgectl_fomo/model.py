@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from edgectl.types import OutputSpec, PreprocessSpec, Size, WeightsSource
+from edgectl.plugins.info import WeightsSource
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_fomo.backbone import MobileNetV2
 from edgectl_fomo.config import FomoConfig
 from edgectl_fomo.head import FomoHead
@@ -46,7 +47,7 @@ class Fomo(nn.Module):
 
 
 class FomoFamily:
-    """See :class:`edgectl.protocols.Family`."""
+    """See :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[FomoConfig]] = FomoConfig
 

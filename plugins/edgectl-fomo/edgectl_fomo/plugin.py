@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import FamilyInfo, VariantInfo, WeightsSource
+from edgectl.plugins.info import FamilyInfo, VariantInfo, WeightsSource
 
 _W035 = WeightsSource(
     filename="mobilenetv2_w035_in1k_224.pth",

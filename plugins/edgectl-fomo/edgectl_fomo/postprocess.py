@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgectl.types import Detections, OutputSpec
+from edgectl.labels import Detections
+from edgectl.spec import OutputSpec
 
 _PLUS = torch.tensor([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
 """Row and column of a cell and of the four that share an edge with it, relative to the cell."""

@@ -11,8 +11,8 @@ from edgectl_fomo.plugin import edgectl_register_families
 from edgectl_fomo.postprocess import FomoPostprocess
 from torch.utils.flop_counter import FlopCounterMode
 
-from edgectl.quant.trace import trace
-from edgectl.types import Targets
+from edgectl.labels import Targets
+from edgectl.quant.graph.trace import trace
 
 FAMILY = FomoFamily()
 VARIANTS = [v.name for v in edgectl_register_families()[0].variants]

@@ -12,7 +12,7 @@ from edgectl_fomo.weights import load_backbone, torchvision_key
 from torch import nn
 
 from edgectl.errors import ArtifactError
-from edgectl.types import WeightsSource
+from edgectl.plugins.info import WeightsSource
 
 SOURCE = WeightsSource("w.pth", None, "", (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
 WEIGHTS = Path(os.environ.get("EDGECTL_WEIGHTS", Path(__file__).parents[4] / "shared/weights"))

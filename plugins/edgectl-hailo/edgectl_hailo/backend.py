@@ -1,4 +1,4 @@
-"""The Hailo backend. See :class:`edgectl.protocols.VendorBackend`."""
+"""The Hailo backend. See :class:`edgectl.backends.contract.VendorBackend`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgectl.protocols import Runner
-from edgectl.types import BoardInfo, OutputSpec
-from edgectl.vendor.network import Network, Plan
+from edgectl.backends.contract import Runner
+from edgectl.backends.network import Network, Plan
+from edgectl.plugins.info import BoardInfo
+from edgectl.spec import OutputSpec
 from edgectl_hailo.capabilities import check_network
 from edgectl_hailo.config import HailoConfig, require_architecture
 from edgectl_hailo.deploy import write_board_files

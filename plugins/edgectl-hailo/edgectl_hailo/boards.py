@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgectl.types import BoardInfo
+from edgectl.plugins.info import BoardInfo
 
 _GIB = 1 << 30
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from edgectl.vendor.network import Network, module_of
+from edgectl.backends.network import Network, module_of
 
 _MAX_RANK = 4
 _GENERIC = "another activation or layer of the variant (edgectl models)"

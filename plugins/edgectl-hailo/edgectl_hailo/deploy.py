@@ -10,7 +10,7 @@ from typing import Any
 
 from edgectl.deploy.program import require_decoder, take_product, write_program
 from edgectl.errors import UsageError
-from edgectl.types import BoardInfo
+from edgectl.plugins.info import BoardInfo
 from edgectl_hailo.boards import RUNS
 from edgectl_hailo.hef import describe_hef
 from edgectl_hailo.plan import HEF, SETTINGS

@@ -7,8 +7,8 @@ from typing import Any
 
 import onnx
 
+from edgectl.backends.network import Network
 from edgectl.errors import ArtifactError
-from edgectl.vendor.network import Network
 
 _RESHAPES = {"Flatten", "Reshape", "Squeeze"}
 

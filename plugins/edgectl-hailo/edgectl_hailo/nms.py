@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgectl.errors import UsageError
-from edgectl.types import OutputSpec, Size
+from edgectl.spec import OutputSpec, Size
 
 META_ARCHITECTURE = "yolov8"
 CLASSES, BOXES = "class_logits", "box_distributions"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from edgectl.backends.network import INPUT, Network, Plan
 from edgectl.errors import UsageError
-from edgectl.vendor.network import INPUT, Network, Plan
 from edgectl_hailo.config import HailoConfig
 from edgectl_hailo.heads import heads_of
 from edgectl_hailo.levels import choose_level

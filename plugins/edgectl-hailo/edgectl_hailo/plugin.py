@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, BoardInfo, DoctorCheck
+from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck
 from edgectl_hailo.tools import COMPILER, RUNTIME
 
 
@@ -37,7 +37,7 @@ def edgectl_register_boards() -> list[BoardInfo]:
 def edgectl_doctor_checks() -> list[DoctorCheck]:
     """HailoRT, for the runtime ``hailort``. The compiler is core's to look for."""
     from edgectl.errors import BackendUnavailableError
-    from edgectl.vendor.tool import find_tool
+    from edgectl.toolchains.tool import find_tool
 
     try:
         tool = find_tool(RUNTIME)

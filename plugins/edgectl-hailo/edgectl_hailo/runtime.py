@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from edgectl.backends.contract import Runner
 from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError, BackendUnavailableError, UnknownNameError
-from edgectl.protocols import Runner
-from edgectl.types import OutputSpec
-from edgectl.vendor.process import ToolSession
-from edgectl.vendor.tool import find_tool
+from edgectl.spec import OutputSpec
+from edgectl.toolchains.process import ToolSession
+from edgectl.toolchains.tool import find_tool
 from edgectl_hailo.plan import COMPILE, HEF, OPTIMISED, PARSED, SERVE, SETTINGS, red_first
 from edgectl_hailo.tools import COMPILER, RUNTIME
 
@@ -69,7 +69,7 @@ def open_runner(model_file: Path, runtime: str, specs: Sequence[OutputSpec]) -> 
 
 
 class HailoRunner:
-    """A :class:`edgectl.protocols.Runner`."""
+    """A :class:`edgectl.backends.contract.Runner`."""
 
     arena_bytes: int | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 from edgectl_hailo.config import HailoConfig
 
 _BATCH = 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgectl.types import ToolInfo
+from edgectl.plugins.info import ToolInfo
 
 COMPILER = ToolInfo(
     name="hailo",

@@ -19,11 +19,11 @@ import torch
 
 from edgectl.cli.app import run
 from edgectl.config.schema import RunConfig
-from edgectl.data.demo import draw_split
-from edgectl.export.trained import TrainedModel, revive
+from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.train.checkpoint import Checkpoint
-from edgectl.types import OperatingPoint, PreprocessSpec
+from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.trained import TrainedModel, revive
+from edgectl.spec import OperatingPoint, PreprocessSpec
 
 FAKES = Path(__file__).with_name("fakes")
 SIZE = (64, 64)

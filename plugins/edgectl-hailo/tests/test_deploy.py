@@ -14,7 +14,7 @@ import pytest
 import torch
 from edgectl_hailo.runtime import open_runner
 
-from edgectl.data.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_picture
 
 RUNS = ("fomo", "rtmdet", "resnet_small", "fomo_bgr")
 

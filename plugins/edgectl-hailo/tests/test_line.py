@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.preprocess import decode, normalise, resize_picture
-from edgectl.types import PreprocessSpec
+from edgectl.data.images.preprocess import decode, normalise, resize_picture
+from edgectl.spec import PreprocessSpec
 
 FAMILIES = ("fomo", "rtmdet", "resnet")
 MODELS = (*FAMILIES, "fomo_bgr")

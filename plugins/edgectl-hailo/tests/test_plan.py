@@ -24,12 +24,12 @@ from edgectl_hailo.runtime import open_runner
 from edgectl_hailo.script import model_script
 from torch import nn
 
-from edgectl.data.calibration import calibration_from_directory
-from edgectl.data.demo import draw_split
+from edgectl.backends.network import Network
+from edgectl.backends.onnx_file import write_onnx
+from edgectl.data.catalog.demo import draw_split
+from edgectl.data.select.calibration import calibration_from_directory
 from edgectl.errors import ArtifactError, BackendUnavailableError, UnknownNameError, UsageError
-from edgectl.types import OutputSpec, PreprocessSpec
-from edgectl.vendor.network import Network
-from edgectl.vendor.onnx_file import write_onnx
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SPEC = PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0))
 

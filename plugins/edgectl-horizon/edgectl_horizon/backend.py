@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 import yaml
 
+from edgectl.backends.contract import Runner
+from edgectl.backends.network import INPUT, ONNX_FILE, Network, Plan, module_of
 from edgectl.errors import UnknownNameError, UsageError
-from edgectl.protocols import Runner
-from edgectl.types import OutputSpec
-from edgectl.vendor.network import INPUT, ONNX_FILE, Network, Plan, module_of
+from edgectl.spec import OutputSpec
 from edgectl_horizon.config import HorizonConfig
 
 CONFIG = "hb_mapper.yaml"
@@ -37,7 +37,7 @@ _REFUSED = {
 
 
 class HorizonBackend:
-    """A :class:`edgectl.protocols.VendorBackend`."""
+    """A :class:`edgectl.backends.contract.VendorBackend`."""
 
     config_type: ClassVar[type[HorizonConfig]] = HorizonConfig
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, ToolInfo
+from edgectl.plugins.info import BackendInfo, ToolInfo
 
 HB_MAPPER = ToolInfo(
     name="hb_mapper",

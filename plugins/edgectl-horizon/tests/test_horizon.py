@@ -13,9 +13,9 @@ import torch
 import yaml
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
-from edgectl.data.preprocess import decode, normalise, resize_picture
-from edgectl.types import PreprocessSpec
+from edgectl.data.catalog.demo import draw_split
+from edgectl.data.images.preprocess import decode, normalise, resize_picture
+from edgectl.spec import PreprocessSpec
 
 RUN = "runs/train/small"
 ARTIFACT = Path(RUN, "export", "horizon-int8")

@@ -1,4 +1,4 @@
-"""The ncnn backend. See :class:`edgectl.protocols.Backend`."""
+"""The ncnn backend. See :class:`edgectl.backends.contract.Backend`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgectl.backends.cost import Profile
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
-from edgectl.export.cost import Profile
-from edgectl.quant.graph import QuantGraph
+from edgectl.plugins.info import BoardInfo
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
-from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec, Size
-from edgectl_ncnn import package
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
+from edgectl_ncnn.board import package
+from edgectl_ncnn.board.deploy import write_project
 from edgectl_ncnn.capabilities import check_graph
 from edgectl_ncnn.config import NcnnConfig
-from edgectl_ncnn.cost import cost
-from edgectl_ncnn.deploy import write_project
-from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
-from edgectl_ncnn.runtime import NcnnRunner
+from edgectl_ncnn.reader.cost import cost
+from edgectl_ncnn.reader.modelfile import ModelFile, read_model, write_model
+from edgectl_ncnn.runtimes.runtime import NcnnRunner
 from edgectl_ncnn.scheme import scheme
-from edgectl_ncnn.table import calibration_table
-from edgectl_ncnn.write import build_model
+from edgectl_ncnn.writer.table import calibration_table
+from edgectl_ncnn.writer.write import build_model
 
 RUNTIME = "ncnn"
 
@@ -82,7 +83,7 @@ class NcnnBackend:
         specs: Sequence[OutputSpec],
         manifest: Mapping[str, Any],
     ) -> NcnnRunner:
-        """See :mod:`edgectl_ncnn.runtime`. Raises UnknownNameError on another runtime."""
+        """See :mod:`edgectl_ncnn.runtimes.runtime`. Raises UnknownNameError on another runtime."""
         if runtime != RUNTIME:
             raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
         stored = manifest.get("preprocess")
@@ -120,17 +121,17 @@ class NcnnBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_ncnn.deploy`. Raises UsageError for a converted archive."""
+        """See :mod:`edgectl_ncnn.board.deploy`. Raises UsageError for a converted archive."""
         if converted is not None:
             raise UsageError(f"{board.name} takes the files as they are", where="--converted")
         write_project(manifest, directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
-        """See :func:`edgectl_ncnn.cost.cost`."""
+        """See :func:`edgectl_ncnn.reader.cost.cost`."""
         return cost(model_file, input_size)
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
-        """See :mod:`edgectl_ncnn.package`."""
+        """See :mod:`edgectl_ncnn.board.package`."""
         return package.usage(manifest)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgectl.quant.graph import Node, QuantGraph
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
 
 
 @dataclass(frozen=True)

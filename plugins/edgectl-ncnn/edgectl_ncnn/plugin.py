@@ -6,7 +6,7 @@ import importlib.metadata
 from typing import Literal
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, BoardInfo, DoctorCheck
+from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck
 
 
 @hookimpl
@@ -38,7 +38,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
 @hookimpl
 def edgectl_register_boards() -> list[BoardInfo]:
     """Boards of the makers that ship these runtimes."""
-    from edgectl_ncnn.boards import BOARDS
+    from edgectl_ncnn.board.boards import BOARDS
 
     return list(BOARDS)
 

@@ -7,7 +7,7 @@ convolutions. https://github.com/Tencent/ncnn/wiki/quantized-int8-inference
 
 from __future__ import annotations
 
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 
 
 def scheme(*, float_depthwise: bool) -> QuantScheme:

@@ -13,9 +13,9 @@ from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.order import from_npu, to_npu
 from edgectl_ncnn.awnn.requantise import Multiplier, bias_fields, multiplier, sum_fields
-from edgectl_ncnn.binfile import Block, pack
-from edgectl_ncnn.modelfile import read_model
-from edgectl_ncnn.paramfile import Layer, read_param
+from edgectl_ncnn.reader.binfile import Block, pack
+from edgectl_ncnn.reader.modelfile import read_model
+from edgectl_ncnn.reader.paramfile import Layer, read_param
 
 Golden = Callable[[str], Path]
 

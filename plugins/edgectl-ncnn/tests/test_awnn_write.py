@@ -19,19 +19,19 @@ from edgectl_ncnn.awnn.rewrite import symmetric_borders
 from edgectl_ncnn.awnn.runtime import SimulatorRunner
 from edgectl_ncnn.awnn.scheme import scheme
 from edgectl_ncnn.awnn.write import build_model
-from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
+from edgectl_ncnn.reader.modelfile import ModelFile, read_model, write_model
 from torch import Tensor, nn
 
 from edgectl.config.schema import QuantConfig
 from edgectl.errors import ArtifactError
 from edgectl.quant.calibrate import calibrate
-from edgectl.quant.graph import Node, QuantGraph
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QParams
+from edgectl.quant.ranges.scheme import QParams
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.quant.trace import trace
-from edgectl.types import OutputSpec
+from edgectl.spec import OutputSpec
 
 SIZE = 64
 PER_CHANNEL = scheme(per_channel=True)

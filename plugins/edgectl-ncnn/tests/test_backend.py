@@ -18,18 +18,18 @@ from edgectl_ncnn.awnn.backend import AwnnBackend
 from edgectl_ncnn.awnn.config import AwnnConfig
 from edgectl_ncnn.backend import NcnnBackend
 from edgectl_ncnn.config import NcnnConfig
-from edgectl_ncnn.modelfile import read_model
-from edgectl_ncnn.runtime import NcnnRunner
+from edgectl_ncnn.reader.modelfile import read_model
+from edgectl_ncnn.runtimes.runtime import NcnnRunner
 from pydantic import ValidationError
 
+from edgectl.backends.contract import Packager, Remarker
 from edgectl.config.schema import QuantConfig
-from edgectl.data.preprocess import normalise
+from edgectl.data.images.preprocess import normalise
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
-from edgectl.protocols import Packager, Remarker
 from edgectl.quant.calibrate import calibrate
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.quant.trace import trace
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SIZE = 64
 SPEC = OutputSpec("scores", "class_logits", 0, 4, "softmax")

@@ -14,7 +14,7 @@ import pytest
 from edgectl_ncnn.awnn.deploy import write_board_files
 
 from edgectl.errors import ArtifactError, DataError, UsageError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 MANIFEST = {
     "task": "classification",

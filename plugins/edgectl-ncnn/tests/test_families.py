@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from edgectl_ncnn.modelfile import write_model
-from edgectl_ncnn.runtime import NcnnRunner
-from edgectl_ncnn.write import build_model
+from edgectl_ncnn.reader.modelfile import write_model
+from edgectl_ncnn.runtimes.runtime import NcnnRunner
+from edgectl_ncnn.writer.write import build_model
 
 from edgectl.errors import UnsupportedOpError
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.quant.trace import trace
+from edgectl.quant.graph.trace import trace
 
 REGISTRY = build_registry()
 LARGEST = 30_000_000

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgectl_ncnn.binfile import BinReader, Block, pack
-from edgectl_ncnn.layers import Slot
-from edgectl_ncnn.modelfile import read_model
-from edgectl_ncnn.paramfile import format_param, make_layer, parse_param, read_param
+from edgectl_ncnn.reader.binfile import BinReader, Block, pack
+from edgectl_ncnn.reader.layers import Slot
+from edgectl_ncnn.reader.modelfile import read_model
+from edgectl_ncnn.reader.paramfile import format_param, make_layer, parse_param, read_param
 
 from edgectl.errors import ArtifactError
 

@@ -8,21 +8,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from edgectl_ncnn.modelfile import read_model, write_model
-from edgectl_ncnn.runtime import NcnnRunner
+from edgectl_ncnn.reader.modelfile import read_model, write_model
+from edgectl_ncnn.runtimes.runtime import NcnnRunner
 from edgectl_ncnn.scheme import scheme
-from edgectl_ncnn.table import calibration_table
-from edgectl_ncnn.write import build_model
+from edgectl_ncnn.writer.table import calibration_table
+from edgectl_ncnn.writer.write import build_model
 from torch import Tensor
 
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.fake_quant import FakeQuantNet
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.quant.trace import trace
 
 SIZE = 64
 FLOAT, INT8 = (scheme(float_depthwise=v) for v in (True, False))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 
 RUN = "runs/train/small"
 Document = Callable[..., tuple[int, dict[str, Any]]]

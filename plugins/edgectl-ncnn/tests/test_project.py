@@ -8,10 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from edgectl_ncnn.deploy import write_project
+from edgectl_ncnn.board.deploy import write_project
 
 from edgectl.errors import UsageError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 

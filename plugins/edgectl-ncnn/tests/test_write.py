@@ -9,15 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from edgectl_ncnn.modelfile import read_model, write_model
-from edgectl_ncnn.runtime import NcnnRunner
-from edgectl_ncnn.write import build_model
+from edgectl_ncnn.reader.modelfile import read_model, write_model
+from edgectl_ncnn.runtimes.runtime import NcnnRunner
+from edgectl_ncnn.writer.write import build_model
 from torch import Tensor, nn
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.graph import Node, QuantGraph
-from edgectl.quant.trace import trace
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.graph.trace import trace
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SIZE = 64
 NETS = ["SmallResNet", "SmallFomo", "SmallDetector"]

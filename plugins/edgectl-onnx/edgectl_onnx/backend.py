@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.backends.contract import Runner
+from edgectl.backends.network import ONNX_FILE, Network, Plan
+from edgectl.backends.onnx_file import describe_onnx
 from edgectl.errors import ArtifactError, UnknownNameError
-from edgectl.protocols import Runner
-from edgectl.types import OutputSpec
-from edgectl.vendor.network import ONNX_FILE, Network, Plan
-from edgectl.vendor.onnx_file import describe_onnx
+from edgectl.spec import OutputSpec
 from edgectl_onnx.config import OnnxConfig
 
 
 class OnnxBackend:
-    """A :class:`edgectl.protocols.VendorBackend` without a vendor."""
+    """A :class:`edgectl.backends.contract.VendorBackend` without a vendor."""
 
     config_type = OnnxConfig
 

@@ -13,12 +13,12 @@ import torch
 from edgectl_onnx.backend import OnnxBackend
 from torch import nn
 
+from edgectl.backends.network import module_of
+from edgectl.backends.onnx_file import describe_onnx, write_onnx
+from edgectl.backends.onnx_runtime import OnnxRunner
 from edgectl.cli.app import run as main
 from edgectl.errors import ArtifactError, UnknownNameError
-from edgectl.types import OutputSpec, PreprocessSpec
-from edgectl.vendor.network import module_of
-from edgectl.vendor.onnx_file import describe_onnx, write_onnx
-from edgectl.vendor.onnx_runtime import OnnxRunner
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SPECS = (
     OutputSpec("scores", "class_logits", 2, 3),

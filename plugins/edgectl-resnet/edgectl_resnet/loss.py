@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.joint import joint_total
-from edgectl.types import Targets
 
 
 class ClassificationCriterion(nn.Module):

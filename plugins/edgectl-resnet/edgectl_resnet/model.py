@@ -1,4 +1,4 @@
-"""The classifiers as a family. See :class:`edgectl.protocols.Family`."""
+"""The classifiers as a family. See :class:`edgectl.plugins.family.Family`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from torch import nn
 
 from edgectl.errors import ConfigError
-from edgectl.types import OutputSpec, PreprocessSpec, Size, WeightsSource
+from edgectl.plugins.info import WeightsSource
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_resnet.backbone import MobileNetV2, ResNet, build_network
 from edgectl_resnet.config import ResnetConfig
 from edgectl_resnet.loss import ClassificationCriterion

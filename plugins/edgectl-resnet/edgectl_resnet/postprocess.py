@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgectl.types import Detections, OutputSpec
+from edgectl.labels import Detections
+from edgectl.spec import OutputSpec
 
 
 class ClassificationPostprocess:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
-from edgectl.types import WeightsSource
+from edgectl.plugins.info import WeightsSource
 from edgectl_resnet.backbone import MobileNetV2, ResNet
 
 _CLASSIFIERS = ("fc.weight", "classifier.1.weight")

@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgectl.errors import ConfigError
+from edgectl.labels import Targets
 from edgectl.nn.vision import vision
-from edgectl.quant.trace import trace
-from edgectl.types import Targets
+from edgectl.quant.graph.trace import trace
 
 FAMILY = ResnetFamily()
 VARIANTS = [v.name for v in edgectl_register_families()[0].variants]

@@ -84,7 +84,7 @@ def test_full_width_weights_know_a_cat(real_weights):
     cats = sorted(picture.glob("*cat*")) if picture.is_dir() else []
     if not cats:
         pytest.skip("no picture of a cat")
-    from edgectl.data.preprocess import decode, resize_picture
+    from edgectl.data.images.preprocess import decode, resize_picture
 
     config, model = build("mobilenetv2_1.0", 1000)
     FAMILY.load_weights(model, config, real_weights / "mobilenetv2_w100_in1k_deq_fp16.pth")

@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edgectl.backends.contract import Runner
+from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.errors import ArtifactError, UnknownNameError
-from edgectl.protocols import Runner
-from edgectl.quant.scheme import QuantScheme
-from edgectl.types import OutputSpec
-from edgectl.vendor.network import ONNX_FILE, Network, Plan
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec
 from edgectl_rknn.config import PLATFORMS, RknnConfig
 from edgectl_rknn.runtime import SimulatorRunner
 
@@ -30,7 +30,7 @@ _MAGIC = b"RKNN"
 
 
 class RknnBackend:
-    """A :class:`edgectl.protocols.VendorBackend`."""
+    """A :class:`edgectl.backends.contract.VendorBackend`."""
 
     config_type = RknnConfig
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from edgectl.errors import ArtifactError
-from edgectl.types import OutputSpec
-from edgectl.vendor.process import ToolSession
-from edgectl.vendor.tool import find_tool
+from edgectl.spec import OutputSpec
+from edgectl.toolchains.process import ToolSession
+from edgectl.toolchains.tool import find_tool
 from edgectl_rknn.plugin import RKNN_TOOLKIT
 
 # two builds of one network differ in pointers the toolkit writes by mistake, some ten bytes an operation;
@@ -21,7 +21,7 @@ _UNSET_SHARE = 0.05
 
 
 class SimulatorRunner:
-    """A :class:`edgectl.protocols.Runner`. Building takes seconds, then pictures go one by one.
+    """A :class:`edgectl.backends.contract.Runner`. Building takes seconds, then pictures go one by one.
 
     Raises:
         BackendUnavailableError: the toolkit's environment is not there.

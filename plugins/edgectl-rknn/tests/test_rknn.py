@@ -14,9 +14,9 @@ import pytest
 from edgectl_rknn.plugin import RKNN_TOOLKIT
 
 from edgectl.cli.app import run
-from edgectl.data.demo import draw_split
+from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import BackendUnavailableError
-from edgectl.vendor.tool import find_tool
+from edgectl.toolchains.tool import find_tool
 
 RUN = "runs/train/small"
 ARTIFACT = Path(RUN, "export", "rknn-int8")
@@ -84,8 +84,8 @@ def test_the_plan_tells_normalisation_once_and_calibrates_on_what_training_sees(
     names = (ARTIFACT / "dataset.txt").read_text().split()
     assert len(names) == manifest["calibration"]["count"]
 
-    from edgectl.data.preprocess import decode, resize_picture
-    from edgectl.types import PreprocessSpec
+    from edgectl.data.images.preprocess import decode, resize_picture
+    from edgectl.spec import PreprocessSpec
 
     for name, source in zip(names[:4], manifest["calibration"]["names"], strict=False):
         expected, _ = resize_picture(
@@ -146,7 +146,7 @@ def test_a_file_the_inputs_do_not_build(project: Path) -> None:
     other = b"RKNN" + b"x" * 500
     (ARTIFACT / "model.rknn").write_bytes(other)
 
-    from edgectl.export.artifact import write_manifest
+    from edgectl.artifacts.artifact import write_manifest
 
     write_manifest(ARTIFACT, {k: v for k, v in manifest.items() if k != "schema"})
     code, document = call("eval", str(ARTIFACT))

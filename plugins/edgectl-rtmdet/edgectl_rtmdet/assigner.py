@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import iou
 from edgectl.nn.matching import match_dynamically, pad_targets
-from edgectl.types import Targets
 from edgectl_rtmdet.decode import Predictions
 
 _TOP = 13

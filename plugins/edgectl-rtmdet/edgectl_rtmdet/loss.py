@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import generalised_iou
 from edgectl.nn.joint import joint_total
-from edgectl.types import Targets
 from edgectl_rtmdet.assigner import assign
 from edgectl_rtmdet.decode import flatten
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from edgectl.types import OutputSpec, PreprocessSpec, Size
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_rtmdet.backbone import CspNext
 from edgectl_rtmdet.config import RtmdetConfig
 from edgectl_rtmdet.head import STRIDES, SepBnHead
@@ -107,7 +107,7 @@ class Rtmdet(nn.Module):
 
 
 class RtmdetFamily:
-    """See :class:`edgectl.protocols.Family`."""
+    """See :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[RtmdetConfig]] = RtmdetConfig
 

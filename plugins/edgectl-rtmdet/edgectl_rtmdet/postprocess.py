@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from edgectl.labels import Detections
 from edgectl.nn.boxes import suppress
-from edgectl.types import Detections, OutputSpec
+from edgectl.spec import OutputSpec
 from edgectl_rtmdet.config import RtmdetConfig
 from edgectl_rtmdet.decode import flatten
 

@@ -9,8 +9,8 @@ from edgectl_rtmdet.decode import flatten
 from edgectl_rtmdet.loss import RtmdetCriterion
 from torch.nn import functional as F
 
+from edgectl.labels import Targets
 from edgectl.nn.boxes import iou
-from edgectl.types import Targets
 
 
 def heads(pictures, classes, size, seed):

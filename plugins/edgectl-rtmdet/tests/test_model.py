@@ -12,8 +12,8 @@ from edgectl_rtmdet.weights import IMAGENET
 from torch import nn
 
 from edgectl.errors import ArtifactError
+from edgectl.labels import Targets
 from edgectl.nn.state import load_by_key, read_state
-from edgectl.types import Targets
 
 FAMILY = RtmdetFamily()
 VARIANTS = [v.name for v in edgectl_register_families()[0].variants]

@@ -1,4 +1,4 @@
-"""The tflite backend. See :class:`edgectl.protocols.Backend`."""
+"""The tflite backend. See :class:`edgectl.backends.contract.Backend`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.backends.cost import Profile
 from edgectl.errors import (
     ArtifactError,
     BackendUnavailableError,
@@ -15,24 +16,24 @@ from edgectl.errors import (
     UnsupportedOpError,
     UsageError,
 )
-from edgectl.export.cost import Profile
-from edgectl.quant.graph import Node, QuantGraph
+from edgectl.plugins.info import BoardInfo
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
-from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec, Size
-from edgectl_tflite import package
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
+from edgectl_tflite.board import package
+from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
-from edgectl_tflite.cost import cost
-from edgectl_tflite.deploy import reserved, write_board_files
-from edgectl_tflite.limits import require_portable
-from edgectl_tflite.liveness import peak_report
-from edgectl_tflite.modelfile import ModelFile, TensorRecord, parse_model, read_model
-from edgectl_tflite.runtime import RUNTIMES, FileRunner
+from edgectl_tflite.reader.cost import cost
+from edgectl_tflite.reader.limits import require_portable
+from edgectl_tflite.reader.liveness import peak_report
+from edgectl_tflite.reader.modelfile import ModelFile, TensorRecord, parse_model, read_model
+from edgectl_tflite.runtimes.runtime import RUNTIMES, FileRunner
+from edgectl_tflite.runtimes.tflm import MicroInterpreter
 from edgectl_tflite.scheme import SCHEME
-from edgectl_tflite.split import split_expansions
-from edgectl_tflite.tflm import MicroInterpreter
-from edgectl_tflite.write import write_model
+from edgectl_tflite.writer.split import split_expansions
+from edgectl_tflite.writer.write import write_model
 
 
 class TfliteBackend:
@@ -101,7 +102,7 @@ class TfliteBackend:
         specs: Sequence[OutputSpec],
         manifest: Mapping[str, Any],
     ) -> FileRunner:
-        """See :mod:`edgectl_tflite.runtime`. Raises UnknownNameError on another runtime."""
+        """See :mod:`edgectl_tflite.runtimes.runtime`. Raises UnknownNameError on another runtime."""
         if runtime not in RUNTIMES:
             raise UnknownNameError("runtime", runtime, RUNTIMES, where="--runtime")
         return RUNTIMES[runtime](read_model(model_file), specs)
@@ -115,8 +116,8 @@ class TfliteBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_tflite.deploy`. Raises UsageError for a converted archive, and for a file that
-        is not int8."""
+        """See :mod:`edgectl_tflite.board.deploy`. Raises UsageError for a converted archive, and for
+        a file that is not int8."""
         if converted is not None:
             raise UsageError(
                 f"{board.name} takes the file as it is; no online converter is involved",
@@ -133,7 +134,7 @@ class TfliteBackend:
         write_board_files(model, manifest, _tensors(read_model(model)), directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
-        """See :func:`edgectl_tflite.cost.cost`; a file states its sizes."""
+        """See :func:`edgectl_tflite.reader.cost.cost`; a file states its sizes."""
         return cost(read_model(model_file))
 
     def describe(self, model_file: Path) -> dict[str, Any]:
@@ -157,7 +158,7 @@ class TfliteBackend:
         }
 
     def usage(self, manifest: Mapping[str, Any]) -> str:
-        """See :mod:`edgectl_tflite.package`."""
+        """See :mod:`edgectl_tflite.board.package`."""
         return package.usage(manifest)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgectl.quant.graph import Node, QuantGraph
-from edgectl_tflite.padding import explicit_border
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl_tflite.writer.padding import explicit_border
 
 
 @dataclass(frozen=True)

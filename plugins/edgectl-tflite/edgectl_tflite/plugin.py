@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.types import BackendInfo, BoardInfo, DoctorCheck
+from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck
 
 
 @hookimpl
@@ -28,7 +28,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
 @hookimpl
 def edgectl_register_boards() -> list[BoardInfo]:
     """Boards whose firmware takes .tflite files."""
-    from edgectl_tflite.boards import BOARDS
+    from edgectl_tflite.board.boards import BOARDS
 
     return list(BOARDS)
 

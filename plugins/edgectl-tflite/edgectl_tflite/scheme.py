@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgectl.quant.scheme import QParams, QuantScheme
+from edgectl.quant.ranges.scheme import QParams, QuantScheme
 
 PIXEL = QParams(float(np.float32(1.0 / 255.0)), -128)
 """pixel / 255: the device feeds ``uint8 - 128``. The same grid covers [0, 1] in full."""

@@ -13,10 +13,10 @@ import pytest
 from edgectl_tflite import plugin
 from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.config import TfliteConfig
-from edgectl_tflite.runtime import RUNTIMES
+from edgectl_tflite.runtimes.runtime import RUNTIMES
 from pydantic import ValidationError
 
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 BACKEND = TfliteBackend()
 SPEC = OutputSpec("cells", "cell_logits", 2, 3, "sigmoid")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
-from edgectl_tflite.cost import cost
-from edgectl_tflite.liveness import file_moments
+from edgectl_tflite.reader.cost import cost
+from edgectl_tflite.reader.liveness import file_moments
 
 
 def test_costs_by_hand(nets: SimpleNamespace) -> None:

@@ -14,10 +14,10 @@ from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.plugin import edgectl_register_boards
 
+from edgectl.artifacts.artifact import Artifact
 from edgectl.deploy.bundle import fit_of
 from edgectl.errors import UsageError
-from edgectl.export.artifact import Artifact
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 BACKEND = TfliteBackend()
 BOARD = edgectl_register_boards()[0]

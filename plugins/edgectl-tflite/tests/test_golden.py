@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgectl_tflite.backend import TfliteBackend
-from edgectl_tflite.modelfile import read_model
-from edgectl_tflite.runtime import IntegerRunner, LiteRtRunner, TflmRunner
+from edgectl_tflite.reader.modelfile import read_model
+from edgectl_tflite.runtimes.runtime import IntegerRunner, LiteRtRunner, TflmRunner
 
 from edgectl.errors import UnsupportedOpError
 

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 from edgectl_tflite.backend import TfliteBackend
-from edgectl_tflite.builder import ModelBuilder
 from edgectl_tflite.config import TfliteConfig
-from edgectl_tflite.integer import IntegerExecutor
-from edgectl_tflite.modelfile import ModelFile, parse_model
-from edgectl_tflite.runtime import RUNTIMES
-from edgectl_tflite.tflm import MicroInterpreter
+from edgectl_tflite.integer.executor import IntegerExecutor
+from edgectl_tflite.reader.modelfile import ModelFile, parse_model
+from edgectl_tflite.runtimes.runtime import RUNTIMES
+from edgectl_tflite.runtimes.tflm import MicroInterpreter
+from edgectl_tflite.writer.builder import ModelBuilder
 
 from edgectl.errors import ArtifactError, EdgectlError
-from edgectl.quant.scheme import QParams
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.quant.ranges.scheme import QParams
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SHAPE = (1, 4, 4, 8)
 RNG = np.random.default_rng(0)

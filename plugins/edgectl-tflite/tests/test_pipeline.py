@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
+from edgectl.quant.graph.trace import trace
 from edgectl.quant.simulate import simulate
-from edgectl.quant.trace import trace
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 SIZE = 96
 SPEC = OutputSpec("cells", "cell_logits", 8, 3, "softmax")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from edgectl_tflite.backend import TfliteBackend
-from edgectl_tflite.builder import ModelBuilder
-from edgectl_tflite.modelfile import load_schema, parse_model, read_model
-from edgectl_tflite.runtime import RUNTIMES, IntegerRunner, LiteRtRunner, TflmRunner
-from edgectl_tflite.tflm import MicroInterpreter, first_arena
+from edgectl_tflite.reader.modelfile import load_schema, parse_model, read_model
+from edgectl_tflite.runtimes.runtime import RUNTIMES, IntegerRunner, LiteRtRunner, TflmRunner
+from edgectl_tflite.runtimes.tflm import MicroInterpreter, first_arena
+from edgectl_tflite.writer.builder import ModelBuilder
 
 from edgectl.errors import (
     ArtifactError,
@@ -21,7 +21,7 @@ from edgectl.errors import (
     UnknownNameError,
     UnsupportedOpError,
 )
-from edgectl.types import OutputSpec
+from edgectl.spec import OutputSpec
 
 
 def _two_heads(nets: SimpleNamespace) -> tuple[Any, np.ndarray]:

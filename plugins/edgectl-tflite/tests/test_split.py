@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from edgectl_tflite.liveness import file_moments, live_bytes, moments
-from edgectl_tflite.runtime import IntegerRunner
-from edgectl_tflite.split import find_pairs, plan_parts, split_expansions
-from edgectl_tflite.tflm import MicroInterpreter
+from edgectl_tflite.reader.liveness import file_moments, live_bytes, moments
+from edgectl_tflite.runtimes.runtime import IntegerRunner
+from edgectl_tflite.runtimes.tflm import MicroInterpreter
+from edgectl_tflite.writer.split import find_pairs, plan_parts, split_expansions
 
 
 def test_liveness_of_a_residual() -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from edgectl_tflite.capabilities import CAPABILITIES, check_graph
-from edgectl_tflite.kernels import KERNELS
-from edgectl_tflite.modelfile import ModelFile
-from edgectl_tflite.runtime import LiteRtRunner
-from edgectl_tflite.write import write_model
+from edgectl_tflite.integer.kernels import KERNELS
+from edgectl_tflite.reader.modelfile import ModelFile
+from edgectl_tflite.runtimes.runtime import LiteRtRunner
+from edgectl_tflite.writer.write import write_model
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.graph import QuantGraph
+from edgectl.quant.graph.quant_graph import QuantGraph
 
 
 def _ops(model: ModelFile) -> Counter[str]:

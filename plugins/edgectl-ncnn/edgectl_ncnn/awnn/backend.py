@@ -1,4 +1,4 @@
-"""The awnn backend. See :class:`edgectl.protocols.Backend`."""
+"""The awnn backend. See :class:`edgectl.backends.contract.Backend`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgectl.errors import UnknownNameError, UsageError
-from edgectl.quant.graph import QuantGraph
+from edgectl.plugins.info import BoardInfo
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.scheme import QuantScheme
-from edgectl.types import BoardInfo, OutputSpec, PreprocessSpec
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_ncnn.awnn import capabilities, fields, package
 from edgectl_ncnn.awnn.config import AwnnConfig
 from edgectl_ncnn.awnn.deploy import write_board_files
@@ -24,7 +25,7 @@ from edgectl_ncnn.awnn.rewrite import symmetric_borders
 from edgectl_ncnn.awnn.runtime import SimulatorRunner
 from edgectl_ncnn.awnn.scheme import scheme
 from edgectl_ncnn.awnn.write import build_model
-from edgectl_ncnn.modelfile import ModelFile, read_model, write_model
+from edgectl_ncnn.reader.modelfile import ModelFile, read_model, write_model
 
 RUNTIME = "simulator"
 

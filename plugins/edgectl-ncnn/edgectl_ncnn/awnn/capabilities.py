@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgectl.quant.graph import Node, QuantGraph
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
 from edgectl_ncnn.awnn.fields import CPU, NPU
 from edgectl_ncnn.awnn.rewrite import expressible
 

@@ -10,9 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgectl.data.download import unpack
+from edgectl.data.catalog.download import unpack
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 from edgectl_ncnn.awnn.package import mud
 
 _LIMIT = 256 << 20

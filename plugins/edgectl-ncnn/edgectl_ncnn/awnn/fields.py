@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgectl_ncnn import layers as ncnn_layers
 from edgectl_ncnn.awnn.requantise import Multiplier
-from edgectl_ncnn.layers import Slot
-from edgectl_ncnn.paramfile import Layer, Value
+from edgectl_ncnn.reader import layers as ncnn_layers
+from edgectl_ncnn.reader.layers import Slot
+from edgectl_ncnn.reader.paramfile import Layer, Value
 
 ENABLED, MULT, SHIFT, KIND = 20, 21, 22, 23
 OTHER_MULT, OTHER_SHIFT, BASE = 17, 18, 16
@@ -59,7 +59,7 @@ def read_multiplier(layer: Layer, mult: int, shift: int) -> Multiplier:
 
 
 def layout(layers: Sequence[Layer]) -> list[list[Slot]]:
-    """As :func:`edgectl_ncnn.layers.layout`, for the awnn dialect. Raises ArtifactError."""
+    """As :func:`edgectl_ncnn.reader.layers.layout`, for the awnn dialect. Raises ArtifactError."""
     channels: dict[str, int] = {}
     found = []
     for layer in layers:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.graph import Node
+from edgectl.quant.graph.quant_graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn.capabilities import place
 from edgectl_ncnn.awnn.fields import NPU

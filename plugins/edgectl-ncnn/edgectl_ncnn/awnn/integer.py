@@ -18,8 +18,8 @@ from torch import Tensor
 from edgectl.errors import ArtifactError
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.kernels import CPU_KERNELS, NPU_KERNELS, Context, Step, saturate
-from edgectl_ncnn.modelfile import ModelFile
-from edgectl_ncnn.paramfile import Layer
+from edgectl_ncnn.reader.modelfile import ModelFile
+from edgectl_ncnn.reader.paramfile import Layer
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.grid import ONE
 from edgectl_ncnn.awnn.order import from_npu
 from edgectl_ncnn.awnn.requantise import Multiplier
-from edgectl_ncnn.paramfile import Layer
+from edgectl_ncnn.reader.paramfile import Layer
 
 QMIN, QMAX = -128, 127
 _EXACT_FLOAT32 = 1 << 24

@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgectl.quant.graph import QuantGraph
-from edgectl.types import PreprocessSpec
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.spec import PreprocessSpec
 from edgectl_ncnn.awnn.write import INPUT, output_names
-from edgectl_ncnn.write import build_model
+from edgectl_ncnn.writer.write import build_model
 
 _QUALITY = 95
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from edgectl.types import PreprocessSpec
+from edgectl.spec import PreprocessSpec
 
 _LETTERBOX = [
     "`resize` stretches the frame, this model was trained on frames that keep their aspect ratio: "

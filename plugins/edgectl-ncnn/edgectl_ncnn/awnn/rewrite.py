@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch.nn import functional as F
 
-from edgectl.quant.graph import Node, QuantGraph
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
 
 
 def symmetric_borders(graph: QuantGraph) -> QuantGraph:

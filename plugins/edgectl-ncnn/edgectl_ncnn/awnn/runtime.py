@@ -1,4 +1,4 @@
-"""An awnn file opened on the simulator. See :class:`edgectl.protocols.Runner`."""
+"""An awnn file opened on the simulator. See :class:`edgectl.backends.contract.Runner`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edgectl.errors import ArtifactError
-from edgectl.types import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.integer import Simulator
-from edgectl_ncnn.modelfile import read_model
+from edgectl_ncnn.reader.modelfile import read_model
 
 _BATCH = 4
 

@@ -6,7 +6,7 @@ multiplication and a right shift.
 
 from __future__ import annotations
 
-from edgectl.quant.scheme import QuantScheme
+from edgectl.quant.ranges.scheme import QuantScheme
 
 
 def scheme(*, per_channel: bool) -> QuantScheme:

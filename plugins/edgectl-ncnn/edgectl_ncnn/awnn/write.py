@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgectl.errors import ArtifactError
-from edgectl.quant.graph import Node
+from edgectl.quant.graph.quant_graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.capabilities import place
@@ -18,12 +18,12 @@ from edgectl_ncnn.awnn.fields import CPU, NPU, placement, requantisation
 from edgectl_ncnn.awnn.grid import file_scale, unrepresentable, weight_fields
 from edgectl_ncnn.awnn.order import to_npu
 from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
-from edgectl_ncnn.binfile import Block
-from edgectl_ncnn.layers import Slot
-from edgectl_ncnn.modelfile import ModelFile
-from edgectl_ncnn.numbers import FloatNumbers
-from edgectl_ncnn.paramfile import Layer, Value, make_layer
-from edgectl_ncnn.splits import insert_splits
+from edgectl_ncnn.reader.binfile import Block
+from edgectl_ncnn.reader.layers import Slot
+from edgectl_ncnn.reader.modelfile import ModelFile
+from edgectl_ncnn.reader.paramfile import Layer, Value, make_layer
+from edgectl_ncnn.writer.numbers import FloatNumbers
+from edgectl_ncnn.writer.splits import insert_splits
 
 INPUT = "input0"
 _LIMITS = {"relu6": 6.0, "unit": 1.0}

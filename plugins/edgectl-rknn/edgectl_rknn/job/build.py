@@ -11,7 +11,7 @@ from rknn.api import RKNN
 
 
 def event(kind, **facts):
-    """A line edgectl reads; see edgectl.vendor.process."""
+    """A line edgectl reads; see edgectl.toolchains.process."""
     print(json.dumps({"edgectl": 1, "event": kind, **facts}), flush=True)
 
 

@@ -1,0 +1,1 @@
+"""Exported artifacts: the manifest, opening and verifying them, their runtimes."""

@@ -1,0 +1,98 @@
+"""Which runtime an artifact runs on, and how it is opened there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edgectl.backends.contract import ArtifactReader, Runner
+from edgectl.backends.network import ONNX_FILE
+from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
+from edgectl.backends.onnx_runtime import OnnxRunner
+from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.plugins.info import BackendInfo
+from edgectl.spec import OutputSpec
+
+
+def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
+    """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here.
+
+    Raises:
+        ArtifactError: the manifest names one the backend does not have.
+    """
+    noted = str(manifest.get("runtime") or info.runtimes[0])
+    if noted not in info.runtimes and not _is_float_network(info, noted):
+        raise ArtifactError(
+            f"made to run on '{noted}', which '{info.name}' does not have",
+            fix="add --runtime with one of: " + ", ".join(info.runtimes),
+        )
+    return noted
+
+
+def exact_runtimes(info: BackendInfo, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those that compute this artifact as the device does, bit for bit; of float files none does."""
+    return info.exact if manifest["precision"] == "int8" else ()
+
+
+def open_like_the_device(
+    backend: ArtifactReader,
+    info: BackendInfo,
+    directory: Path,
+    manifest: Mapping[str, Any],
+    specs: Sequence[OutputSpec],
+) -> tuple[str, Runner]:
+    """The first exact runtime that is installed, else the default one, and its name.
+
+    Raises:
+        BackendUnavailableError: none is installed.
+        ArtifactError: a bad file.
+    """
+
+    def opened(runtime: str) -> Runner:
+        file = file_on(info, directory, manifest, runtime)
+        return open_runtime(backend, info, file, runtime=runtime, specs=specs, manifest=manifest)
+
+    for runtime in exact_runtimes(info, manifest):
+        with suppress(BackendUnavailableError):
+            return runtime, opened(runtime)
+    runtime = default_runtime(info, manifest)
+    return runtime, opened(runtime)
+
+
+def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:
+    """What a runtime loads: the product, or the float network it is compiled from."""
+    if _is_float_network(info, runtime):
+        return directory / ONNX_FILE
+    return directory / str(manifest["model"])
+
+
+def precision_on(info: BackendInfo, manifest: Mapping[str, Any], runtime: str) -> str:
+    """What that file computes in: a compiler starts from the float network."""
+    return "fp32" if _is_float_network(info, runtime) else str(manifest["precision"])
+
+
+def open_runtime(
+    backend: ArtifactReader,
+    info: BackendInfo,
+    file: Path,
+    *,
+    runtime: str,
+    specs: Sequence[OutputSpec],
+    manifest: Mapping[str, Any],
+) -> Runner:
+    """A Runner for a file of a backend. ``file``: as :func:`file_on` has it.
+
+    Raises:
+        BackendUnavailableError: a runtime that is not installed.
+        ArtifactError: a bad file.
+    """
+    if _is_float_network(info, runtime):
+        return OnnxRunner(file, specs, manifest)
+    return backend.open(file, runtime=runtime, specs=specs, manifest=manifest)
+
+
+def _is_float_network(info: BackendInfo, runtime: str) -> bool:
+    """What a vendor's compiler starts from runs here without any of its tools."""
+    return info.takes == "network" and runtime == ONNX_RUNTIME

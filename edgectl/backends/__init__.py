@@ -1,0 +1,1 @@
+"""The contracts a backend implements, and what vendor compilers are handed."""

@@ -1,0 +1,189 @@
+"""What a hardware backend provides. Structural types: nothing to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pydantic import BaseModel
+
+    from edgectl.backends.cost import Profile
+    from edgectl.backends.network import Network, Plan
+    from edgectl.plugins.info import BoardInfo
+    from edgectl.quant.graph.quant_graph import QuantGraph
+    from edgectl.quant.quantized import QuantizedGraph
+    from edgectl.quant.ranges.scheme import QuantScheme
+    from edgectl.spec import OutputSpec, PreprocessSpec, Size
+
+
+class Runner(Protocol):
+    """An artifact opened on one runtime."""
+
+    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """pictures: (N, H, W, 3) uint8, resized and padded, channels in the spec's order.
+        Returns one float32 NCHW array an output, de-quantised, in OutputSpec order."""
+        ...
+
+    arena_bytes: int | None
+
+
+class ArtifactReader(Protocol):
+    """What every backend can do with files of its kind."""
+
+    config_type: type[BaseModel]
+    """Strict pydantic model of the ``[backend.NAME]`` table."""
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        manifest: Mapping[str, Any],
+    ) -> Runner:
+        """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
+        ...
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
+        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
+        loads, where they are more than the model file. ``ram_bytes``: what a board's program sets aside
+        for the model, or ``ram_unknown``: why that is not known."""
+        ...
+
+    def usage(self, manifest: Mapping[str, Any]) -> str:
+        """Markdown: how to run this artifact on the device."""
+        ...
+
+
+class Backend(ArtifactReader, Protocol):
+    """A hardware backend: a writer and the runtimes that judge what was written."""
+
+    def scheme(self, config: Any) -> QuantScheme:
+        """The arithmetic core calibrates and trains in."""
+        ...
+
+    def check(self, graph: QuantGraph) -> list[str]:
+        """Every op the device cannot run, with the module's path and the replacement. Empty: fine."""
+        ...
+
+    def prepare(
+        self, graph: QuantGraph, specs: Sequence[OutputSpec], config: Any
+    ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
+        """Device-specific rewrite before calibration (for example: append output activations).
+        The input graph already takes the lowered input (see ``BackendInfo.input``)."""
+        ...
+
+    def write(
+        self,
+        graph: QuantizedGraph | QuantGraph,
+        directory: Path,
+        *,
+        specs: Sequence[OutputSpec],
+        preprocess: PreprocessSpec,
+        classes: Sequence[str],
+        precision: str,
+        config: Any,
+    ) -> list[Path]:
+        """Model files into ``directory`` (fresh, temporary); the model file first."""
+        ...
+
+
+class VendorBackend(ArtifactReader, Protocol):
+    """A backend whose vendor's compiler takes a float ONNX file and quantises it itself.
+
+    ``open`` is never asked for the runtime ``onnxruntime``, which is core's; ``describe`` is asked of the
+    compiler's product only; in ``usage``, ``manifest["status"]`` tells whether that product is there.
+    """
+
+    def opset(self, config: Any, *, precision: str) -> int:
+        """Of the ONNX file its compiler reads best."""
+        ...
+
+    def check(self, network: Network, *, precision: str, config: Any) -> list[str]:
+        """What the compiler would refuse, before it is called: each op with the module's path
+        (:func:`edgectl.backends.network.module_of`) and the replacement. Empty: fine.
+
+        Raises UsageError for a configuration no compiler would take (a chip nobody makes)."""
+        ...
+
+    def plan(self, network: Network, directory: Path, *, precision: str, config: Any) -> Plan:
+        """Writes what the compiler needs into ``directory``, which already holds ``network.file``."""
+        ...
+
+
+@runtime_checkable
+class Balanced(VendorBackend, Protocol):
+    """One whose compiler profits from a network rewritten for int8, computing the same."""
+
+    def scheme(self, config: Any) -> QuantScheme:
+        """The compiler's arithmetic, as far as it is known."""
+        ...
+
+
+@runtime_checkable
+class Remarker(Protocol):
+    """A backend that has something to say about a network it can convert."""
+
+    def remarks(self, graph: QuantGraph) -> list[str]:
+        """Lines to show before the conversion: ops that run, but not where one would wish."""
+        ...
+
+
+@runtime_checkable
+class Packager(Protocol):
+    """A backend whose int8 artifact holds more than its model, made from calibration pictures."""
+
+    def package(
+        self,
+        directory: Path,
+        *,
+        graph: QuantGraph,
+        pictures: Iterable[np.ndarray],
+        preprocess: PreprocessSpec,
+        config: Any,
+    ) -> list[Path]:
+        """Adds files to ``directory``, after ``write``.
+
+        Args:
+            graph: the float graph that was quantised.
+            pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        """
+        ...
+
+
+@runtime_checkable
+class Deployer(Protocol):
+    """A backend that writes what a board needs beside the model files."""
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Mapping[str, Any],
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """Adds code and settings to ``directory``, which holds copies of the model files.
+
+        Args:
+            converted: an archive from the vendor's converter that replaces them; UsageError where
+                there is no such converter.
+        """
+        ...
+
+
+@runtime_checkable
+class CostReader(Protocol):
+    """A backend that can say what a file of its kind costs."""
+
+    def cost(self, model_file: Path, input_size: Size | None) -> Profile:
+        """Layer by layer, at the precision the file computes in.
+
+        ``input_size``: for files that state none. Raises ArtifactError.
+        """
+        ...

@@ -1,0 +1,57 @@
+"""``edgectl data pack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from edgectl.cli.session import Session
+from edgectl.errors import UsageError
+from edgectl.plugins.registry import build_registry
+
+EPILOG = """Examples:
+
+edgectl data pack coco128 coco128.lmdb
+
+edgectl train rtmdet --data coco128.lmdb"""
+
+
+def pack(
+    ctx: typer.Context,
+    data: str = typer.Argument(help="Catalog name, directory or annotation file."),
+    out: Path | None = typer.Argument(None, help="A new directory; default: NAME.lmdb here."),
+    to: str = typer.Option("lmdb", "--to", help="lmdb."),
+    split_name: list[str] = typer.Option([], help="Only these splits; default: all."),
+    workers: int = typer.Option(4, min=1, help="Threads that read pictures."),
+) -> None:
+    """Put pictures and labels into one memory-mapped pack."""
+    session: Session = ctx.obj
+    session.command = "data pack"
+    if to != "lmdb":
+        raise UsageError(f"no pack of the kind '{to}'", where="--to", fix="--to lmdb")
+
+    from dataclasses import replace
+
+    from edgectl.cli.wiring import open_data, resolve_config
+    from edgectl.data.formats.pack import write_pack
+
+    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    absent = [n for n in split_name if n not in index.splits]
+    if absent:
+        raise UsageError(
+            f"no split '{absent[0]}'",
+            where="--split-name",
+            fix="one of " + ", ".join(sorted(index.splits)),
+        )
+    if split_name:
+        index = replace(index, splits={n: index.splits[n] for n in split_name})
+    out = out or Path(f"{index.name}.lmdb")
+    done = write_pack(index, out, workers=workers)
+    session.data = {
+        "pack": str(out),
+        "pictures": done.pictures,
+        "bytes": done.bytes,
+        "splits": {n: len(v) for n, v in index.splits.items()},
+    }
+    session.say(f"{out}: {done.pictures} pictures, {done.bytes:,} bytes")

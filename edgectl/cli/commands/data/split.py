@@ -1,0 +1,62 @@
+"""``edgectl data split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from edgectl.cli.session import Session
+from edgectl.errors import UsageError
+from edgectl.plugins.registry import build_registry
+
+EPILOG = "Example: edgectl data split ./my_pictures ./my_split --valid 0.2 --test 0.1"
+
+
+def split(
+    ctx: typer.Context,
+    data: str = typer.Argument(help="Catalog name, directory or annotation file."),
+    out: Path = typer.Argument(help="A new directory."),
+    valid: float = typer.Option(0.2, min=0.0, max=0.9),
+    test: float = typer.Option(0.0, min=0.0, max=0.9),
+    seed: int = typer.Option(0, min=0),
+    to: str = typer.Option("", "--to", help="Format; default: the set's own."),
+) -> None:
+    """Split a set anew: classes and sizes alike in every part, near-duplicates together."""
+    session: Session = ctx.obj
+    session.command = "data split"
+    if valid + test >= 1.0 or valid + test == 0.0:
+        raise UsageError(
+            f"valid {valid} and test {test} leave nothing to train on or nothing to score",
+            fix="--valid 0.2 --test 0.1",
+        )
+
+    from dataclasses import replace
+
+    from edgectl.cli.wiring import open_data, resolve_config
+    from edgectl.data.formats.writing import WRITERS, write_dataset
+    from edgectl.data.inspect.stats import describe
+    from edgectl.data.inspect.survey import survey
+    from edgectl.data.select.stratify import duplicate_groups, stratified
+
+    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    groups = duplicate_groups(survey(index))
+    samples = [s for v in index.splits.values() for s in v]
+    shares = {"train": 1.0 - valid - test, "valid": valid, "test": test}
+    parts = stratified(
+        samples,
+        groups,
+        {k: v for k, v in shares.items() if v > 0},
+        num_classes=len(index.classes),
+        seed=seed,
+    )
+    divided = replace(
+        index, splits={k: tuple(samples[i] for i in v) for k, v in parts.items() if v}
+    )
+    own = index.format if any(w.name == index.format for w in WRITERS) else "coco-2017"
+    write_dataset(divided, out, to or own)
+    together = sum(len(g) for g in groups if len(g) > 1)
+    session.data = {"directory": str(out), "seed": seed, "near_duplicates": together}
+    session.data |= describe(divided)
+    sizes = ", ".join(f"{k} {len(v)}" for k, v in divided.splits.items())
+    session.say(f"{out}: {sizes}; {together} near-duplicates kept together")

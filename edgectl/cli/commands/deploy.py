@@ -1,0 +1,86 @@
+"""``edgectl deploy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edgectl.cli.session import Session, plain
+from edgectl.errors import UsageError
+from edgectl.plugins.absent import made_with
+from edgectl.plugins.registry import build_registry
+
+if TYPE_CHECKING:
+    from edgectl.labels import Sample
+
+app = typer.Typer(add_completion=False)
+
+_EPILOG = """Examples:
+
+edgectl deploy --target grove-vision-ai-v2
+
+edgectl deploy runs/train/resnet-001 --target maixii-dock --converted maixhub_result.zip
+
+Exit code 4 when the model does not fit the board."""
+
+
+@app.command(epilog=_EPILOG)
+def deploy(
+    ctx: typer.Context,
+    model: Path | None = typer.Argument(None, help="Run or artifact; default: the latest run's."),
+    target: str = typer.Option(..., help="One of 'edgectl boards'."),
+    out: Path | None = typer.Option(None, help="Default: deploy/BOARD beside the artifact."),
+    converted: Path | None = typer.Option(
+        None, help="What a vendor's online converter returned, a zip."
+    ),
+) -> None:
+    """Everything a board needs: model, code, golden vectors to compare with."""
+    session: Session = ctx.obj
+
+    from edgectl.cli.models import data_for, open_model
+    from edgectl.cli.wiring import open_backend
+    from edgectl.deploy.bundle import write_bundle
+
+    registry = build_registry()
+    board = registry.boards.get(target)
+    opened = open_model(registry, model, prefer_artifact=True)
+    if opened.artifact is None:
+        raise UsageError(
+            "nothing exported to deploy",
+            where=str(opened.location.path),
+            fix=f"edgectl export --backend {board.backend}",
+        )
+    with made_with(opened.versions):
+        backend = open_backend(registry, opened.artifact.backend, opened.config)
+    samples: tuple[Sample, ...] = ()
+    if opened.artifact.manifest["data"].get("name"):
+        index = data_for(registry, opened, None, session)
+        samples = index.splits.get(opened.config.data.valid_split, ())
+    bundle = write_bundle(
+        opened.artifact,
+        board,
+        backend.backend,
+        backend.info,
+        out or opened.artifact.directory.parent.parent / "deploy" / board.name,
+        samples=samples,
+        converted=converted,
+    )
+    if bundle.fit.ram_unknown:
+        session.warn(f"RAM is not checked: {bundle.fit.ram_unknown}")
+    session.data = {
+        "bundle": str(bundle.directory),
+        "board": board.name,
+        "files": bundle.files,
+        "fit": bundle.fit.to_dict(),
+    }
+    if session.json:
+        return
+    session.say(f"[bold]{plain(str(bundle.directory))}[/bold]", markup=True)
+    for f in bundle.files:
+        if not f["path"].startswith("golden/"):
+            session.say(f"  {f['path']}  {f['bytes']:,} bytes")
+    golden = sum(f["path"].endswith(".rgb") for f in bundle.files)
+    session.say(f"  golden/  {golden} pictures and their outputs")
+    session.say(f"fits: {bundle.fit}")

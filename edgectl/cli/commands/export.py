@@ -1,0 +1,295 @@
+"""``edgectl export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgectl.cli.session import Session, plain
+from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
+from edgectl.plugins.absent import made_with
+from edgectl.plugins.registry import build_registry
+
+if TYPE_CHECKING:
+    from edgectl.artifacts.artifact import Artifact
+    from edgectl.cli.models import OpenModel
+    from edgectl.config.schema import RunConfig
+    from edgectl.data.index import DatasetIndex
+    from edgectl.data.select.calibration import CalibrationSet
+    from edgectl.export.request import ExportRequest
+    from edgectl.plugins.info import ToolInfo
+    from edgectl.plugins.registry import Registry
+    from edgectl.toolchains.tool import Tool
+
+app = typer.Typer(add_completion=False)
+
+_EPILOG = """Examples:
+
+edgectl export --backend tflite
+
+edgectl export runs/train/fomo-001 --backend tflite --calib ./pictures --calib-images 200
+
+edgectl export --backend BACKEND --plan
+
+A backend that needs its vendor's compiler finds it through \\[tools.NAME] in edgectl.toml, 'edgectl tools
+setup' or PATH; without it the plan is complete and the exit code is 3 (0 with --plan).
+
+Exit code 4 when the file loses more than quant.max_drop of the main metric; it is kept all the same."""
+
+
+@app.command(epilog=_EPILOG)
+def export(
+    ctx: typer.Context,
+    model: Path | None = typer.Argument(None, help="Run or checkpoint; default: the latest run."),
+    backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
+    precision: str | None = typer.Option(
+        None, help="int8, fp16 or fp32; default: what the backend names first, mostly int8."
+    ),
+    calib: str | None = typer.Option(
+        None, help="Calibration pictures: DATA (its train split) or a directory of pictures."
+    ),
+    calib_images: int | None = typer.Option(None, min=1, help="How many."),
+    imgsz: str | None = typer.Option(None, help="Only to check: must be the checkpoint's size."),
+    plan: bool = typer.Option(
+        False, "--plan", help="Everything a vendor's compiler needs, without running it."
+    ),
+    out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
+    assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
+) -> None:
+    """Write the file that ships, and prove it."""
+    session: Session = ctx.obj
+
+    from edgectl.cli.models import open_model
+
+    registry = build_registry()
+    opened = open_model(registry, model, prefer_artifact=False)
+    flags: dict[str, Any] = {"quant": {"calib_images": calib_images}} if calib_images else {}
+    request = make_request(
+        session,
+        registry,
+        opened,
+        backend,
+        precision=precision,
+        calib=calib,
+        imgsz=imgsz,
+        out=out,
+        flags=flags,
+        assignments=assignments,
+    )
+    if plan and request.info.takes != "network":
+        raise UsageError(
+            f"{backend} writes its files itself; there is nothing to plan",
+            where="--plan",
+            fix="leave --plan out",
+        )
+    try:
+        artifact, absent = _exported(session, request, plan_only=plan)
+    except GateFailedError:
+        # a file that lost too much is still there, and its figures are wanted
+        session.data = _kept(request.out)
+        raise
+    session.data = document(artifact)
+    if not session.json:
+        say_artifact(session, artifact)
+    if absent is not None:
+        raise absent
+
+
+def _exported(
+    session: Session, request: ExportRequest[Any], *, plan_only: bool
+) -> tuple[Artifact, BackendUnavailableError | None]:
+    """The artifact, and why it is only planned where that was not asked for."""
+    from edgectl.export.stages import export_model
+    from edgectl.export.vendor import export_network
+    from edgectl.toolchains.tool import find_tool
+
+    if request.info.takes == "graph":
+        return export_model(request, progress=session.note), None
+    tools = request.trained.config.tools
+
+    def find(info: ToolInfo) -> Tool:
+        return find_tool(info, tools)
+
+    artifact, absent = export_network(request, None if plan_only else find, session.note)
+    if absent is not None:
+        absent = BackendUnavailableError(
+            f"planned, not built: {absent.message}; everything it needs is in {artifact.directory}",
+            where=absent.where,
+            fix=f"{absent.fix}; or run {artifact.directory / 'build.sh'} where it is installed; "
+            "or accept the plan: --plan",
+        )
+    return artifact, absent
+
+
+def _kept(directory: Path) -> dict[str, Any] | None:
+    """The document of an artifact whose gate failed; None where a gate left no artifact."""
+    from edgectl.artifacts.artifact import open_artifact
+    from edgectl.files import MANIFEST
+
+    if not (directory / MANIFEST).is_file():
+        return None
+    artifact = open_artifact(directory)
+    gate = artifact.manifest.get("gate") or {"passed": True}
+    return None if gate["passed"] else document(artifact)
+
+
+def make_request(
+    session: Session,
+    registry: Registry,
+    model: OpenModel,
+    backend: str,
+    *,
+    precision: str | None = None,
+    calib: str | None = None,
+    imgsz: str | None = None,
+    out: Path | None = None,
+    flags: dict[str, Any] | None = None,
+    assignments: list[str] | None = None,
+) -> ExportRequest[Any]:
+    """Everything an export needs, with this command line's configuration over the checkpoint's.
+
+    Raises:
+        UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
+    """
+    from dataclasses import replace
+
+    from edgectl.cli.wiring import open_backend, open_data, overridden, parse_size
+    from edgectl.export.request import ExportRequest
+
+    if model.trained is None or model.artifact is not None:
+        raise UsageError(
+            "an exported file cannot be exported again",
+            where=str(model.location.path),
+            fix="name the run or its checkpoint",
+        )
+    size = model.trained.preprocess.input_size
+    if imgsz is not None and parse_size(imgsz) != size:
+        raise UsageError(
+            f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
+            where="--imgsz",
+            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
+            f" --imgsz {imgsz.replace('x', ' ')}",
+        )
+    config = overridden(model.trained.config, flags or {}, assignments or [])
+    trained = replace(model.trained, config=config)
+    opened = open_backend(registry, backend, config)
+    index: DatasetIndex | None = None
+    if config.data.name:
+        with made_with(model.versions):
+            index = open_data(registry, config.data.name, config, session)
+    if precision is None:
+        precision = opened.info.precisions[0]
+    calibration = (
+        _calibration(session, registry, calib, config, index) if precision == "int8" else None
+    )
+    run = model.location.run
+    parent = (run.path if run else model.location.path.parent) / "export"
+    return ExportRequest(
+        trained=trained,
+        task=model.family.info.task,
+        backend=opened.backend,
+        info=opened.info,
+        backend_config=opened.config,
+        precision=precision,
+        out=out or parent / f"{backend}-{precision}",
+        index=index,
+        calibration=calibration,
+        max_drop=config.quant.max_drop,
+    )
+
+
+def _calibration(
+    session: Session,
+    registry: Registry,
+    calib: str | None,
+    config: RunConfig,
+    index: DatasetIndex | None,
+) -> CalibrationSet:
+    """Pictures of *train*; a plain directory of pictures is taken as it is."""
+    from edgectl.cli.wiring import open_data
+    from edgectl.data.formats import looks_like_dataset
+    from edgectl.data.select.calibration import calibration_from_directory, calibration_list
+
+    count, seed = config.quant.calib_images, config.train.seed
+    if calib is not None and Path(calib).is_dir() and not looks_like_dataset(Path(calib)):
+        chosen = calibration_from_directory(Path(calib), count, seed)
+    else:
+        source = open_data(registry, calib, config, session) if calib else index
+        if source is None:
+            raise UsageError(
+                "no calibration pictures",
+                fix="--set data.name=DATA; export takes --calib DATA or --calib DIR as well",
+            )
+        split = config.data.train_split if config.data.train_split in source.splits else None
+        if split is None:
+            raise UsageError(
+                f"'{source.name}' has no split '{config.data.train_split}' to calibrate on",
+                where="--calib",
+                fix="name a directory of pictures, or --set data.train_split=",
+            )
+        chosen = calibration_list(source.splits[split], count, seed)
+    if len(chosen.names) < 50:
+        session.warn(f"{len(chosen.names)} calibration pictures; 100 or more give steadier ranges")
+    return chosen
+
+
+def document(artifact: Artifact) -> dict[str, Any]:
+    """``data`` of ``export --json``."""
+    manifest = artifact.manifest
+    return {
+        "artifact": str(artifact.directory),
+        "files": manifest["files"],
+        "backend": manifest["backend"],
+        "precision": manifest["precision"],
+        "stage": manifest["stage"],
+        "status": manifest["status"],
+        "parity": manifest["parity"],
+        "metrics": manifest.get("metrics"),
+        "gate": manifest.get("gate"),
+        "tensors": manifest["tensors"],
+    }
+
+
+def say_artifact(session: Session, artifact: Artifact) -> None:
+    """Files, parity and figures for people."""
+    manifest = artifact.manifest
+    state = "" if manifest["status"] == "built" else f"  [yellow]{manifest['status']}[/yellow]"
+    session.say(f"[bold]{plain(str(artifact.directory))}[/bold]{state}", markup=True)
+    inside: dict[str, list[int]] = {}
+    for f in manifest["files"]:
+        folder, slash, _ = f["path"].partition("/")
+        if slash:
+            inside.setdefault(folder, []).append(f["bytes"])
+        else:
+            session.say(f"  {f['path']}  {f['bytes']:,} bytes  sha256 {f['sha256'][:12]}")
+    for folder, sizes in inside.items():
+        session.say(f"  {folder}/  {len(sizes)} files, {sum(sizes):,} bytes")
+    parity = manifest["parity"]
+    heads = parity["graph"]["sqnr_db"]
+    if heads:
+        session.say("  quantisation noise: " + ", ".join(f"{k} {v} dB" for k, v in heads.items()))
+    for name, r in parity["runtimes"].items():
+        if heads and r["sqnr_db"]:
+            figures = ", ".join(f"{k} {v} dB" for k, v in r["sqnr_db"].items())
+            session.say(f"  the file on {name}: {figures}")
+        if not heads and r["heads_max_abs"] is not None:
+            session.say(f"  {name} against the network: at most {r['heads_max_abs']:.2g} apart")
+        elif name != parity.get("reference"):
+            session.say(
+                f"  {name} against {parity['reference']}: {r['differing']} of {r['of']} elements differ"
+            )
+    for name, reason in parity["absent"].items():
+        session.warn(f"not judged by {name}: {reason}")
+    gate = manifest.get("gate")
+    if gate:
+        scored = manifest["metrics"]
+        before, after = (scored[k]["metrics"][gate["metric"]] for k in ("float", "file"))
+        runtime = scored["file"]["model"].get("runtime")
+        session.say(f"  {gate['metric']}: float {before:.4f} → file {after:.4f} on {runtime}")
+        exact = [name for name, r in parity["runtimes"].items() if r["exact"]]
+        if exact and runtime not in exact:
+            session.say(
+                f"  as the device computes: edgectl eval {artifact.directory} --runtime {exact[0]}"
+            )

@@ -1,0 +1,104 @@
+"""What ``edgectl eval`` shows people: the table, the difference, the findings, a bar meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from edgectl.cli.views.numbers import label, scalars
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgectl.metrics.bootstrap import Comparison
+
+
+_CLASSES_SHOWN = 12
+"""More are for ``--json``."""
+
+
+@contextmanager
+def picture_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while pictures are scored, on terminals only; call it with pictures done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
+    """One row a figure, then the main figure of each class; the reference's column first."""
+    from rich.table import Table
+
+    from edgectl.metrics.tasks import MAIN_METRIC
+
+    dataset = report["dataset"]
+    table = Table(
+        title=f"{dataset['name']} {dataset['split']}: {dataset['images']} pictures",
+        title_justify="left",
+        box=None,
+    )
+    columns = [report] if reference is None else [reference, report]
+    table.add_column("")
+    for heading in _headings(columns):
+        table.add_column(heading, justify="right", overflow="fold")
+    figures = [c["metrics"] for c in columns]
+    for name in scalars(report["metrics"]):
+        table.add_row(name, *(_number(f.get(name)) for f in figures))
+    main = MAIN_METRIC[report["task"]]
+    per_class = [f.get("per_class", {}) for f in figures]
+    names = [n for n, own in per_class[-1].items() if main in own]
+    if 1 < len(names) <= _CLASSES_SHOWN:
+        for name in names:
+            cells = (_number(p.get(name, {}).get(main)) for p in per_class)
+            table.add_row(f"{main} {name}", *cells)
+    return table
+
+
+def errors_table(errors: dict[str, Any]) -> Table:
+    """What became of the objects, by their size for the network; the last row is all of them."""
+    from rich.table import Table
+
+    kinds = {"found": "found", "confused": "other class", "loose": "box off", "missed": "missed"}
+    table = Table(
+        title=f"objects at score {errors['threshold']:.2f}, by size for the network",
+        title_justify="left",
+        box=None,
+    )
+    for heading in ("", "objects", *kinds.values()):
+        table.add_column(heading, justify="right" if heading else "left")
+    rows = errors["by_size"]
+    for r in rows:
+        low, below = f"{r['from']:g}", r["below"]
+        size = f"over {low} px" if below is None else f"{low} to {below:g} px"
+        table.add_row(size, *(str(r[k]) for k in ("objects", *kinds)))
+    table.add_row("all", *(str(sum(r[k] for r in rows)) for k in ("objects", *kinds)))
+    table.caption = f"boxes on nothing: {errors['false_alarms']}, twice: {errors['duplicates']}"
+    table.caption_justify = "left"
+    return table
+
+
+def _headings(columns: list[dict[str, Any]]) -> list[str]:
+    """What each model is called; its path where that is the same for both."""
+    names = [label(c["model"]) for c in columns]
+    return names if len(set(names)) == len(names) else [c["model"]["path"] for c in columns]
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """``AP differs by -0.0071, 95 % interval -0.0112 to -0.0030 (...)``."""
+    return (
+        f"{comparison.metric} differs by {comparison.difference:+.4f}, {comparison.level:.0%} "
+        f"interval {comparison.low:+.4f} to {comparison.high:+.4f} "
+        f"(paired bootstrap over {comparison.pictures} pictures)"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,1 @@
+"""Image files: finding, decoding, orienting, resizing and caching them."""

@@ -1,0 +1,105 @@
+"""The one implementation of ``PreprocessSpec``: decode, resize, pad, normalise.
+
+Training, evaluation, calibration and parity all come through here; a device's lowering is tested
+against it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.data.images.storage import read_bytes
+from edgectl.errors import DataError
+from edgectl.labels import Geometry
+from edgectl.spec import PreprocessSpec, Size
+
+_FIX = "replace or remove the file and its annotations"
+
+
+def decode(path: Path, *, stored: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8, bgr. Grey, palette, alpha and CMYK become three channels.
+
+    EXIF rotation is applied; ``stored`` gives the pixels as they lie in the file.
+
+    Raises:
+        DataError: absent, not a picture, or cut short. OpenCV fills what is missing of a JPEG or
+            PNG with grey or black without a word, so the end marker is looked for.
+    """
+    try:
+        data = read_bytes(path)
+    except OSError as e:
+        raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
+    if _is_cut_short(data):
+        raise DataError("truncated: the end of the picture is missing", where=str(path), fix=_FIX)
+    picture = None
+    if data:
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if stored else 0)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if picture is None:
+        raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
+    return np.asarray(picture, np.uint8)
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """A JPEG without end-of-image marker after its first scan, or a PNG without IEND chunk.
+
+    Segments before the scan are skipped by their lengths: an EXIF thumbnail is a JPEG of its own.
+    """
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        filler = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if filler else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) < 0
+
+
+def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[Size, Geometry]:
+    """((new height, new width), geometry) of a picture of that size under ``spec``."""
+    rows, columns = spec.input_size
+    if spec.resize == "stretch":
+        return (rows, columns), Geometry(columns / width, rows / height, 0, 0)
+    scale = min(rows / height, columns / width)
+    new = (min(rows, max(1, round(height * scale))), min(columns, max(1, round(width * scale))))
+    top = left = 0
+    if spec.pad_side == "center":
+        top, left = (rows - new[0]) // 2, (columns - new[1]) // 2
+    return new, Geometry(new[1] / width, new[0] / height, left, top)
+
+
+def resize_picture(picture_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarray, Geometry]:
+    """(H, W, 3) uint8 bgr to ((rows, columns, 3) uint8 in ``spec.channel_order``, geometry)."""
+    height, width = picture_bgr.shape[:2]
+    (new_height, new_width), geometry = letterbox_geometry(height, width, spec)
+    resized = resize_to(picture_bgr, (new_height, new_width))
+    out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
+    top, left = geometry.pad_top, geometry.pad_left
+    out[top : top + new_height, left : left + new_width] = in_order(resized, spec)
+    return out, geometry
+
+
+def resize_to(picture: np.ndarray, size: Size) -> np.ndarray:
+    """Area averaging when it shrinks (no aliasing), bilinear when it grows."""
+    height, width = picture.shape[:2]
+    shrinks = size[0] * size[1] < height * width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=how), np.uint8)
+
+
+def in_order(picture_bgr: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
+    """Channels in the spec's order."""
+    return picture_bgr[:, :, ::-1] if spec.channel_order == "rgb" else picture_bgr
+
+
+def normalise(pictures: Tensor, spec: PreprocessSpec) -> Tensor:
+    """uint8 (N, 3, H, W) to float32 (pixel - mean) / std, memory format kept."""
+    x = pictures.to(torch.float32)
+    mean, std = (x.new_tensor(v)[None, :, None, None] for v in (spec.mean, spec.std))
+    return (x - mean) / std if any(spec.mean) else x / std

@@ -1,0 +1,94 @@
+"""One look at every picture of a set: can it be decoded, how large is it, what does it look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from edgectl.data.images.headers import picture_size
+from edgectl.data.images.preprocess import decode
+from edgectl.data.index import DatasetIndex
+from edgectl.data.inspect.similarity import fingerprint
+from edgectl.errors import DataError
+from edgectl.labels import Sample
+
+_WORKERS = 4
+_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """Attributes:
+    split, path: where it belongs.
+    size: (width, height) upright, None where it cannot be decoded.
+    stated: (width, height) of the annotation, (0, 0) where it says none.
+    problem: why it cannot be decoded, or empty.
+    brightness: mean of all values, 0..255.
+    spread: standard deviation of all values; near 0 is a blank picture.
+    hash, thumb: of :func:`edgectl.data.inspect.similarity.fingerprint`.
+    """
+
+    split: str
+    path: Path
+    size: tuple[int, int] | None
+    stated: tuple[int, int]
+    problem: str
+    brightness: float = 0.0
+    spread: float = 0.0
+    hash: np.ndarray | None = None
+    thumb: np.ndarray | None = None
+
+    @property
+    def turned(self) -> bool:
+        """The annotation states the sides the other way round: EXIF rotation."""
+        return (
+            self.size is not None
+            and self.size != self.stated
+            and self.size == (self.stated[1], self.stated[0])
+        )
+
+
+def survey(index: DatasetIndex, seen: Callable[[], None] = lambda: None) -> list[PictureFacts]:
+    """Every picture of every split, in order. ``seen`` is called after each."""
+    wanted = ((split, s) for split, samples in index.splits.items() for s in samples)
+    facts: list[PictureFacts] = []
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        # in blocks, so that a large set's decoded pictures never wait in memory
+        for block in iter(lambda: list(islice(wanted, _BLOCK)), []):
+            for fact in _looked_at(pool, block):
+                facts.append(fact)
+                seen()
+    return facts
+
+
+def _looked_at(pool: ThreadPoolExecutor, block: list[tuple[str, Sample]]) -> Iterator[PictureFacts]:
+    yield from pool.map(lambda item: look(*item), block)
+
+
+def look(split: str, sample: Sample) -> PictureFacts:
+    """Decodes one picture."""
+    stated = (sample.width, sample.height)
+    try:
+        # a header that promises a gigantic picture is refused before it is decoded
+        picture_size(sample.path)
+        pixels = decode(sample.path)
+    except DataError as e:
+        return PictureFacts(split, sample.path, None, stated, e.message)
+    height, width = pixels.shape[:2]
+    hashed, thumb = fingerprint(pixels)
+    return PictureFacts(
+        split,
+        sample.path,
+        (width, height),
+        stated,
+        "",
+        float(pixels.mean()),
+        float(pixels.std()),
+        hashed,
+        thumb,
+    )

@@ -1,0 +1,62 @@
+"""The training loader of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from edgectl.config.schema import RunConfig
+from edgectl.data.images.disk_cache import open_cache
+from edgectl.data.loading.loader import Batch, TrainLoader
+from edgectl.data.loading.shard import Shard
+from edgectl.labels import Sample
+from edgectl.spec import PreprocessSpec, Task
+
+
+class BatchLoader(Protocol):
+    """What both loaders are."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches an epoch."""
+        ...
+
+    def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
+        """``epoch`` counts from 0."""
+        ...
+
+
+def train_batches(
+    task: Task,
+    samples: Sequence[Sample],
+    spec: PreprocessSpec,
+    config: RunConfig,
+    *,
+    num_classes: int,
+    batch: int,
+    shard: Shard = Shard(),
+) -> BatchLoader:
+    """``batch`` and ``shard`` are of one process.
+
+    Raises DataError for no samples, and for pictures that cannot be read.
+    """
+    cache = open_cache(samples, spec, config.data.cache)
+    seed = config.train.seed
+    if task != "classification":
+        return TrainLoader(cache, spec, config.augment, batch=batch, seed=seed, shard=shard)
+    # here, because it loads torchvision, which takes a second
+    from edgectl.data.loading.class_loader import ClassTrainLoader
+
+    labels = np.array([s.image_label for s in samples], np.int64)
+    return ClassTrainLoader(
+        cache,
+        labels,
+        spec,
+        config.classify,
+        num_classes=num_classes,
+        batch=batch,
+        seed=seed,
+        shard=shard,
+    )

@@ -1,0 +1,1 @@
+"""Which images are used for what: hold-out, stratified splits, calibration."""

@@ -1,0 +1,1 @@
+"""Scoring, predicting with and timing models."""

@@ -1,0 +1,239 @@
+"""Scores anything that predicts - a checkpoint or an exported file - on the same pictures, one way.
+
+Decode, preprocessing, postprocess and metric are the same objects for the float network and for the
+file, so a difference in the figures is a difference of the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgectl.artifacts.artifact import Artifact, sha256_of
+from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, precision_on
+from edgectl.backends.contract import ArtifactReader
+from edgectl.data.formats.coco import split_name
+from edgectl.data.index import DatasetIndex
+from edgectl.data.loading.loader import EvalLoader
+from edgectl.errors import DataError, UnknownNameError, UsageError
+from edgectl.labels import Sample
+from edgectl.metrics.bootstrap import Comparison, PictureScores, Resampled, compare
+from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
+from edgectl.metrics.gates import GateResult, check_gates
+from edgectl.metrics.tasks import MAIN_METRIC, task_metrics
+from edgectl.plugins.family import Postprocess
+from edgectl.plugins.info import BackendInfo
+from edgectl.runs.trained import TrainedModel
+from edgectl.spec import OutputSpec, PreprocessSpec, Task
+
+_BATCH = 16  # also the batch the cell-wise figures are defined for
+
+
+@dataclass(frozen=True)
+class Scorable:
+    """Something that can be scored: how it predicts, and what the report calls it."""
+
+    predict: Predictor
+    postprocess: Postprocess
+    preprocess: PreprocessSpec
+    outputs: tuple[OutputSpec, ...]
+    classes: tuple[str, ...]
+    task: Task
+    identity: dict[str, Any]
+    arena_bytes: int | None = None
+
+
+def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | None) -> Scorable:
+    """The float network of a checkpoint."""
+    return Scorable(
+        predict=trained.predictor(),
+        postprocess=trained.postprocess(threshold),
+        preprocess=trained.preprocess,
+        outputs=trained.outputs,
+        classes=trained.classes,
+        task=task,
+        identity={
+            "path": str(trained.path),
+            "kind": "checkpoint",
+            "backend": None,
+            "precision": "fp32",
+            "sha256": sha256_of(trained.path),
+            "bytes": trained.path.stat().st_size,
+        },
+    )
+
+
+def scorable_artifact(
+    artifact: Artifact,
+    backend: ArtifactReader,
+    info: BackendInfo,
+    postprocess: Postprocess,
+    *,
+    runtime: str | None,
+    threshold: float | None,
+) -> Scorable:
+    """The file that ships, on one of its backend's runtimes.
+
+    Raises:
+        UnknownNameError: a runtime the backend does not have.
+        BackendUnavailableError: a runtime that is not installed.
+    """
+    manifest = artifact.manifest
+    runtime = default_runtime(info, manifest) if runtime is None else runtime
+    if runtime not in info.runtimes:
+        raise UnknownNameError("runtime", runtime, info.runtimes, where="--runtime")
+    file = file_on(info, artifact.directory, manifest, runtime)
+    runner = open_runtime(
+        backend, info, file, runtime=runtime, specs=artifact.outputs, manifest=manifest
+    )
+    whole = file == artifact.model_file
+    point = manifest.get("operating_point")
+    if threshold is not None:
+        postprocess.threshold = threshold
+    elif point is not None:
+        postprocess.threshold = float(point["threshold"])
+
+    def predict(pictures: np.ndarray) -> list[Tensor]:
+        return [torch.from_numpy(o) for o in runner(pictures)]
+
+    return Scorable(
+        predict=predict,
+        postprocess=postprocess,
+        preprocess=artifact.preprocess,
+        outputs=artifact.outputs,
+        classes=tuple(manifest["classes"]),
+        task=manifest["task"],
+        identity={
+            "path": str(file),
+            "kind": "artifact",
+            "backend": artifact.backend,
+            "precision": precision_on(info, manifest, runtime),
+            "sha256": artifact.sha256 if whole else sha256_of(file),
+            "bytes": artifact.model_bytes if whole else file.stat().st_size,
+            "runtime": runtime,
+        },
+        arena_bytes=runner.arena_bytes,
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """``report``: the ``data`` of ``eval --json``, without gates. ``pictures``: what a paired
+    comparison needs; None where the task's metric cannot be resampled."""
+
+    report: dict[str, Any]
+    pictures: PictureScores | None
+
+
+def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
+    """The report of :func:`score_pictures`."""
+    return score_pictures(model, index, split).report
+
+
+def score_pictures(
+    model: Scorable,
+    index: DatasetIndex,
+    split: str,
+    progress: Callable[[int], None] = lambda pictures: None,
+) -> Scored:
+    """Scores a model on a split. ``progress`` is told how many more pictures are done.
+
+    Raises:
+        DataError: no such split, or other classes than the model was trained on.
+    """
+    samples = samples_of(index, split)
+    if index.classes != model.classes:
+        raise DataError(
+            f"'{index.name}' has the classes {list(index.classes)}, "
+            f"the model was trained on {list(model.classes)}",
+            fix="evaluate on a set with the same classes in the same order",
+        )
+    figures, metric = evaluate_metric(
+        model.predict,
+        _told(EvalLoader(samples, model.preprocess, _BATCH), progress),
+        model.postprocess,
+        model.outputs,
+        task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
+    )
+    report: dict[str, Any] = {
+        "task": model.task,
+        "model": model.identity,
+        "dataset": {
+            "name": index.name,
+            "split": split_name(split),
+            "images": len(samples),
+            "fingerprint": index.fingerprint(split_name(split)),
+        },
+        "metrics": figures,
+    }
+    if model.arena_bytes is not None:
+        report["arena_bytes"] = model.arena_bytes
+    return Scored(report, metric.per_picture() if isinstance(metric, Resampled) else None)
+
+
+def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:
+    """Raises DataError for a split that is not there, or has no pictures."""
+    samples = index.splits.get(split_name(split))
+    if not samples:
+        raise DataError(
+            f"no split '{split_name(split)}' in '{index.name}'",
+            where=str(index.root),
+            fix="use --split with one of: " + ", ".join(sorted(index.splits)),
+        )
+    return samples
+
+
+def _told(loader: EvalLoader, progress: Callable[[int], None]) -> Iterator[EvalBatch]:
+    for batch in loader:
+        yield batch
+        progress(len(batch.pictures))
+
+
+def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
+    """The difference of the main figure with its interval; None where it cannot be resampled.
+
+    Raises:
+        UsageError: models of different tasks, or scored on different pictures.
+    """
+    task, other = measured.report["task"], reference.report["task"]
+    if task != other:
+        raise UsageError(
+            f"a {task} model cannot be compared with a {other} model",
+            where="--against",
+            fix="name a model of the same task",
+        )
+    require_same_pictures(measured.report, reference.report)
+    if measured.pictures is None or reference.pictures is None:
+        return None
+    return compare(MAIN_METRIC[task], measured.pictures, reference.pictures)
+
+
+def apply_gates(
+    expressions: Sequence[str], report: dict[str, Any], reference: dict[str, Any] | None
+) -> list[GateResult]:
+    """Gates see the metrics, ``bytes`` of what a device loads and ``arena_bytes`` where known."""
+    return check_gates(
+        expressions, _figures(report), None if reference is None else _figures(reference)
+    )
+
+
+def _figures(report: dict[str, Any]) -> dict[str, Any]:
+    figures = {**report["metrics"], "bytes": report["model"]["bytes"]}
+    if "arena_bytes" in report:
+        figures["arena_bytes"] = report["arena_bytes"]
+    return figures
+
+
+def require_same_pictures(a: dict[str, Any], b: dict[str, Any]) -> None:
+    """Raises UsageError unless both reports scored the same pictures with the same labels."""
+    if a["dataset"]["fingerprint"] != b["dataset"]["fingerprint"]:
+        raise UsageError(
+            "the two models were scored on different pictures",
+            where="--against",
+            fix="score both on one set: --data DATA --split SPLIT",
+        )

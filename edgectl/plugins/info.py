@@ -1,0 +1,165 @@
+"""What plugins hand to their hooks: descriptions of families, backends, data sets, boards and commands.
+
+Frozen and light: the code an entry names is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgectl.spec import Size, Task
+
+PluginKind = Literal["family", "backend", "dataset"]
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where pretrained weights come from: a file name searched in ``$EDGECTL_WEIGHTS`` and the
+    user cache, then ``url`` (never with ``--offline``).
+
+    ``mean``/``std`` (0..255 units, rgb) is the normalisation the weights were trained with.
+    """
+
+    filename: str
+    url: str | None
+    licence: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class VariantInfo:
+    """One named size of a family. ``output_stride`` is the multiple the input size must have."""
+
+    name: str
+    summary: str
+    output_stride: int
+    default_input_size: Size
+    weights: WeightsSource | None = None
+
+
+@dataclass(frozen=True)
+class FamilyInfo:
+    """What ``edgectl_register_families`` returns. Light: the code is imported when it is used.
+
+    Attributes:
+        entry: ``module:Class`` of a :class:`edgectl.plugins.family.Family`, imported on first use.
+        api: plugin API range this plugin was written for, inclusive.
+    """
+
+    name: str
+    task: Task
+    summary: str
+    entry: str
+    variants: tuple[VariantInfo, ...]
+    default_variant: str
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    """A vendor's compiler. It runs as a process of its own, in an environment of its own.
+
+    Attributes:
+        name: of its ``[tools.NAME]`` table and of its directory under the user's tools.
+        command: the program, searched on PATH. Empty: Python, which then must have ``module``.
+        module: what that Python must be able to import, for example ``rknn``.
+        distribution: whose version is reported and recorded.
+        requirements: what ``edgectl tools setup NAME`` installs. Empty where the vendor hands the
+            compiler out behind a login.
+        bare: installed after them without looking at what they ask for: compilers whose own pins
+            cannot be met together.
+        fix: how to get it, where ``tools setup`` cannot.
+    """
+
+    name: str
+    command: str = ""
+    module: str = ""
+    distribution: str = ""
+    requirements: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """What ``edgectl_register_backends`` returns. ``entry`` is a :class:`edgectl.backends.contract.Backend`.
+
+    ``precisions``: what it writes; ``runtimes``: what ``eval --runtime`` accepts; the default first.
+    ``exact``: those runtimes that must agree bit for bit on an int8 file; export proves it.
+    ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
+    the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
+    ``suffix``: of its model files, where files of other programs can be profiled and timed too.
+    ``takes``: ``graph``: edgectl quantises the traced graph, ``entry`` is a Backend and writes it.
+    ``network``: ``entry`` is a :class:`edgectl.backends.contract.VendorBackend`, which takes
+    the float network as ONNX; quantising is left to the compiler ``tool``.
+    """
+
+    name: str
+    summary: str
+    entry: str
+    precisions: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    exact: tuple[str, ...] = ()
+    qat: bool = False
+    input: Literal["unit", "normalised"] = "unit"
+    suffix: str = ""
+    takes: Literal["graph", "network"] = "graph"
+    tool: ToolInfo | None = None
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A named data set of the catalog (``edgectl_register_datasets``).
+
+    Attributes:
+        directories: folder names looked for under each data root.
+        url: an archive to download, or None.
+        generate: ``module:function`` that draws the set: ``f(directory: Path, seed: int) -> None``.
+        format: format name, or ``auto``.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    directories: tuple[str, ...] = ()
+    url: str | None = None
+    generate: str | None = None
+    format: str = "auto"
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class BoardInfo:
+    """A device artifacts are deployed to (``edgectl_register_boards``). Sizes in bytes."""
+
+    name: str
+    summary: str
+    backend: str
+    flash_bytes: int
+    ram_bytes: int
+    accelerator: str = ""
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class CommandInfo:
+    """An additional top-level command (``edgectl_register_commands``); ``entry`` is ``module:typer_app``."""
+
+    name: str
+    summary: str
+    entry: str
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class DoctorCheck:
+    """One line of ``edgectl doctor``."""
+
+    name: str
+    status: Literal["ok", "missing", "warning"]
+    detail: str
+    fix: str = ""
+    api: tuple[int, int] = field(default=(1, 1), repr=False)

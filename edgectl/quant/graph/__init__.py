@@ -1,0 +1,1 @@
+"""The quantization graph: its ops, and the ways into it."""

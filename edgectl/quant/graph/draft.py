@@ -1,0 +1,109 @@
+"""A graph under construction: what the tracer appends to and the simplifier rewrites.
+
+Besides :data:`edgectl.quant.graph.quant_graph.OPS` a draft may hold ``affine`` (``x * weight + bias``,
+a number each channel: batch norm, scalars) and ``clamp`` (attributes ``lo``, ``hi``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from edgectl.errors import UnsupportedOpError
+from edgectl.quant.graph.quant_graph import Node
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A tensor computed in the graph."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+Value = Ref | Tensor
+
+
+@dataclass
+class DraftBuilder:
+    """Collects draft nodes. ``origin`` and ``shape`` describe the call being translated."""
+
+    nodes: list[Node] = field(default_factory=list)
+    origin: str = ""
+    shape: tuple[int, ...] = ()
+    _names: set[str] = field(default_factory=set)
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[Ref],
+        out_shape: tuple[int, ...] | None = None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        **attrs: Any,
+    ) -> Ref:
+        """Appends a node; ``out_shape`` defaults to the shape of the call's result."""
+        shape = self.shape if out_shape is None else out_shape
+        node = Node(
+            self._unique(op),
+            op,
+            tuple(i.name for i in inputs),
+            shape,
+            attrs,
+            origin=self.origin,
+            weight=weight,
+            bias=bias,
+        )
+        self.nodes.append(node)
+        return Ref(node.name, shape)
+
+    def affine(self, x: Ref, scale: Tensor, shift: Tensor) -> Ref:
+        """x * scale + shift; both (C,)."""
+        return self.add("affine", [x], x.shape, scale.float(), shift.float())
+
+    def refuse(self, message: str, fix: str) -> UnsupportedOpError:
+        """The error to raise: names the module being translated."""
+        return UnsupportedOpError(message, where=self.origin or "model", fix=fix)
+
+    def _unique(self, op: str) -> str:
+        # Dots would clash with the names of torch modules and parameters.
+        path = self.origin.replace(".", "_")
+        base = path if path and op in ("conv", "linear") else f"{path}_{op}".strip("_")
+        name, count = base, 1
+        while name in self._names:
+            count += 1
+            name = f"{base}_{count}"
+        self._names.add(name)
+        return name
+
+
+@dataclass
+class Draft:
+    """A graph under construction; may hold the draft ops ``affine`` and ``clamp``."""
+
+    nodes: list[Node]
+    outputs: list[str]
+
+    def find(self, name: str) -> Node:
+        """The node of that name; StopIteration when there is none."""
+        return next(n for n in self.nodes if n.name == name)
+
+    def consumers(self, name: str) -> list[Node]:
+        """Nodes that read the tensor."""
+        return [n for n in self.nodes if name in n.inputs]
+
+    def only_feeds(self, producer: Node, consumer: Node) -> bool:
+        """True when nobody but ``consumer`` sees the tensor, so that changing it is safe."""
+        feeds = self.consumers(producer.name)
+        return producer.name not in self.outputs and len(feeds) == 1 and feeds[0] is consumer
+
+    def bypass(self, node: Node) -> None:
+        """Removes a node with one input; its readers read that input."""
+        (source,) = node.inputs
+        self.nodes.remove(node)
+        for reader in self.nodes:
+            reader.inputs = tuple(source if i == node.name else i for i in reader.inputs)
+        self.outputs = [source if o == node.name else o for o in self.outputs]

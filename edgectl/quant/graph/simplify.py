@@ -1,0 +1,120 @@
+"""Draft nodes to a :class:`QuantGraph` by an ordered list of rewrites, exact in real arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from edgectl.errors import UnsupportedOpError
+from edgectl.quant.graph.draft import Draft
+from edgectl.quant.graph.quant_graph import Activation, Node, QuantGraph
+
+_UPPER: dict[Activation, float] = {"relu": math.inf, "relu6": 6.0, "unit": 1.0}
+"""Every fused activation is a clamp from zero to this."""
+
+_TAKES_ACTIVATION = frozenset({"conv", "linear", "add", "mul", "affine"})
+
+
+def fold_affine(draft: Draft) -> None:
+    """Given: conv -> affine. Result: conv with scaled weights (batch norm folding)."""
+    for node in [n for n in draft.nodes if n.op == "affine"]:
+        producer = draft.find(node.inputs[0])
+        if (
+            producer.weight is None
+            or producer.bias is None
+            or producer.activation
+            or not draft.only_feeds(producer, node)
+        ):
+            continue
+        assert node.weight is not None and node.bias is not None
+        scale = node.weight.double()
+        shape = (-1, *[1] * (producer.weight.ndim - 1))
+        producer.weight = (producer.weight.double() * scale.reshape(shape)).float()
+        producer.bias = (producer.bias.double() * scale + node.bias.double()).float()
+        draft.bypass(node)
+
+
+def fuse_clamp(draft: Draft) -> None:
+    """Given: conv -> clamp(0, 6). Result: conv with activation relu6.
+
+    A clamp whose producer has other readers, or cannot clamp, becomes an affine of one, and so a
+    depthwise 1x1 convolution: every backend has that.
+    """
+    for node in [n for n in draft.nodes if n.op == "clamp"]:
+        activation = _activation(node)
+        producer = draft.find(node.inputs[0])
+        if producer.op in _TAKES_ACTIVATION and draft.only_feeds(producer, node):
+            upper = min(_UPPER[activation], _UPPER.get(producer.activation, math.inf))
+            producer.activation = next(a for a, u in _UPPER.items() if u == upper)
+            draft.bypass(node)
+        else:
+            node.op, node.attrs, node.activation = "affine", {}, activation
+            node.weight, node.bias = torch.ones(node.shape[1]), torch.zeros(node.shape[1])
+
+
+def _activation(node: Node) -> Activation:
+    for activation, upper in _UPPER.items():
+        if (node.attrs["lo"], node.attrs["hi"]) == (0.0, upper):
+            return activation
+    raise UnsupportedOpError(
+        f"a clamp to [{node.attrs['lo']:g}, {node.attrs['hi']:g}]",
+        where=node.origin or "model",
+        fix="use relu, relu6 or a clamp to [0, 1]",
+    )
+
+
+def materialise_affine(draft: Draft) -> None:
+    """Given: an affine nobody could take. Result: a depthwise 1x1 convolution."""
+    for node in [n for n in draft.nodes if n.op == "affine"]:
+        assert node.weight is not None
+        if len(node.shape) == 2:
+            node.op, node.weight = "linear", torch.diag(node.weight)
+            continue
+        node.op = "conv"
+        node.weight = node.weight.reshape(-1, 1, 1, 1)
+        node.attrs = {
+            "stride": (1, 1),
+            "padding": (0, 0, 0, 0),
+            "dilation": (1, 1),
+            "groups": node.shape[1],
+        }
+
+
+def fuse_pad(draft: Draft) -> None:
+    """Given: pad(0) -> convs. Result: convs with padding."""
+    for node in [n for n in draft.nodes if n.op == "pad" and n.attrs["value"] == 0.0]:
+        readers = draft.consumers(node.name)
+        if node.name in draft.outputs or any(r.op != "conv" for r in readers):
+            continue
+        for reader in readers:
+            pairs = zip(reader.attrs["padding"], node.attrs["padding"], strict=True)
+            reader.attrs["padding"] = tuple(own + more for own, more in pairs)
+        draft.bypass(node)
+
+
+def drop_dead(draft: Draft) -> None:
+    """Removes what no output depends on; the input stays."""
+    alive = set(draft.outputs)
+    for node in reversed(draft.nodes):
+        if node.name in alive:
+            alive.update(node.inputs)
+    draft.nodes = [n for n in draft.nodes if n.name in alive or n.op == "input"]
+
+
+PASSES: tuple[Callable[[Draft], None], ...] = (
+    fold_affine,  # before the clamps, so that they find the convolution directly before them
+    fuse_clamp,
+    materialise_affine,  # after both had their chance; before padding, which may fuse into it
+    fuse_pad,
+    drop_dead,
+)
+
+
+def simplify(nodes: Sequence[Node], outputs: Sequence[str]) -> QuantGraph:
+    """Runs :data:`PASSES`. Raises UnsupportedOpError on a clamp no backend has."""
+    draft = Draft(list(nodes), list(outputs))
+    for rewrite in PASSES:
+        rewrite(draft)
+    return QuantGraph(draft.nodes, draft.outputs)

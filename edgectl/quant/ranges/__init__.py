@@ -1,0 +1,1 @@
+"""Number ranges of tensors: schemes, observers and the search for good ranges."""

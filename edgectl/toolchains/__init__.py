@@ -1,0 +1,1 @@
+"""Vendor compilers, each a process in an environment of its own."""

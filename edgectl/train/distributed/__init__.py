@@ -1,0 +1,1 @@
+"""Training on several devices: launching ranks and talking between them."""

@@ -1,1 +1,0 @@
-"""Compilers of vendors: the ONNX file they read, and the processes they run in."""

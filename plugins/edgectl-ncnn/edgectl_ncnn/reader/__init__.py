@@ -1,0 +1,1 @@
+"""ncnn files: their structure and cost."""

@@ -1,0 +1,1 @@
+"""The integer executor, equal to TensorFlow Lite Micro's kernels bit for bit."""

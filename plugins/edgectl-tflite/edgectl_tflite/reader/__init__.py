@@ -1,0 +1,1 @@
+"""TFLite files: their structure, liveness, limits and cost."""

@@ -1,0 +1,1 @@
+"""Runtimes that run and judge TFLite files."""

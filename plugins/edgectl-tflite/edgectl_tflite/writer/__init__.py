@@ -1,0 +1,1 @@
+"""QuantizedGraph to a TFLite file."""

@@ -1,0 +1,107 @@
+"""The numbers of a file: int8 with scales from a quantised graph, or float32 as they are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.quantized import QuantizedGraph
+
+Scales = tuple[list[float], list[int]]
+"""(scales, zero points); both empty for float tensors."""
+
+
+class Numbers(Protocol):
+    """What the writer asks for; ``dtype`` is the numpy name of activations and weights."""
+
+    dtype: str
+
+    def activation(self, name: str) -> Scales:
+        """Parameters of a graph tensor."""
+        ...
+
+    def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """Values in the graph's layout, and scales along axis 0."""
+        ...
+
+    def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """Values (out,) and their scales."""
+        ...
+
+    def border(self, name: str, value: float | None) -> float:
+        """The stored value of a border around a tensor; None asks for the lowest there is."""
+        ...
+
+    def rescales_upwards(self, node: Node) -> bool:
+        """True where a product's output steps are finer than the product of its inputs' steps."""
+        ...
+
+
+class FloatNumbers:
+    """See :class:`Numbers`."""
+
+    dtype = "float32"
+
+    def __init__(self, graph: QuantGraph) -> None:
+        self._graph = graph
+
+    def activation(self, name: str) -> Scales:
+        """See :class:`Numbers`."""
+        return [], []
+
+    def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
+        assert node.weight is not None
+        return node.weight.detach().cpu().numpy(), []
+
+    def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
+        assert node.bias is not None
+        return node.bias.detach().cpu().numpy(), []
+
+    def border(self, name: str, value: float | None) -> float:
+        """See :class:`Numbers`."""
+        return float(np.finfo(np.float32).min) if value is None else value
+
+    def rescales_upwards(self, node: Node) -> bool:
+        """See :class:`Numbers`."""
+        return False
+
+
+class Int8Numbers:
+    """See :class:`Numbers`."""
+
+    dtype = "int8"
+
+    def __init__(self, quantized: QuantizedGraph) -> None:
+        self._quantized = quantized
+
+    def activation(self, name: str) -> Scales:
+        """See :class:`Numbers`."""
+        q = self._quantized.activations[name]
+        return [q.scale], [q.zero_point]
+
+    def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
+        scales = self._quantized.weight_scales[node.name]
+        return self._quantized.integer_weight(node), scales.tolist()
+
+    def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
+        """See :class:`Numbers`."""
+        scales: list[float] = self._quantized.bias_scale(node).tolist()
+        return self._quantized.integer_bias(node), scales
+
+    def border(self, name: str, value: float | None) -> float:
+        """See :class:`Numbers`."""
+        low, high = self._quantized.scheme.activation_range
+        if value is None:
+            return low
+        q = self._quantized.activations[name]
+        return float(np.clip(round(value / q.scale) + q.zero_point, low, high))
+
+    def rescales_upwards(self, node: Node) -> bool:
+        """See :class:`Numbers`."""
+        a, b = (self._quantized.activations[i].scale for i in node.inputs)
+        return a * b >= self._quantized.activations[node.name].scale
