@@ -8,7 +8,7 @@ EdgectlError                      1  a run-time failure
 ├── DependencyError               3  a missing package, tool or device
 │   └── BackendUnavailableError   3  a backend whose vendor tool is absent
 ├── GateFailedError               4  accuracy, size or parity out of bounds
-├── DataError                     5  pictures, labels
+├── DataError                     5  images, labels
 ├── ArtifactError                 5  checkpoints, weights, exported files
 ├── PluginError                   6  a plugin that cannot be loaded or breaks its contract
 └── InterruptedRunError         130  Ctrl-C, with a checkpoint written
@@ -76,7 +76,7 @@ class UnknownNameError(UsageError):
 
 
 class UnsupportedOpError(EdgectlError):
-    """A module whose arithmetic cannot be quantised; ``where`` is its path, ``fix`` the replacement.
+    """A module whose arithmetic cannot be quantized; ``where`` is its path, ``fix`` the replacement.
 
     Exit code 2: the model configuration chose the operation, and another choice is the remedy.
     """
@@ -106,7 +106,7 @@ class GateFailedError(EdgectlError):
 
 
 class DataError(EdgectlError):
-    """Pictures or labels."""
+    """Images or labels."""
 
     exit_code = 5
     code = "E-DATA"

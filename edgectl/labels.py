@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture and its labels.
+    """One image and its labels.
 
     Attributes:
-        path: the picture file.
+        path: the image file.
         width, height: pixels, as the annotation says (verified on decode); 0 where the format
             does not say.
-        boxes_xyxy: (N, 4) float32, original pixels, clipped to the picture, area > 0.
+        boxes_xyxy: (N, 4) float32, original pixels, clipped to the image, area > 0.
         labels: (N,) int64, 0-based index into ``DatasetIndex.classes``.
         crowd: (N,) bool: regions that are neither target nor background.
         areas: (N,) float32, pixels of the object as annotated (COCO counts its mask, not its box);
             None where the format has no such thing, and the box's area stands in.
-        image_label: class of the whole picture, 0-based; such a sample has no boxes. None in sets of
+        image_label: class of the whole image, 0-based; such a sample has no boxes. None in sets of
             objects.
     """
 
@@ -39,7 +39,7 @@ class Sample:
     image_label: int | None = None
 
     def class_labels(self) -> np.ndarray:
-        """(N,) int64: the classes in the picture, of objects or of the whole."""
+        """(N,) int64: the classes in the image, of objects or of the whole."""
         if self.image_label is not None:
             return np.array([self.image_label], np.int64)
         return self.labels
@@ -55,7 +55,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a picture's pixels went: input = original * scale + pad, per axis."""
+    """Where an image's pixels went: input = original * scale + pad, per axis."""
 
     scale_x: float
     scale_y: float
@@ -84,14 +84,14 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class SourcePicture:
-    """Where a picture of an evaluation batch came from, and how it got into the network's input."""
+class SourceImage:
+    """Where an image of an evaluation batch came from, and how it got into the network's input."""
 
     sample: Sample
     geometry: Geometry
 
     def to_original(self, boxes_xyxy: np.ndarray) -> np.ndarray:
-        """(N, 4) network-input pixels to original pixels, clipped to the picture; float32."""
+        """(N, 4) network-input pixels to original pixels, clipped to the image; float32."""
         boxes = self.geometry.to_original(boxes_xyxy)
         limit = np.array([self.sample.width, self.sample.height] * 2, np.float32)
         return np.asarray(np.clip(boxes, np.float32(0), limit), np.float32)
@@ -102,36 +102,36 @@ class Targets:
     """Ground truth of a batch, in network-input pixels.
 
     Attributes:
-        boxes_xyxy: one (N_i, 4) float tensor a picture; N_i may be 0.
-        labels: one (N_i,) int64 tensor a picture, 0-based.
-        sources: one a picture, for metrics in original pixels; None in training batches, whose
-            pictures are augmented.
-        image_labels: classification: the class of each picture, (N,) int64; or, where pictures are
+        boxes_xyxy: one (N_i, 4) float tensor an image; N_i may be 0.
+        labels: one (N_i,) int64 tensor an image, 0-based.
+        sources: one an image, for metrics in original pixels; None in training batches, whose
+            images are augmented.
+        image_labels: classification: the class of each image, (N,) int64; or, where images are
             mixed, the share of each class in it, (N, C) float. ``boxes_xyxy`` and ``labels`` then
             hold nothing.
-        image_weights: (N,) float, how much each picture counts in the loss; None: all alike.
+        image_weights: (N,) float, how much each image counts in the loss; None: all alike.
     """
 
     boxes_xyxy: list[Tensor]
     labels: list[Tensor]
-    sources: list[SourcePicture] | None = None
+    sources: list[SourceImage] | None = None
     image_labels: Tensor | None = None
     image_weights: Tensor | None = None
 
 
 @dataclass
 class Detections:
-    """What a postprocess returns for one picture, in network-input pixels.
+    """What a postprocess returns for one image, in network-input pixels.
 
     Attributes:
         boxes_xyxy: (K, 4) float. A centroid family gives the extent of the cells that fired; the
-            reported point is the box centre.
+            reported point is the box center.
         scores: (K,) float in 0..1, descending.
         labels: (K,) int64, 0-based class index (background is not a class).
         cells: (rows, columns) int64, the winning channel of every cell with background 0 and no
             threshold; only families that predict on one grid give it.
 
-    A classification family ranks the whole picture: every class once in ``labels``, best first, equal
+    A classification family ranks the whole image: every class once in ``labels``, best first, equal
     scores in class order, and ``boxes_xyxy`` empty, (0, 4).
     """
 

@@ -19,7 +19,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PreprocessSpec:
-    """How a decoded picture becomes the network's input. Stored in checkpoints and artifacts.
+    """How a decoded image becomes the network's input. Stored in checkpoints and artifacts.
 
     The network sees ``(pixel - mean) / std`` with ``pixel``, ``mean`` and ``std`` in 0..255 units,
     channels in ``channel_order``, as float32 NCHW.
@@ -28,7 +28,7 @@ class PreprocessSpec:
         input_size: (height, width) of the network input, pixels.
         resize: ``letterbox`` keeps the aspect ratio and pads; ``stretch`` does not.
         pad_value: 0..255, written into the letterbox border in every channel.
-        pad_side: ``bottom_right`` puts the picture at the origin; ``center`` splits the border.
+        pad_side: ``bottom_right`` puts the image at the origin; ``center`` splits the border.
         channel_order: ``rgb`` or ``bgr``. (cv2 decodes bgr.)
         mean, std: per channel, in 0..255 units, in ``channel_order``.
     """
@@ -70,7 +70,7 @@ class OutputSpec:
         channels: size of dimension 1 of the NCHW tensor.
         activation: what the postprocess applies to the raw tensor to obtain scores. A backend may
             put it into the file; then ``applied`` is true in that artifact's manifest.
-        offset: of distances: the point's place in its cell, 0 the corner, 0.5 the centre.
+        offset: of distances: the point's place in its cell, 0 the corner, 0.5 the center.
     """
 
     name: str
@@ -97,7 +97,7 @@ class OperatingPoint:
 
     Attributes:
         threshold: detections below it are dropped.
-        source: for example ``train-holdout (12 pictures)``.
+        source: for example ``train-holdout (12 images)``.
         metric: value of the criterion at that threshold on that source.
     """
 

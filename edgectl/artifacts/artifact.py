@@ -40,7 +40,7 @@ class Artifact:
 
     @property
     def preprocess(self) -> PreprocessSpec:
-        """How pictures are prepared for it."""
+        """How images are prepared for it."""
         return PreprocessSpec.from_dict(self.manifest["preprocess"])
 
     @property

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Runner(Protocol):
     """An artifact opened on one runtime."""
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """pictures: (N, H, W, 3) uint8, resized and padded, channels in the spec's order.
-        Returns one float32 NCHW array an output, de-quantised, in OutputSpec order."""
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """images: (N, H, W, 3) uint8, resized and padded, channels in the spec's order.
+        Returns one float32 NCHW array an output, de-quantized, in OutputSpec order."""
         ...
 
     arena_bytes: int | None
@@ -93,7 +93,7 @@ class Backend(ArtifactReader, Protocol):
 
 
 class VendorBackend(ArtifactReader, Protocol):
-    """A backend whose vendor's compiler takes a float ONNX file and quantises it itself.
+    """A backend whose vendor's compiler takes a float ONNX file and quantizes it itself.
 
     ``open`` is never asked for the runtime ``onnxruntime``, which is core's; ``describe`` is asked of the
     compiler's product only; in ``usage``, ``manifest["status"]`` tells whether that product is there.
@@ -135,22 +135,22 @@ class Remarker(Protocol):
 
 @runtime_checkable
 class Packager(Protocol):
-    """A backend whose int8 artifact holds more than its model, made from calibration pictures."""
+    """A backend whose int8 artifact holds more than its model, made from calibration images."""
 
     def package(
         self,
         directory: Path,
         *,
         graph: QuantGraph,
-        pictures: Iterable[np.ndarray],
+        images: Iterable[np.ndarray],
         preprocess: PreprocessSpec,
         config: Any,
     ) -> list[Path]:
         """Adds files to ``directory``, after ``write``.
 
         Args:
-            graph: the float graph that was quantised.
-            pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+            graph: the float graph that was quantized.
+            images: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
         """
         ...
 

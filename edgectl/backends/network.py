@@ -31,7 +31,7 @@ class Network:
 
     Attributes:
         file: ``model.onnx`` in the artifact's directory.
-        calibration: pictures of *train*; None where nothing is quantised.
+        calibration: images of *train*; None where nothing is quantized.
     """
 
     file: Path
@@ -52,12 +52,12 @@ class Network:
 
         return onnx.shape_inference.infer_shapes(onnx.load(self.file))
 
-    def pictures(self) -> Iterator[np.ndarray]:
-        """The calibration pictures one by one: uint8 (H, W, 3), resized as for evaluation, in the spec's
-        channel order, before normalisation."""
+    def images(self) -> Iterator[np.ndarray]:
+        """The calibration images one by one: uint8 (H, W, 3), resized as for evaluation, in the spec's
+        channel order, before normalization."""
         if self.calibration is None:
             return
-        for batch in self.calibration.pictures(self.preprocess, _BATCH):
+        for batch in self.calibration.images(self.preprocess, _BATCH):
             yield from batch
 
 

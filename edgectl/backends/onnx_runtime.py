@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.spec import OutputSpec, PreprocessSpec
 
@@ -17,7 +17,7 @@ RUNTIME = "onnxruntime"
 
 
 class OnnxRunner:
-    """A :class:`edgectl.backends.contract.Runner`. One picture at a time: the file's batch is one."""
+    """A :class:`edgectl.backends.contract.Runner`. One image at a time: the file's batch is one."""
 
     arena_bytes: int | None = None
 
@@ -62,9 +62,9 @@ class OnnxRunner:
             else PreprocessSpec((int(shape[2]), int(shape[3])))
         )
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 to one float32 array an output."""
-        x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), self._spec).numpy()
+        x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), self._spec).numpy()
         rows = [
             self._session.run(self._names, {self._input.name: np.ascontiguousarray(x[i : i + 1])})
             for i in range(len(x))

@@ -35,9 +35,9 @@ EPILOG = (
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("edgectl.cli.commands.init", "Write a commented edgectl.toml to start from."),
     "data": ("edgectl.cli.commands.data.app", "List, describe, check and convert data sets."),
-    "train": ("edgectl.cli.commands.train", "Train a model family on labelled pictures."),
+    "train": ("edgectl.cli.commands.train", "Train a model family on labelled images."),
     "eval": ("edgectl.cli.commands.eval", "Score a checkpoint or an exported file."),
-    "predict": ("edgectl.cli.commands.predict", "Run a model on pictures of your own."),
+    "predict": ("edgectl.cli.commands.predict", "Run a model on images of your own."),
     "export": ("edgectl.cli.commands.export", "Write the file that ships, and prove it."),
     "qat": ("edgectl.cli.commands.qat", "Train in the backend's integer arithmetic, then export."),
     "bench": (

@@ -14,13 +14,17 @@ from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
 from edgectl.config.schema import RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.evaluation.evaluate import Scorable, scorable_artifact, scorable_checkpoint
+from edgectl.evaluation.evaluate import (
+    EvaluationTarget,
+    target_from_artifact,
+    target_from_checkpoint,
+)
 from edgectl.files import MANIFEST
-from edgectl.plugins.absent import made_with
+from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.locate import ModelLocation, resolve_model
-from edgectl.runs.trained import TrainedModel, not_a_configuration, revive
+from edgectl.runs.trained import TrainedModel, configuration_error, load_trained_model
 from edgectl.train.device import choose_threads
 
 
@@ -85,11 +89,13 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     if location.kind != "artifact":
         _require_float(location)
         checkpoint = Checkpoint.load(location.path)
-        with made_with(checkpoint.versions):
+        with explain_missing_plugins(checkpoint.versions):
             family = open_family(registry, checkpoint.family)
-        return OpenModel(location, family, revive(location.path, checkpoint, family.family), None)
+        return OpenModel(
+            location, family, load_trained_model(location.path, checkpoint, family.family), None
+        )
     artifact = open_artifact(location.path)
-    with made_with(artifact.manifest["tools"]):
+    with explain_missing_plugins(artifact.manifest["tools"]):
         family = open_family(registry, str(artifact.manifest["family"]))
     if family.info.task != artifact.manifest["task"]:
         raise damaged(
@@ -125,12 +131,12 @@ def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
     path = Path(artifact.directory, str(noted["path"])).resolve()
     if not path.is_file() or sha256_of(path) != noted["sha256"]:
         return None
-    return revive(path, Checkpoint.load(path), family.family)
+    return load_trained_model(path, Checkpoint.load(path), family.family)
 
 
-def scorable(
+def open_for_evaluation(
     registry: Registry, model: OpenModel, *, runtime: str | None, threshold: float | None
-) -> Scorable:
+) -> EvaluationTarget:
     """Raises UsageError for a runtime with a checkpoint."""
     if model.artifact is None:
         if runtime is not None:
@@ -140,16 +146,16 @@ def scorable(
                 fix="export first: edgectl export --backend BACKEND",
             )
         assert model.trained is not None
-        return scorable_checkpoint(model.trained, model.family.info.task, threshold)
-    with made_with(model.versions):
+        return target_from_checkpoint(model.trained, model.family.info.task, threshold)
+    with explain_missing_plugins(model.versions):
         backend = open_backend(registry, model.artifact.backend, model.config)
     family, manifest = model.family.family, model.artifact.manifest
     try:
         model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
     except ValidationError as e:
-        raise not_a_configuration(e, manifest["family"], model.artifact.directory) from e
+        raise configuration_error(e, manifest["family"], model.artifact.directory) from e
     postprocess = family.postprocess(model_config, num_classes=len(manifest["classes"]))
-    return scorable_artifact(
+    return target_from_artifact(
         model.artifact,
         backend.backend,
         backend.info,
@@ -166,7 +172,7 @@ def data_for(
     name = data or model.config.data.name
     if not name and model.artifact is not None:
         name = str(model.artifact.manifest["data"].get("name", ""))
-    with made_with({} if data else model.versions):
+    with explain_missing_plugins({} if data else model.versions):
         index = open_data(registry, name, model.config, session)
     classes = model.classes
     if index.classes != classes and set(classes) < set(index.classes):

@@ -28,7 +28,7 @@ def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sampl
     """Raises DataError where the labels are not of the family's kind, or tell nothing apart."""
     whole = info.task == "classification"
     if any((s.image_label is not None) != whole for s in samples):
-        has, wants = ("boxes", "a class a picture") if whole else ("a class a picture", "boxes")
+        has, wants = ("boxes", "a class an image") if whole else ("a class an image", "boxes")
         raise DataError(
             f"'{index.name}' ({index.format}) is labelled with {has}; {info.name} learns {wants}",
             where=str(index.root),
@@ -36,10 +36,10 @@ def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sampl
         )
     if whole and len({s.image_label for s in samples}) < 2:
         raise DataError(
-            f"pictures of one class only ({index.classes[samples[0].image_label or 0]}): "
+            f"images of one class only ({index.classes[samples[0].image_label or 0]}): "
             "nothing to tell apart",
             where=str(index.root),
-            fix="add a folder with pictures of everything else",
+            fix="add a folder with images of everything else",
         )
 
 
@@ -72,7 +72,7 @@ def make_setup(
     samples = index.splits.get(config.data.train_split)
     if not samples or not any(len(s.class_labels()) for s in samples):
         raise DataError(
-            f"no labelled pictures in the split '{config.data.train_split}'",
+            f"no labelled images in the split '{config.data.train_split}'",
             where=str(index.root),
             fix="splits: "
             + ", ".join(sorted(index.splits))
@@ -82,7 +82,7 @@ def make_setup(
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
     if config.train.early_stop and not held:
         session.warn(
-            f"train.early_stop = {config.train.early_stop} does nothing: no pictures of "
+            f"train.early_stop = {config.train.early_stop} does nothing: no images of "
             f"'{config.data.train_split}' are held back to judge by; raise data.holdout "
             f"(now {config.data.holdout:g}) until it makes {FEWEST} of {len(samples)}"
         )

@@ -123,7 +123,9 @@ def resolve_config(
     return config
 
 
-def overridden(config: RunConfig, flags: dict[str, Any], assignments: Sequence[str]) -> RunConfig:
+def apply_overrides(
+    config: RunConfig, flags: dict[str, Any], assignments: Sequence[str]
+) -> RunConfig:
     """A checkpoint's configuration with the words of this command line on top."""
     from edgectl.config.layers import Layer, machine_layer, resolve, set_layer
 

@@ -29,7 +29,7 @@ class StrictModel(BaseModel):
 
 
 class DataConfig(StrictModel):
-    """Which pictures. ``holdout`` is the share of *train* kept back to choose the operating point."""
+    """Which images. ``holdout`` is the share of *train* kept back to choose the operating point."""
 
     name: str = ""
     format: str = "auto"
@@ -39,7 +39,7 @@ class DataConfig(StrictModel):
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
     cache: Literal["auto", "ram", "disk", "off"] = "auto"
-    """Where decoded pictures are kept: auto takes memory while they fit into a gigabyte, else a
+    """Where decoded images are kept: auto takes memory while they fit into a gigabyte, else a
     memory-mapped file in the user's cache."""
 
 
@@ -56,7 +56,7 @@ class AugmentConfig(StrictModel):
     """Training-time augmentation. Geometry is relative to the input size."""
 
     mosaic: Probability = 0.5
-    """Share of samples built from four pictures."""
+    """Share of samples built from four images."""
     mosaic_off_fraction: Probability = 0.1
     """Last share of the epochs without mosaic."""
     flip: Probability = 0.5
@@ -67,7 +67,7 @@ class AugmentConfig(StrictModel):
     value: Probability = 0.3
     """Half range of the relative brightness change."""
     grey: Probability = 0.0
-    """Share of samples without colour."""
+    """Share of samples without color."""
     blur: Probability = 0.0
     """Share of samples softened, as a cheap camera's are."""
     scale: tuple[float, float] = (0.7, 1.4)
@@ -80,30 +80,30 @@ class AugmentConfig(StrictModel):
     that see no further than their receptive field learn as much from a part, and a letterboxed
     photograph fills two thirds of a square."""
     repeats: Positive = 1
-    """Samples made of each picture an epoch (Hoffer et al., 2020, arXiv:1901.09335)."""
+    """Samples made of each image an epoch (Hoffer et al., 2020, arXiv:1901.09335)."""
 
 
 class ClassifyConfig(StrictModel):
-    """Training pictures of families that classify whole pictures; ``[augment]`` is for those that find
+    """Training images of families that classify whole images; ``[augment]`` is for those that find
     objects in them."""
 
     crop_area: tuple[float, float] = (0.8, 1.0)
-    """Share of the picture a random crop keeps; smaller ones may cut off what the picture shows."""
+    """Share of the image a random crop keeps; smaller ones may cut off what the image shows."""
     crop_ratio: tuple[float, float] = (0.8, 1.25)
-    """Its width to height, relative to the picture's."""
+    """Its width to height, relative to the image's."""
     flip: Probability = 0.5
     randaugment: Annotated[int, Field(ge=0)] = 0
-    """Random operations a picture goes through: for long runs, short ones do not profit."""
+    """Random operations an image goes through: for long runs, short ones do not profit."""
     magnitude: Probability = 0.2
     """Their strength, of the paper's full ranges."""
     mixup: Annotated[float, Field(ge=0.0)] = 0.0
-    """alpha of the Beta distribution two pictures are blended with; 0 never blends."""
+    """alpha of the Beta distribution two images are blended with; 0 never blends."""
     cutmix: Annotated[float, Field(ge=0.0)] = 0.0
-    """alpha of the share a patch of another picture covers; 0 never pastes."""
+    """alpha of the share a patch of another image covers; 0 never pastes."""
     mix_share: Probability = 1.0
     """Share of batches mixed, where ``mixup`` or ``cutmix`` is on; with both, half each."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: pictures of a rare class count more in the loss, classes alike in all."""
+    """balanced: images of a rare class count more in the loss, classes alike in all."""
 
 
 class OptimizerConfig(StrictModel):
@@ -165,14 +165,14 @@ class TrainConfig(StrictModel):
 
 
 class QuantConfig(StrictModel):
-    """Post-training quantisation."""
+    """Post-training quantization."""
 
     calib_images: Positive = 128
     observer: Literal["auto", "minmax", "percentile", "mse", "downstream"] = "auto"
     """auto: mse for every tensor, then downstream error where it helps."""
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
     silence: bool = True
-    """Channels that are constant on the calibration pictures, and would be all noise in int8, become
+    """Channels that are constant on the calibration images, and would be all noise in int8, become
     constant."""
     equalize: bool = True
     split_silu: Annotated[float, Field(ge=0.0)] = 0.2
@@ -184,7 +184,7 @@ class QuantConfig(StrictModel):
 
 
 class QatConfig(StrictModel):
-    """Quantisation-aware training, after post-training quantisation."""
+    """Quantization-aware training, after post-training quantization."""
 
     epochs: Positive = 5
     lr: Annotated[float, Field(gt=0.0)] = 0.0002

@@ -1,1 +1,1 @@
-"""Labelled pictures: formats, catalog, preprocessing, augmentation, loaders."""
+"""Labelled images: formats, catalog, preprocessing, augmentation, loaders."""

@@ -1,4 +1,4 @@
-"""Labelled pictures, as every format reader delivers them and every consumer reads them."""
+"""Labelled images, as every format reader delivers them and every consumer reads them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgectl.data.images.storage import size_of
 from edgectl.errors import UnknownNameError
 from edgectl.labels import Sample
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-"""Files taken for pictures where no annotation names them; compared in lower case."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+"""Files taken for images where no annotation names them; compared in lower case."""
 
 
 @dataclass(frozen=True)
 class Repair:
     """Something a reader left out or mended, for ``warnings`` and ``data check``.
 
-    ``kind``: ``zero_size_box``, ``clipped_box``, ``missing_picture``, ``unused_category``, ...
+    ``kind``: ``zero_size_box``, ``clipped_box``, ``missing_image``, ``unused_category``, ...
     """
 
     kind: str
@@ -50,14 +50,14 @@ class DatasetIndex:
     made_splits: dict[str, str] = field(default_factory=dict)
 
     def files(self) -> dict[str, list[str]]:
-        """Split name -> pictures, relative to ``root``."""
+        """Split name -> images, relative to ``root``."""
         return {
             name: [s.path.relative_to(self.root).as_posix() for s in samples]
             for name, samples in self.splits.items()
         }
 
     def occurring(self) -> set[str]:
-        """Names of the classes that have an object or a picture in any split."""
+        """Names of the classes that have an object or an image in any split."""
         used = {int(c) for v in self.splits.values() for s in v for c in s.class_labels()}
         return {self.classes[c] for c in used}
 
@@ -74,7 +74,7 @@ class DatasetIndex:
         return h.hexdigest()[:16]
 
     def restricted(self, classes: Sequence[str]) -> DatasetIndex:
-        """Only these classes, labelled in this order. Pictures that lose all their objects stay; those
+        """Only these classes, labelled in this order. Images that lose all their objects stay; those
         with another class of their own go.
 
         Raises:

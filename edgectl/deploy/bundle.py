@@ -17,7 +17,7 @@ from edgectl.files import replacing
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
 
-GOLDEN_PICTURES = 4
+GOLDEN_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write_bundle(
     """Builds ``out``, complete or not at all.
 
     Args:
-        samples: pictures for golden vectors; none without a data set.
+        samples: images for golden vectors; none without a data set.
         converted: an archive a vendor's converter returned, for backends that take one.
 
     Raises:
@@ -115,7 +115,7 @@ def write_bundle(
             )
             write_golden(
                 directory / "golden",
-                samples[:GOLDEN_PICTURES],
+                samples[:GOLDEN_IMAGES],
                 runner,
                 artifact.outputs,
                 artifact.preprocess,

@@ -1,7 +1,7 @@
-"""Golden vectors: pictures as the device is fed them, and what the file answered on this machine.
+"""Golden vectors: images as the device is fed them, and what the file answered on this machine.
 
 A board that returns the same numbers runs the same model on the same pixels; one that does not says which
-picture and which output to look at.
+image and which output to look at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from edgectl.backends.contract import Runner
 from edgectl.data.images.orientation import read_labelled
-from edgectl.data.images.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_image
 from edgectl.labels import Sample
 from edgectl.spec import OutputSpec, PreprocessSpec
 
@@ -37,12 +37,12 @@ def write_golden(
             be equal. Otherwise elements may differ by a step or two.
     """
     directory.mkdir()
-    pictures = [resize_picture(read_labelled(s)[0], preprocess)[0] for s in samples]
-    outputs = runner(np.stack(pictures))
+    images = [resize_image(read_labelled(s)[0], preprocess)[0] for s in samples]
+    outputs = runner(np.stack(images))
     entries, files = [], []
-    for i, picture in enumerate(pictures):
+    for i, image in enumerate(images):
         pixels = directory / f"{i}.rgb"
-        pixels.write_bytes(picture.tobytes())
+        pixels.write_bytes(image.tobytes())
         files.append(pixels)
         named = {}
         for spec, output in zip(specs, outputs, strict=True):
@@ -50,7 +50,7 @@ def write_golden(
             np.save(path, output[i].astype(np.float32))
             named[spec.name] = path.name
             files.append(path)
-        entries.append({"picture": pixels.name, "source": samples[i].path.name, "outputs": named})
+        entries.append({"image": pixels.name, "source": samples[i].path.name, "outputs": named})
     rows, columns = preprocess.input_size
     document = {
         "runtime": runtime,

@@ -1,7 +1,7 @@
-"""The Python program of a Linux board: pictures in, results out, by the rules of evaluation.
+"""The Python program of a Linux board: images in, results out, by the rules of evaluation.
 
 ``board/`` holds what is the same everywhere: letterbox, decoding, suppression, golden vectors. A backend
-adds ``device.py`` with a class ``Accelerator(folder, model)``: ``heads(picture)`` takes uint8 (rows,
+adds ``device.py`` with a class ``Accelerator(folder, model)``: ``heads(image)`` takes uint8 (rows,
 columns, 3), red first, and returns {head: float32 (C, H, W) or (C,)}; ``close()`` gives the device back.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from edgectl.errors import ArtifactError, UsageError
 
-_MODULES = ("main.py", "decode.py", "pictures.py")
+_MODULES = ("main.py", "decode.py", "images.py")
 _HEADS = {
     "classification": {"class_logits"},
     "centroid": {"cell_logits"},

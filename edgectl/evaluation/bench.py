@@ -1,4 +1,4 @@
-"""Latency of a file on this machine: the median of repeated runs on one picture."""
+"""Latency of a file on this machine: the median of repeated runs on one image."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Latency:
 
 def measure(runner: Runner, size: Size, *, seconds: float) -> Latency:
     """Runs for about ``seconds``, at least :data:`_LEAST_RUNS` times. size: (height, width)."""
-    picture = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
     for _ in range(_WARM_UP):
-        runner(picture)
+        runner(image)
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < _LEAST_RUNS or time.perf_counter() < end:
         start = time.perf_counter()
-        runner(picture)
+        runner(image)
         times.append((time.perf_counter() - start) * 1e3)
     fast, slow = np.quantile(times, [0.1, 0.9])
     return Latency(statistics.median(times), float(fast), float(slow), len(times))

@@ -1,4 +1,4 @@
-"""Scores anything that predicts - a checkpoint or an exported file - on the same pictures, one way.
+"""Scores anything that predicts - a checkpoint or an exported file - on the same images, one way.
 
 Decode, preprocessing, postprocess and metric are the same objects for the float network and for the
 file, so a difference in the figures is a difference of the models.
@@ -22,7 +22,7 @@ from edgectl.data.index import DatasetIndex
 from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.labels import Sample
-from edgectl.metrics.bootstrap import Comparison, PictureScores, Resampled, compare
+from edgectl.metrics.bootstrap import Comparison, ImageScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
 from edgectl.metrics.gates import GateResult, check_gates
 from edgectl.metrics.tasks import MAIN_METRIC, task_metrics
@@ -35,7 +35,7 @@ _BATCH = 16  # also the batch the cell-wise figures are defined for
 
 
 @dataclass(frozen=True)
-class Scorable:
+class EvaluationTarget:
     """Something that can be scored: how it predicts, and what the report calls it."""
 
     predict: Predictor
@@ -48,9 +48,11 @@ class Scorable:
     arena_bytes: int | None = None
 
 
-def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | None) -> Scorable:
+def target_from_checkpoint(
+    trained: TrainedModel, task: Task, threshold: float | None
+) -> EvaluationTarget:
     """The float network of a checkpoint."""
-    return Scorable(
+    return EvaluationTarget(
         predict=trained.predictor(),
         postprocess=trained.postprocess(threshold),
         preprocess=trained.preprocess,
@@ -68,7 +70,7 @@ def scorable_checkpoint(trained: TrainedModel, task: Task, threshold: float | No
     )
 
 
-def scorable_artifact(
+def target_from_artifact(
     artifact: Artifact,
     backend: ArtifactReader,
     info: BackendInfo,
@@ -76,7 +78,7 @@ def scorable_artifact(
     *,
     runtime: str | None,
     threshold: float | None,
-) -> Scorable:
+) -> EvaluationTarget:
     """The file that ships, on one of its backend's runtimes.
 
     Raises:
@@ -98,10 +100,10 @@ def scorable_artifact(
     elif point is not None:
         postprocess.threshold = float(point["threshold"])
 
-    def predict(pictures: np.ndarray) -> list[Tensor]:
-        return [torch.from_numpy(o) for o in runner(pictures)]
+    def predict(images: np.ndarray) -> list[Tensor]:
+        return [torch.from_numpy(o) for o in runner(images)]
 
-    return Scorable(
+    return EvaluationTarget(
         predict=predict,
         postprocess=postprocess,
         preprocess=artifact.preprocess,
@@ -123,25 +125,25 @@ def scorable_artifact(
 
 @dataclass(frozen=True)
 class Scored:
-    """``report``: the ``data`` of ``eval --json``, without gates. ``pictures``: what a paired
+    """``report``: the ``data`` of ``eval --json``, without gates. ``images``: what a paired
     comparison needs; None where the task's metric cannot be resampled."""
 
     report: dict[str, Any]
-    pictures: PictureScores | None
+    images: ImageScores | None
 
 
-def score(model: Scorable, index: DatasetIndex, split: str) -> dict[str, Any]:
-    """The report of :func:`score_pictures`."""
-    return score_pictures(model, index, split).report
+def score(model: EvaluationTarget, index: DatasetIndex, split: str) -> dict[str, Any]:
+    """The report of :func:`score_images`."""
+    return score_images(model, index, split).report
 
 
-def score_pictures(
-    model: Scorable,
+def score_images(
+    model: EvaluationTarget,
     index: DatasetIndex,
     split: str,
-    progress: Callable[[int], None] = lambda pictures: None,
+    progress: Callable[[int], None] = lambda images: None,
 ) -> Scored:
-    """Scores a model on a split. ``progress`` is told how many more pictures are done.
+    """Scores a model on a split. ``progress`` is told how many more images are done.
 
     Raises:
         DataError: no such split, or other classes than the model was trained on.
@@ -173,11 +175,11 @@ def score_pictures(
     }
     if model.arena_bytes is not None:
         report["arena_bytes"] = model.arena_bytes
-    return Scored(report, metric.per_picture() if isinstance(metric, Resampled) else None)
+    return Scored(report, metric.per_image() if isinstance(metric, Resampled) else None)
 
 
 def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:
-    """Raises DataError for a split that is not there, or has no pictures."""
+    """Raises DataError for a split that is not there, or has no images."""
     samples = index.splits.get(split_name(split))
     if not samples:
         raise DataError(
@@ -191,14 +193,14 @@ def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:
 def _told(loader: EvalLoader, progress: Callable[[int], None]) -> Iterator[EvalBatch]:
     for batch in loader:
         yield batch
-        progress(len(batch.pictures))
+        progress(len(batch.images))
 
 
 def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
     """The difference of the main figure with its interval; None where it cannot be resampled.
 
     Raises:
-        UsageError: models of different tasks, or scored on different pictures.
+        UsageError: models of different tasks, or scored on different images.
     """
     task, other = measured.report["task"], reference.report["task"]
     if task != other:
@@ -207,10 +209,10 @@ def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
             where="--against",
             fix="name a model of the same task",
         )
-    require_same_pictures(measured.report, reference.report)
-    if measured.pictures is None or reference.pictures is None:
+    require_same_images(measured.report, reference.report)
+    if measured.images is None or reference.images is None:
         return None
-    return compare(MAIN_METRIC[task], measured.pictures, reference.pictures)
+    return compare(MAIN_METRIC[task], measured.images, reference.images)
 
 
 def apply_gates(
@@ -229,11 +231,11 @@ def _figures(report: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def require_same_pictures(a: dict[str, Any], b: dict[str, Any]) -> None:
-    """Raises UsageError unless both reports scored the same pictures with the same labels."""
+def require_same_images(a: dict[str, Any], b: dict[str, Any]) -> None:
+    """Raises UsageError unless both reports scored the same images with the same labels."""
     if a["dataset"]["fingerprint"] != b["dataset"]["fingerprint"]:
         raise UsageError(
-            "the two models were scored on different pictures",
+            "the two models were scored on different images",
             where="--against",
             fix="score both on one set: --data DATA --split SPLIT",
         )

@@ -1,6 +1,6 @@
-"""A network that computes the same and suffers less: for compilers that quantise themselves.
+"""A network that computes the same and suffers less: for compilers that quantize themselves.
 
-What edgectl's own quantiser does to the float weights before it chooses ranges - equalised channels, SiLUs
+What edgectl's own quantizer does to the float weights before it chooses ranges - equalized channels, SiLUs
 computed from two convolutions - helps any int8 compiler that has one scale a tensor.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import nn
 
 from edgectl.backends.contract import VendorBackend
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import UnsupportedOpError
 from edgectl.export.request import ExportRequest
 from edgectl.quant.calibrate import calibrate
@@ -38,12 +38,12 @@ def balanced(
     except UnsupportedOpError as e:
         progress(f"left as it is: {e.message}")
         return None
-    pictures = [
-        normalise(nchw(p), trained.preprocess)
-        for p in request.calibration.pictures(trained.preprocess, _BATCH)
+    images = [
+        normalize(nchw(p), trained.preprocess)
+        for p in request.calibration.images(trained.preprocess, _BATCH)
     ]
     # ranges and biases are the compiler's: only what changes the float network is wanted
     measures = config.model_copy(
         update={"observer": "mse", "bias_correction": False, "silence": False}
     )
-    return GraphModule(calibrate(graph, scheme, lambda: pictures, measures, progress).graph)
+    return GraphModule(calibrate(graph, scheme, lambda: images, measures, progress).graph)

@@ -1,9 +1,9 @@
 """Parity: does every hop compute what the one before it computed?
 
-Three questions, answered on pictures the quantiser has not seen:
+Three questions, answered on images the quantizer has not seen:
 
 1. Does the float graph, lowered for the device, still equal the trained network? (max abs difference)
-2. What did quantisation cost at the raw heads? (SQNR in dB, before any output activation)
+2. What did quantization cost at the raw heads? (SQNR in dB, before any output activation)
 3. Do the runtimes that must agree bit for bit do so on the file itself? (differing elements: 0)
 """
 
@@ -35,7 +35,7 @@ from edgectl.spec import OutputSpec
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
 _LOWERING_TOLERANCE = 1e-3
 _BATCH = 16
-_PARITY_PICTURES = 32
+_PARITY_IMAGES = 32
 _MOST_DECIBELS = 200.0
 
 
@@ -43,7 +43,7 @@ _MOST_DECIBELS = 200.0
 class GraphParity:
     """``sqnr_db`` is per raw head, in OutputSpec order."""
 
-    pictures: int
+    images: int
     float_max_abs: float
     sqnr_db: dict[str, float]
 
@@ -68,7 +68,7 @@ def graph_parity(
     batches: Iterable[np.ndarray],
     lower: Callable[[Tensor], Tensor],
 ) -> GraphParity:
-    """Compares network, float graph and quantised graph over uint8 (N, H, W, 3) batches.
+    """Compares network, float graph and quantized graph over uint8 (N, H, W, 3) batches.
 
     Args:
         lower: uint8 (N, 3, H, W) to the graph's input.
@@ -78,7 +78,7 @@ def graph_parity(
     """
     heads = raw_heads(graph, specs)
     predict = trained.predictor()
-    gaps, pictures = [torch.zeros(())], 0
+    gaps, images = [torch.zeros(())], 0
     signal: dict[str, list[Tensor]] = {h: [] for h in heads}
     test: dict[str, list[Tensor]] = {h: [] for h in heads}
     with torch.no_grad():
@@ -95,7 +95,7 @@ def graph_parity(
                 simulate(quantized, x, taps)
                 for head in heads:
                     test[head].append(taps[head])
-            pictures += len(batch)
+            images += len(batch)
     span = max(float(torch.cat(v).abs().max()) for v in signal.values())
     worst = float(torch.stack(gaps).max())  # not a number where any of them is
     if not worst <= _LOWERING_TOLERANCE * max(1.0, span):
@@ -111,21 +111,21 @@ def graph_parity(
         if quantized is not None
         else {}
     )
-    return GraphParity(pictures, worst, noise)
+    return GraphParity(images, worst, noise)
 
 
-def parity_pictures(request: ExportRequest[Any]) -> list[np.ndarray]:
-    """Pictures for parity: valid where there is one, else the calibration pictures."""
+def parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
+    """Images for parity: valid where there is one, else the calibration images."""
     spec = request.trained.preprocess
     source: Iterable[np.ndarray]
     valid = request.trained.config.data.valid_split
     samples = () if request.index is None else request.index.splits.get(valid, ())
     if samples:
         # sets that come class by class would otherwise show the first class only
-        samples = samples[:: max(1, len(samples) // _PARITY_PICTURES)][:_PARITY_PICTURES]
-        source = (batch.pictures for batch in EvalLoader(samples, spec, _BATCH))
+        samples = samples[:: max(1, len(samples) // _PARITY_IMAGES)][:_PARITY_IMAGES]
+        source = (batch.images for batch in EvalLoader(samples, spec, _BATCH))
     elif request.calibration is not None:
-        source = request.calibration.pictures(spec, _BATCH)
+        source = request.calibration.images(spec, _BATCH)
     else:
         source = _noise(spec.input_size)
     return list(source)
@@ -142,16 +142,16 @@ def runtime_parity(
     model_file: Path,
     specs: Sequence[OutputSpec],
     manifest: dict[str, Any],
-    pictures: np.ndarray,
+    images: np.ndarray,
     heads: Sequence[Tensor],
 ) -> dict[str, Any]:
     """Runs the file on every runtime there is and compares each with the first exact one.
 
     Args:
-        heads: the trained network's raw outputs for the pictures.
+        heads: the trained network's raw outputs for the images.
 
     Returns:
-        ``{"reference": name, "pictures": n, "runtimes": {name: {"differing": elements, "of": m,
+        ``{"reference": name, "images": n, "runtimes": {name: {"differing": elements, "of": m,
         "max_abs": largest difference, "exact": bool, "heads_max_abs" and "sqnr_db": {head: dB} against
         the network, where the file holds the raw head}}, "absent": {name: reason}}``.
 
@@ -168,8 +168,8 @@ def runtime_parity(
         except BackendUnavailableError as e:
             absent[name] = e.message
             continue
-        results[name] = runner(pictures)
-    report: dict[str, Any] = {"pictures": len(pictures), "runtimes": {}, "absent": absent}
+        results[name] = runner(images)
+    report: dict[str, Any] = {"images": len(images), "runtimes": {}, "absent": absent}
     if not results:
         return report
     reference = next(iter(results))

@@ -23,7 +23,7 @@ class ExportRequest(Generic[B]):
 
     Attributes:
         index: the data set, for parity and scores; None exports without them (and says so).
-        calibration: pictures of *train*; None only for float precisions.
+        calibration: images of *train*; None only for float precisions.
         max_drop: limit on the main metric's drop from float; checked when ``index`` is given.
         operating_point: replaces the checkpoint's (QAT chooses its own).
         stage: ``ptq``, ``qat`` or ``float``, for the manifest.

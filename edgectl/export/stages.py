@@ -1,4 +1,4 @@
-"""The export stages: checkpoint → float graph → quantised graph → file, each one measured.
+"""The export stages: checkpoint → float graph → quantized graph → file, each one measured.
 
     trace ─ fold preprocessing ─ check ─ prepare ─ calibrate ─ write ─ parity ─ score ─ manifest
 
@@ -18,12 +18,12 @@ from torch import Tensor
 
 from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
 from edgectl.backends.contract import Backend, Packager, Remarker
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.export.parity import graph_parity, parity_pictures, raw_heads, runtime_parity
+from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
 from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
-from edgectl.export.verdict import can_measure, measured, require_gate
+from edgectl.export.verdict import has_validation_split, measured, require_gate
 from edgectl.files import replacing, require_replaceable
 from edgectl.plugins.info import BackendInfo
 from edgectl.quant.calibrate import calibrate
@@ -43,14 +43,14 @@ class Prepared:
 
     graph: QuantGraph
     outputs: tuple[OutputSpec, ...]
-    normalisation: PreprocessSpec | None
+    normalization: PreprocessSpec | None
     """Of the graph's input; None where it is folded into the graph, which then takes pixel / 255."""
 
-    def lower(self, pictures: Tensor) -> Tensor:
+    def lower(self, images: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) to the graph's input, float32."""
-        if self.normalisation is not None:
-            return normalise(pictures, self.normalisation)
-        return pictures.to(torch.float32) / 255.0
+        if self.normalization is not None:
+            return normalize(images, self.normalization)
+        return images.to(torch.float32) / 255.0
 
 
 def prepare(
@@ -85,10 +85,10 @@ def calibrated(
     kernel's choosing, and flattens the very errors that should be seen.
     """
     if request.calibration is None:
-        raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
-    pictures = request.calibration.pictures(request.trained.preprocess, _BATCH)
+        raise UsageError("int8 needs calibration images", fix="add --calib DATA or --calib DIR")
+    images = request.calibration.images(request.trained.preprocess, _BATCH)
     scheme = request.backend.scheme(request.backend_config)
-    stored = [prepared.lower(nchw(p)) for p in pictures]
+    stored = [prepared.lower(nchw(p)) for p in images]
     heads = raw_heads(prepared.graph, prepared.outputs)
     appended = [
         n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads
@@ -143,7 +143,7 @@ def export_model(
             request.backend.package(
                 directory,
                 graph=prepared.graph,
-                pictures=request.calibration.pictures(trained.preprocess, _BATCH),
+                images=request.calibration.images(trained.preprocess, _BATCH),
                 preprocess=trained.preprocess,
                 config=request.backend_config,
             )
@@ -151,7 +151,7 @@ def export_model(
             **provenance(request, prepared.outputs),
             "status": "built",
             "model": files[0].relative_to(directory).as_posix(),
-            "quantisation": trained.config.quant.model_dump() if integer else None,
+            "quantization": trained.config.quant.model_dump() if integer else None,
             "remarks": remarks,
         }
         progress("checking parity")
@@ -161,14 +161,14 @@ def export_model(
         manifest["tensors"] = request.backend.describe(files[0])
         (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
         write_manifest(directory, manifest)
-        if can_measure(request):
+        if has_validation_split(request):
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
         else:
-            progress("not scored: no labelled pictures to score on")
+            progress("not scored: no labelled images to score on")
     require_gate(
-        manifest, request.out, f"edgectl qat --backend {info.name}, or more calibration pictures"
+        manifest, request.out, f"edgectl qat --backend {info.name}, or more calibration images"
     )
     return open_artifact(request.out)
 
@@ -184,7 +184,7 @@ def _parity(
     model_file: Path,
     manifest: dict[str, Any],
 ) -> dict[str, Any]:
-    batches = parity_pictures(request)
+    batches = parity_images(request)
     with torch.no_grad():
         graph = graph_parity(
             request.trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower

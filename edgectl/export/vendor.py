@@ -1,6 +1,6 @@
 """Export for compilers of vendors: network → ONNX → plan → (their compiler) → file, each hop measured.
 
-The plan - ONNX file, settings, calibration pictures, the exact command - is complete without the compiler.
+The plan - ONNX file, settings, calibration images, the exact command - is complete without the compiler.
 Where it is installed it runs as a process of its own; where not, the artifact is ``planned``, and what is
 scored is the float network in the very ONNX file the compiler will read.
 """
@@ -24,10 +24,10 @@ from edgectl.backends.onnx_file import describe_onnx, write_onnx
 from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.balance import balanced
-from edgectl.export.parity import parity_pictures, runtime_parity
+from edgectl.export.parity import parity_images, runtime_parity
 from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
-from edgectl.export.verdict import can_measure, measured, require_gate
+from edgectl.export.verdict import has_validation_split, measured, require_gate
 from edgectl.files import replacing
 from edgectl.plugins.info import BackendInfo, ToolInfo
 from edgectl.spec import Progress
@@ -58,7 +58,7 @@ def export_network(
     trained, info, config = request.trained, request.info, request.backend_config
     request.require_precision()
     if request.precision == "int8" and request.calibration is None:
-        raise UsageError("int8 needs calibration pictures", fix="add --calib DATA or --calib DIR")
+        raise UsageError("int8 needs calibration images", fix="add --calib DATA or --calib DIR")
     with replacing(request.out, "artifact") as directory:
         progress("writing ONNX")
         network = Network(
@@ -128,13 +128,13 @@ def export_network(
         )
         (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
         write_manifest(directory, manifest)
-        if can_measure(request):
+        if has_validation_split(request):
             progress("scoring the file")
             manifest["metrics"], manifest["gate"] = measured(request, directory)
             write_manifest(directory, manifest)
         else:
-            progress("not scored: no labelled pictures to score on")
-    require_gate(manifest, request.out, "more calibration pictures, or a higher precision")
+            progress("not scored: no labelled images to score on")
+    require_gate(manifest, request.out, "more calibration images, or a higher precision")
     return open_artifact(request.out), absent
 
 
@@ -183,9 +183,9 @@ def _parity(
 ) -> dict[str, Any]:
     """The ONNX file against the network, then every runtime of the product against both."""
     trained, info = request.trained, request.info
-    pictures = np.concatenate(parity_pictures(request))
+    images = np.concatenate(parity_images(request))
     with torch.no_grad():
-        heads = trained.predictor()(pictures)
+        heads = trained.predictor()(images)
     own = (
         tuple(r for r in info.runtimes if r != ONNX_RUNTIME)
         if manifest["status"] == "built"
@@ -195,7 +195,7 @@ def _parity(
     for runtime in (ONNX_RUNTIME, *own):
         file = file_on(info, directory, manifest, runtime)
         reports[runtime] = runtime_parity(
-            request.backend, _only(info, runtime), file, trained.outputs, manifest, pictures, heads
+            request.backend, _only(info, runtime), file, trained.outputs, manifest, images, heads
         )
     first = reports[ONNX_RUNTIME]
     # None where ONNX Runtime, an extra, is not here: ``absent`` says so
@@ -207,9 +207,9 @@ def _parity(
             fix="please report this with the run directory",
         )
     return {
-        "graph": {"pictures": len(pictures), "float_max_abs": worst, "sqnr_db": {}},
+        "graph": {"images": len(images), "float_max_abs": worst, "sqnr_db": {}},
         "reference": ONNX_RUNTIME,
-        "pictures": len(pictures),
+        "images": len(images),
         "runtimes": {n: r["runtimes"][n] for n, r in reports.items() if n in r["runtimes"]},
         "absent": {n: reason for r in reports.values() for n, reason in r["absent"].items()},
     }

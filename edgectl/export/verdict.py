@@ -7,13 +7,13 @@ from typing import Any
 
 from edgectl.artifacts.artifact import open_artifact
 from edgectl.errors import GateFailedError
-from edgectl.evaluation.evaluate import scorable_artifact, scorable_checkpoint, score
+from edgectl.evaluation.evaluate import score, target_from_artifact, target_from_checkpoint
 from edgectl.export.request import ExportRequest
 from edgectl.metrics.tasks import MAIN_METRIC
 
 
-def can_measure(request: ExportRequest[Any]) -> bool:
-    """Whether there are labelled pictures to score on: training allows sets without *valid*."""
+def has_validation_split(request: ExportRequest[Any]) -> bool:
+    """Whether there are labelled images to score on: training allows sets without *valid*."""
     split = request.trained.config.data.valid_split
     return request.index is not None and bool(request.index.splits.get(split))
 
@@ -23,9 +23,9 @@ def measured(request: ExportRequest[Any], directory: Path) -> tuple[dict[str, An
     assert request.index is not None
     trained, split = request.trained, request.trained.config.data.valid_split
     artifact = open_artifact(directory)
-    reference = score(scorable_checkpoint(trained, request.task, None), request.index, split)
+    reference = score(target_from_checkpoint(trained, request.task, None), request.index, split)
     report = score(
-        scorable_artifact(
+        target_from_artifact(
             artifact,
             request.backend,
             request.info,

@@ -1,7 +1,7 @@
-"""Is one model better than another, or were the pictures lucky? A paired bootstrap over pictures.
+"""Is one model better than another, or were the images lucky? A paired bootstrap over images.
 
-Both models are scored on the same resampled pictures, again and again; what varies is their
-difference. It says what another sample of such pictures could show, not what another training
+Both models are scored on the same resampled images, again and again; what varies is their
+difference. It says what another sample of such images could show, not what another training
 would: that takes several seeds.
 
 Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 13.3 (percentile interval).
@@ -20,42 +20,42 @@ RESAMPLES = 1000
 LEVEL = 0.95
 
 
-class PictureScores(Protocol):
-    """What a metric keeps of each picture, enough to compute its main figure over any selection."""
+class ImageScores(Protocol):
+    """What a metric keeps of each image, enough to compute its main figure over any selection."""
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many there are, in data-set order."""
         ...
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """weights: (B, pictures) integers, how often each picture counts. Returns the (B,) main
+        """weights: (B, images) integers, how often each image counts. Returns the (B,) main
         figures, NaN where it is undefined. All ones give the figure itself."""
         ...
 
 
 @runtime_checkable
 class Resampled(Protocol):
-    """A metric that can be computed over any selection of its pictures."""
+    """A metric that can be computed over any selection of its images."""
 
-    def per_picture(self) -> PictureScores:
+    def per_image(self) -> ImageScores:
         """Of everything seen so far."""
         ...
 
 
 @dataclass(frozen=True)
 class RatioScores:
-    """A figure that is a ratio of sums over pictures: F1, precision, top-1.
+    """A figure that is a ratio of sums over images: F1, precision, top-1.
 
     Attributes:
-        numerator, denominator: (pictures,) each.
+        numerator, denominator: (images,) each.
     """
 
     numerator: np.ndarray
     denominator: np.ndarray
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many."""
         return len(self.numerator)
 
@@ -78,7 +78,7 @@ class Comparison:
     high: float
     level: float
     resamples: int
-    pictures: int
+    images: int
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -87,24 +87,24 @@ class Comparison:
 
 def compare(
     metric: str,
-    measured: PictureScores,
-    reference: PictureScores,
+    measured: ImageScores,
+    reference: ImageScores,
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Comparison | None:
-    """The difference of two models on the same pictures, with its percentile interval.
+    """The difference of two models on the same images, with its percentile interval.
 
-    None where the figure is undefined on these pictures.
+    None where the figure is undefined on these images.
 
     Raises:
-        UsageError: scores of different pictures.
+        UsageError: scores of different images.
     """
-    count = measured.pictures
-    if count != reference.pictures:
+    count = measured.images
+    if count != reference.images:
         raise UsageError(
-            f"{count} pictures against {reference.pictures}: a paired comparison needs the same",
+            f"{count} images against {reference.images}: a paired comparison needs the same",
             where="--against",
             fix="score both on one set: --data DATA --split SPLIT",
         )

@@ -1,7 +1,7 @@
 """The cell-wise figures SSCMA reports for FOMO, reproduced so that published numbers can be compared.
 
 They count cells, not objects: a blob of nine cells on one object is nine true positives, a hit on a
-neighbouring cell costs a false negative besides, and the direction of a class confusion decides
+neighboring cell costs a false negative besides, and the direction of a class confusion decides
 whether it is a false positive or a false negative. The batch index takes part in the comparison
 with the grid size, so the figures are defined for batches of 16 in data-set order.
 """
@@ -31,7 +31,7 @@ _OFFSETS = (
 
 
 class SscmaCells:
-    """Accumulates pictures, counts them in batches of 16.
+    """Accumulates images, counts them in batches of 16.
 
     Args:
         stride: input pixels per cell.
@@ -86,15 +86,15 @@ def count_cells(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     SSCMA holds the batch index against the number of rows, too; on square grids, which are all it
     has, nothing else differs.
     """
-    pictures, rows, columns = predicted.shape
-    limits = (min(pictures, rows), rows, columns)
+    images, rows, columns = predicted.shape
+    limits = (min(images, rows), rows, columns)
     true = true.copy()
     for t in np.argwhere(true > 0).tolist():
         for offset in _OFFSETS:
             site = (t[0] + offset[0], t[1] + offset[1], t[2] + offset[2])
             if min(site) < 0 or any(i >= n for i, n in zip(site, limits, strict=True)):
                 continue
-            # the target may have been overwritten through an earlier neighbour: read it each time
+            # the target may have been overwritten through an earlier neighbor: read it each time
             label = true[t[0], t[1], t[2]]
             if predicted[site] > 0 and predicted[site] == label:
                 true[site] = label

@@ -1,7 +1,7 @@
-"""Precision, recall and F1 of object centres, object by object.
+"""Precision, recall and F1 of object centers, object by object.
 
-A detection is right when its centre falls into the cell of an object of its class or into one of that
-cell's eight neighbours. Detections choose in order of score, each the nearest object still free, so an
+A detection is right when its center falls into the cell of an object of its class or into one of that
+cell's eight neighbors. Detections choose in order of score, each the nearest object still free, so an
 object is found once and a second detection of it is a false alarm; in a crowd region of its class, whose
 objects nobody has counted, it is none. An object whose cell another
 object of another class already occupies counts like any other: what the grid cannot hold is missed.
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgectl.labels import Detections, SourcePicture, Targets
+from edgectl.labels import Detections, SourceImage, Targets
 from edgectl.metrics.bootstrap import RatioScores
 from edgectl.metrics.cells import SscmaCells
 from edgectl.spec import Size
@@ -33,19 +33,19 @@ class CentroidMetric:
     def __init__(self, classes: Sequence[str], stride: int, grid: Size | None = None) -> None:
         self._classes = tuple(classes)
         self._stride = stride
-        # (classes,) int64 of every picture
+        # (classes,) int64 of every image
         self._found: list[Tensor] = []
         self._fired: list[Tensor] = []
         self._present: list[Tensor] = []
         self._cells = SscmaCells(stride, grid) if grid is not None else None
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
-        """One entry a picture in both; boxes in network-input pixels."""
+        """One entry an image in both; boxes in network-input pixels."""
         n = len(self._classes)
         for i, (found, boxes, labels) in enumerate(
             zip(detections, targets.boxes_xyxy, targets.labels, strict=True)
         ):
-            hit = match_centres(found, boxes, labels, self._stride) >= 0
+            hit = match_centers(found, boxes, labels, self._stride) >= 0
             counted = torch.ones_like(hit)
             if targets.sources is not None:
                 counted = hit | ~_in_crowd(found, targets.sources[i])
@@ -70,13 +70,13 @@ class CentroidMetric:
         cells = self._cells.compute() if self._cells is not None else {}
         return {**total, **cells, "per_class": per_class}
 
-    def per_picture(self) -> RatioScores:
-        """F1 over any selection of the pictures."""
+    def per_image(self) -> RatioScores:
+        """F1 over any selection of the images."""
         found, fired, present = (c.sum(1).numpy() for c in self._counts())
         return RatioScores(2 * found, fired + present)
 
     def _counts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(pictures, classes) objects found, detections, objects."""
+        """(images, classes) objects found, detections, objects."""
         none = torch.zeros((0, len(self._classes)), dtype=torch.int64)
         found, fired, present = (
             torch.stack(c) if c else none for c in (self._found, self._fired, self._present)
@@ -84,13 +84,13 @@ class CentroidMetric:
         return found, fired, present
 
 
-def match_centres(found: Detections, boxes: Tensor, labels: Tensor, stride: int) -> Tensor:
+def match_centers(found: Detections, boxes: Tensor, labels: Tensor, stride: int) -> Tensor:
     """Index of the object each detection found, or -1. found: K detections by descending score;
     boxes: (N, 4); returns (K,) int64."""
     matched = torch.full((len(found.labels),), -1, dtype=torch.int64)
     if not len(boxes) or not len(matched):
         return matched
-    ours, theirs = centres(found.boxes_xyxy), centres(boxes)
+    ours, theirs = centers(found.boxes_xyxy), centers(boxes)
     apart = (ours // stride)[:, None] - (theirs // stride)[None]
     reachable = (apart.abs().amax(dim=2) <= 1) & (found.labels[:, None] == labels[None])
     # torch.cdist goes through a matrix product once there are more than 25 points, and is off by
@@ -105,18 +105,18 @@ def match_centres(found: Detections, boxes: Tensor, labels: Tensor, stride: int)
     return matched
 
 
-def _in_crowd(found: Detections, source: SourcePicture) -> Tensor:
-    """(K,) bool: the centre is in a crowd region of the detection's class."""
+def _in_crowd(found: Detections, source: SourceImage) -> Tensor:
+    """(K,) bool: the center is in a crowd region of the detection's class."""
     sample, crowd = source.sample, source.sample.crowd
     regions = torch.from_numpy(source.geometry.to_input(sample.boxes_xyxy[crowd]))
     labels = torch.from_numpy(sample.labels[crowd])
-    at = centres(found.boxes_xyxy)[:, None]
+    at = centers(found.boxes_xyxy)[:, None]
     inside = ((at >= regions[None, :, :2]) & (at <= regions[None, :, 2:])).all(dim=2)
     return (inside & (found.labels[:, None] == labels[None])).any(dim=1)
 
 
-def centres(boxes_xyxy: Tensor) -> Tensor:
-    """(N, 4) corners to (N, 2) centre x, y."""
+def centers(boxes_xyxy: Tensor) -> Tensor:
+    """(N, 4) corners to (N, 2) center x, y."""
     return (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]).float() / 2
 
 

@@ -1,4 +1,4 @@
-"""Top-1, top-5, figures of each class and the confusion matrix of whole-picture classification."""
+"""Top-1, top-5, figures of each class and the confusion matrix of whole-image classification."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClassificationMetric:
         """``detections[i].labels`` ranks every class; needs ``targets.image_labels`` (N,) int64."""
         truth = targets.image_labels
         if truth is None or truth.ndim != 1:
-            raise ValueError("classification figures need one class a picture")
+            raise ValueError("classification figures need one class an image")
         ranking = torch.stack([d.labels for d in detections])
         n = len(self._classes)
         pairs = torch.bincount(truth * n + ranking[:, 0], minlength=n * n)
@@ -54,7 +54,7 @@ class ClassificationMetric:
             figures["confusion"] = self._confusion.tolist()
         return figures
 
-    def per_picture(self) -> RatioScores:
+    def per_image(self) -> RatioScores:
         """Top-1, for comparisons."""
         right = torch.cat(self._right).numpy().astype(np.int64)
         return RatioScores(right, np.ones_like(right))

@@ -30,7 +30,7 @@ AREAS: dict[str, tuple[float, float]] = {
 }
 """Object area in original pixels, both ends included as in the reference program."""
 MAX_DETECTIONS = (1, 10, 100)
-"""A picture and class."""
+"""An image and class."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class PictureBoxes:
-    """One picture in original pixels.
+class ImageBoxes:
+    """One image in original pixels.
 
     Attributes:
         truth_xyxy, truth_labels, truth_crowd, truth_areas: (N, 4), (N,), (N,) bool, (N,).
         boxes_xyxy, labels, scores: (K, 4), (K,), (K,) of what was found.
         truth_sides: (N,) longer sides of the objects in network-input pixels; None where the network
-            saw the picture as it is.
+            saw the image as it is.
     """
 
     truth_xyxy: np.ndarray
@@ -77,7 +77,7 @@ def installed_library() -> Library:
 
 
 def coco_curves(
-    pictures: Sequence[PictureBoxes],
+    images: Sequence[ImageBoxes],
     num_classes: int,
     *,
     areas: Sequence[str] = tuple(AREAS),
@@ -86,17 +86,17 @@ def coco_curves(
 ) -> Curves:
     """Matches and accumulates everything.
 
-    areas: names of :data:`AREAS`. limits: ascending numbers of detections a picture and class.
+    areas: names of :data:`AREAS`. limits: ascending numbers of detections an image and class.
     """
-    present = sorted({int(c) for p in pictures for c in p.truth_labels[~p.truth_crowd]})
+    present = sorted({int(c) for p in images for c in p.truth_labels[~p.truth_crowd]})
     shape = (10, 101, num_classes, len(areas), len(limits))
     precision, recall = np.full(shape, -1.0), np.full((10, *shape[2:]), -1.0)
     if not present:
         return Curves(precision, recall)
-    truth = [_rows(i, p, present, found=False) for i, p in enumerate(pictures)]
-    found = [_rows(i, best_of(p, limits[-1]), present, found=True) for i, p in enumerate(pictures)]
+    truth = [_rows(i, p, present, found=False) for i, p in enumerate(images)]
+    found = [_rows(i, best_of(p, limits[-1]), present, found=True) for i, p in enumerate(images)]
     head = {
-        "images": [{"id": i} for i in range(len(pictures))],
+        "images": [{"id": i} for i in range(len(images))],
         "categories": [{"id": c, "name": str(c)} for c in present],
     }
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints how long it took
@@ -114,39 +114,39 @@ def coco_curves(
     return Curves(precision, recall)
 
 
-def best_of(picture: PictureBoxes, limit: int) -> PictureBoxes:
-    """The picture with the ``limit`` best detections of each class, by descending score.
+def best_of(image: ImageBoxes, limit: int) -> ImageBoxes:
+    """The image with the ``limit`` best detections of each class, by descending score.
 
     More are never looked at, but cost time to hand over.
     """
-    order = np.argsort(-picture.scores, kind="stable")
-    labels = picture.labels[order]
+    order = np.argsort(-image.scores, kind="stable")
+    labels = image.labels[order]
     kept = [order[labels == c][:limit] for c in np.unique(labels)]
     chosen = np.concatenate(kept) if kept else order
     return replace(
-        picture,
-        boxes_xyxy=picture.boxes_xyxy[chosen],
-        labels=picture.labels[chosen],
-        scores=picture.scores[chosen],
+        image,
+        boxes_xyxy=image.boxes_xyxy[chosen],
+        labels=image.labels[chosen],
+        scores=image.scores[chosen],
     )
 
 
 def _rows(
-    image: int, picture: PictureBoxes, present: Sequence[int], *, found: bool
+    image_id: int, image: ImageBoxes, present: Sequence[int], *, found: bool
 ) -> list[dict[str, Any]]:
     """COCO annotations without ids."""
     if found:
-        boxes, labels = picture.boxes_xyxy.astype(np.float64), picture.labels
+        boxes, labels = image.boxes_xyxy.astype(np.float64), image.labels
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        scores, crowd = picture.scores.tolist(), [0] * len(labels)
+        scores, crowd = image.scores.tolist(), [0] * len(labels)
     else:
-        boxes, labels = picture.truth_xyxy.astype(np.float64), picture.truth_labels
-        areas = picture.truth_areas
-        scores, crowd = [0.0] * len(labels), picture.truth_crowd.astype(int).tolist()
+        boxes, labels = image.truth_xyxy.astype(np.float64), image.truth_labels
+        areas = image.truth_areas
+        scores, crowd = [0.0] * len(labels), image.truth_crowd.astype(int).tolist()
     sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist()
     return [
         {
-            "image_id": image,
+            "image_id": image_id,
             "category_id": label,
             "bbox": box,
             "area": area,
@@ -175,7 +175,7 @@ def _evaluation(
     sides = []
     for side in (truth, found):
         # ids from 1: both libraries take 0 for "unmatched"
-        rows = [row for picture in side for row in picture]
+        rows = [row for image in side for row in image]
         documented = coco()
         documented.dataset = {
             **head,

@@ -1,6 +1,6 @@
-"""The twelve figures of COCO, in the pixels of the pictures as they were labelled.
+"""The twelve figures of COCO, in the pixels of the images as they were labelled.
 
-Size ranges and crowd regions are defined on the original picture, so detections are taken back
+Size ranges and crowd regions are defined on the original image, so detections are taken back
 through the letterbox and clipped before anything is compared.
 
 Definition: https://cocodataset.org/#detection-eval
@@ -19,8 +19,8 @@ from edgectl.metrics.coco_library import (
     AREAS,
     MAX_DETECTIONS,
     Curves,
+    ImageBoxes,
     Library,
-    PictureBoxes,
     coco_curves,
 )
 from edgectl.metrics.error_types import error_types
@@ -36,7 +36,7 @@ _IOU_50, _IOU_75 = 0, 5  # of .50, .55, ... .95
 
 
 class DetectionMetric:
-    """Accumulates pictures, computes everything at the end.
+    """Accumulates images, computes everything at the end.
 
     Args:
         classes: names, in label order.
@@ -46,25 +46,25 @@ class DetectionMetric:
     def __init__(self, classes: Sequence[str], library: Library | None = None) -> None:
         self._classes = tuple(classes)
         self._library = library
-        self.pictures: list[PictureBoxes] = []
+        self.images: list[ImageBoxes] = []
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
-        """One entry a picture in both; detections in network-input pixels.
+        """One entry an image in both; detections in network-input pixels.
 
         Raises:
-            EdgectlError: targets without their source pictures.
+            EdgectlError: targets without their source images.
         """
-        self.pictures += in_original_pixels(detections, targets)
+        self.images += in_original_pixels(detections, targets)
 
-    def per_picture(self) -> PrecisionScores:
-        """AP over any selection of the pictures."""
-        return precision_scores(self.pictures)
+    def per_image(self) -> PrecisionScores:
+        """AP over any selection of the images."""
+        return precision_scores(self.images)
 
     def compute(self) -> dict[str, Any]:
         """:data:`FIGURES`, ``per_class`` {name: {``AP``, ``AP50``, ``objects``}}, and ``errors``: see
         :func:`edgectl.metrics.error_types.error_types`."""
-        curves = coco_curves(self.pictures, len(self._classes), library=self._library)
-        labels = [p.truth_labels[~p.truth_crowd] for p in self.pictures]
+        curves = coco_curves(self.images, len(self._classes), library=self._library)
+        labels = [p.truth_labels[~p.truth_crowd] for p in self.images]
         counts = np.bincount(
             np.concatenate(labels) if labels else np.zeros(0, np.int64),
             minlength=len(self._classes),
@@ -80,7 +80,7 @@ class DetectionMetric:
         return {
             **dict(zip(FIGURES, _twelve(curves), strict=True)),
             "per_class": per_class,
-            "errors": error_types(self.pictures, self._classes),
+            "errors": error_types(self.images, self._classes),
         }
 
 
@@ -90,7 +90,7 @@ class PrecisionMetric(DetectionMetric):
     def compute(self) -> dict[str, Any]:
         """The three figures."""
         curves = coco_curves(
-            self.pictures,
+            self.images,
             len(self._classes),
             areas=("all",),
             limits=MAX_DETECTIONS[-1:],
@@ -100,26 +100,26 @@ class PrecisionMetric(DetectionMetric):
         return {"AP": mean_of(p), "AP50": mean_of(p[_IOU_50]), "AP75": mean_of(p[_IOU_75])}
 
 
-def in_original_pixels(detections: list[Detections], targets: Targets) -> list[PictureBoxes]:
+def in_original_pixels(detections: list[Detections], targets: Targets) -> list[ImageBoxes]:
     """Undoes the letterbox; crowd regions are part of the truth here.
 
     Raises:
-        EdgectlError: targets without their source pictures.
+        EdgectlError: targets without their source images.
     """
     if targets.sources is None:
         raise EdgectlError(
-            "these targets do not say which pictures they come from",
+            "these targets do not say which images they come from",
             where="detection metric",
             fix="score the batches of an EvalLoader, which fills Targets.sources",
         )
-    pictures = []
+    images = []
     for found, source in zip(detections, targets.sources, strict=True):
         sample = source.sample
         boxes = source.to_original(found.boxes_xyxy.detach().cpu().numpy())
         # an inverted box would have an area below every size range, and go unpunished
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2])
-        pictures.append(
-            PictureBoxes(
+        images.append(
+            ImageBoxes(
                 truth_xyxy=sample.boxes_xyxy,
                 truth_labels=sample.labels,
                 truth_crowd=sample.crowd,
@@ -130,7 +130,7 @@ def in_original_pixels(detections: list[Detections], targets: Targets) -> list[P
                 truth_sides=source.geometry.longer_sides(sample.boxes_xyxy),
             )
         )
-    return pictures
+    return images
 
 
 def mean_of(values: np.ndarray) -> float:

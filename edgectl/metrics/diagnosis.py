@@ -28,7 +28,7 @@ LOOSE = 0.5
 """AP75 under this share of AP50."""
 LOW_THRESHOLD = 0.05
 CONFUSED, CONFUSED_SHARE = 3, 0.1
-"""Pictures of a class, and their share of it, taken for one other class."""
+"""Images of a class, and their share of it, taken for one other class."""
 STILL_RISING = 0.1
 """Share of the final figure gained in the last quarter of the run."""
 
@@ -60,8 +60,8 @@ class Evidence:
         main: name of the task's main figure.
         figures: what was measured.
         classes: names, in label order.
-        scored: the pictures it was measured on.
-        train: the pictures the model was trained on, where they are known.
+        scored: the images it was measured on.
+        train: the images the model was trained on, where they are known.
         preprocess: gives the size objects have for the network.
         threshold: detections below it were not scored.
         events: of the run (``events.jsonl``), where there is one.
@@ -91,7 +91,7 @@ def count_sizes(samples: Sequence[Sample]) -> dict[str, int]:
 
 
 def count_classes(samples: Sequence[Sample], classes: Sequence[str]) -> dict[str, int]:
-    """Objects of every class, crowd left out; pictures, where each has a class of its own."""
+    """Objects of every class, crowd left out; images, where each has a class of its own."""
     labels = [s.labels[~s.crowd] if s.image_label is None else s.class_labels() for s in samples]
     every = np.concatenate(labels) if labels else np.zeros(0, np.int64)
     counts = np.bincount(every, minlength=len(classes))
@@ -102,7 +102,7 @@ def _nothing_to_score(e: Evidence) -> Iterator[Finding]:
     if not any(count_classes(e.scored, e.classes).values()):
         yield Finding(
             "no_objects",
-            f"None of the {len(e.scored)} pictures has an object: nothing was measured.",
+            f"None of the {len(e.scored)} images has an object: nothing was measured.",
             {"images": len(e.scored), "objects": 0},
         )
 
@@ -258,27 +258,27 @@ def _few_examples(e: Evidence) -> Iterator[Finding]:
 
 
 def _too_many_objects(e: Evidence) -> Iterator[Finding]:
-    """COCO looks at the 100 best detections of a picture and class."""
+    """COCO looks at the 100 best detections of an image and class."""
     limit = MAX_DETECTIONS[-1]
     if "AR_100" not in e.figures:
         return
-    most = beyond = total = pictures = 0
+    most = beyond = total = images = 0
     for s in e.scored:
         own = np.bincount(s.labels[~s.crowd], minlength=1)
         most, total = max(most, int(own.max())), total + int(own.sum())
         beyond += int(np.maximum(own - limit, 0).sum())
-        pictures += int((own > limit).any())
+        images += int((own > limit).any())
     if beyond:
         yield Finding(
             "recall_bound",
-            f"{pictures} pictures have more than {limit} objects of a class (up to {most}), and COCO "
+            f"{images} images have more than {limit} objects of a class (up to {most}), and COCO "
             f"looks at {limit} detections: {beyond} of {total} objects cannot be found.",
-            {"pictures": pictures, "most": most, "beyond": beyond, "objects": total},
+            {"images": images, "most": most, "beyond": beyond, "objects": total},
         )
 
 
 def _confused(e: Evidence) -> Iterator[Finding]:
-    """Of whole pictures: the pair of classes most often taken for each other."""
+    """Of whole images: the pair of classes most often taken for each other."""
     matrix = np.asarray(e.figures.get("confusion", ()), np.int64)
     if not matrix.size:
         return
@@ -289,9 +289,9 @@ def _confused(e: Evidence) -> Iterator[Finding]:
         names = e.classes[true], e.classes[taken]
         yield Finding(
             "confused_classes",
-            f"{count} of {of} pictures of '{names[0]}' are taken for '{names[1]}'. Look at both: labels "
+            f"{count} of {of} images of '{names[0]}' are taken for '{names[1]}'. Look at both: labels "
             "may be mixed up, or the difference too fine for this input size.",
-            {"true": names[0], "predicted": names[1], "pictures": count, "of": of},
+            {"true": names[0], "predicted": names[1], "images": count, "of": of},
         )
 
 

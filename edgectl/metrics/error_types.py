@@ -3,8 +3,8 @@ it was for the network.
 
 Average precision says how good a detector is, and not where it fails. The kinds of error follow TIDE
 (Bolya et al., 2020, arXiv:2008.08115), counted in objects: at the score where F1 over the scored
-pictures is highest, so that the counts describe the detector at its best. That score is an
-explanation, not an operating point: it was chosen on the very pictures it explains.
+images is highest, so that the counts describe the detector at its best. That score is an
+explanation, not an operating point: it was chosen on the very images it explains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.metrics.coco_library import PictureBoxes
+from edgectl.metrics.coco_library import ImageBoxes
 
 SIZES = (0.0, 8.0, 16.0, 32.0, float("inf"))
 """Longer side in network-input pixels; the strides of most detectors' grids."""
@@ -27,7 +27,7 @@ _FOUND, _NEAR = 0.5, 0.1
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _Image:
     """Overlaps of K detections with N objects, crowd left out.
 
     Attributes:
@@ -37,7 +37,7 @@ class _Picture:
         counts: (K,) bool: not on a crowd region.
     """
 
-    boxes: PictureBoxes
+    boxes: ImageBoxes
     sides: np.ndarray
     iou: np.ndarray
     own: np.ndarray
@@ -45,7 +45,7 @@ class _Picture:
     counts: np.ndarray
 
 
-def error_types(pictures: Sequence[PictureBoxes], classes: Sequence[str]) -> dict[str, Any]:
+def error_types(images: Sequence[ImageBoxes], classes: Sequence[str]) -> dict[str, Any]:
     """Plain values for ``--json``.
 
     Returns:
@@ -53,7 +53,7 @@ def error_types(pictures: Sequence[PictureBoxes], classes: Sequence[str]) -> dic
         them were ``found``, ``confused``, ``loose``, ``missed``; ``confusions``: ``object``, ``as``,
         ``count``, the most frequent first; ``false_alarms``: detections on nothing; ``duplicates``.
     """
-    every = [_overlaps(p) for p in pictures]
+    every = [_overlaps(p) for p in images]
     threshold = _best_threshold(every)
     outcomes: list[str] = []
     confusions: Counter[tuple[str, str]] = Counter()
@@ -102,7 +102,7 @@ def _by_size(outcomes: np.ndarray, lengths: np.ndarray) -> list[dict[str, Any]]:
     return rows
 
 
-def _overlaps(p: PictureBoxes) -> _Picture:
+def _overlaps(p: ImageBoxes) -> _Image:
     real = ~p.truth_crowd
     sides = p.truth_sides
     if sides is None:
@@ -120,15 +120,15 @@ def _overlaps(p: PictureBoxes) -> _Picture:
     crowd = p.truth_xyxy[p.truth_crowd]
     # overlap with a crowd region is the share of the detection inside it
     inside = _intersection(p.boxes_xyxy, crowd) / np.maximum(_area(p.boxes_xyxy)[:, None], 1e-9)
-    return _Picture(p, sides[real], iou, own, match, (match >= 0) | ~(inside >= _FOUND).any(axis=1))
+    return _Image(p, sides[real], iou, own, match, (match >= 0) | ~(inside >= _FOUND).any(axis=1))
 
 
-def _best_threshold(pictures: Sequence[_Picture]) -> float:
+def _best_threshold(images: Sequence[_Image]) -> float:
     """The score of the highest F1; 0 where nothing was found."""
-    objects = sum(p.iou.shape[1] for p in pictures)
-    scores = [p.boxes.scores[p.counts] for p in pictures]
-    hits = [p.match[p.counts] >= 0 for p in pictures]
-    if not pictures or not any(h.any() for h in hits):
+    objects = sum(p.iou.shape[1] for p in images)
+    scores = [p.boxes.scores[p.counts] for p in images]
+    hits = [p.match[p.counts] >= 0 for p in images]
+    if not images or not any(h.any() for h in hits):
         return 0.0
     score, hit = np.concatenate(scores), np.concatenate(hits)
     order = np.argsort(-score, kind="stable")

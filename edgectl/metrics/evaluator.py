@@ -1,6 +1,6 @@
-"""One evaluation for everything that predicts: trained network, quantised graph, exported file.
+"""One evaluation for everything that predicts: trained network, quantized graph, exported file.
 
-A predictor takes the pictures the device would be fed and returns raw head tensors; the family's
+A predictor takes the images the device would be fed and returns raw head tensors; the family's
 own postprocess turns them into detections; the task's metrics score those. Two numbers are
 comparable because nothing but the predictor differs between them.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.labels import Detections, Targets
 from edgectl.plugins.family import Postprocess
 from edgectl.spec import OutputSpec, PreprocessSpec
@@ -28,7 +28,7 @@ class EvalBatch(Protocol):
     """What an evaluation loader yields."""
 
     @property
-    def pictures(self) -> np.ndarray:
+    def images(self) -> np.ndarray:
         """uint8 (N, H, W, 3), resized and padded."""
         ...
 
@@ -42,7 +42,7 @@ class Metric(Protocol):
     """An accumulator over batches."""
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
-        """One entry a picture in both."""
+        """One entry an image in both."""
         ...
 
     def compute(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Metrics:
     Attributes:
         main: the figure that decides, a key of ``build().compute()``; larger is better.
         build: a fresh accumulator.
-        tuned: whether the family's score threshold is chosen on held-back pictures.
+        tuned: whether the family's score threshold is chosen on held-back images.
         report: the accumulator of reports, with figures that decide nothing and cost time;
             None where ``build`` has them all.
     """
@@ -79,7 +79,7 @@ class Metrics:
 def record(predict: Predictor, batches: Iterable[EvalBatch]) -> Iterator[Record]:
     """Runs the predictor over the batches, in order."""
     for batch in batches:
-        yield Record(predict(batch.pictures), batch.targets)
+        yield Record(predict(batch.images), batch.targets)
 
 
 def accumulate(
@@ -131,11 +131,11 @@ def evaluate_metric(
 def torch_predictor(model: nn.Module, spec: PreprocessSpec, device: torch.device) -> Predictor:
     """A network in eval mode as a predictor. ``model`` must live on ``device``."""
 
-    def predict(pictures: np.ndarray) -> list[Tensor]:
+    def predict(images: np.ndarray) -> list[Tensor]:
         # (N, H, W, C) seen as NCHW is the channels_last layout convolutions are fastest in
-        x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(device)
+        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(device)
         with torch.no_grad():
-            outputs = model(normalise(x, spec))
+            outputs = model(normalize(x, spec))
         return [o.float().cpu() for o in outputs]
 
     return predict

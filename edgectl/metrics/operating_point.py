@@ -1,7 +1,7 @@
-"""The score threshold a model ships with, chosen on pictures that are in neither train nor valid.
+"""The score threshold a model ships with, chosen on images that are in neither train nor valid.
 
-With a dozen held-back pictures the metric is a ragged function of the threshold, and its highest
-spike is luck. So the threshold the model came with is kept as nearly as the pictures allow: of all
+With a dozen held-back images the metric is a ragged function of the threshold, and its highest
+spike is luck. So the threshold the model came with is kept as nearly as the images allow: of all
 thresholds that are not worse than the best by more than one standard error (Breiman et al.,
 Classification and Regression Trees, 1984, section 3.4.3), the one closest to it.
 """
@@ -33,7 +33,7 @@ def choose_operating_point(
     *,
     source: str,
 ) -> OperatingPoint:
-    """Runs the predictor over held-back pictures and sweeps the threshold; see :func:`sweep`."""
+    """Runs the predictor over held-back images and sweeps the threshold; see :func:`sweep`."""
     records = list(record(predict, batches))
     return sweep(records, postprocess, specs, metrics, source=source)
 
@@ -49,7 +49,7 @@ def sweep(
     """Sweeps the threshold over recorded heads, starting from ``postprocess.threshold``: the family's
     default, or what was chosen before. It is left at the choice.
 
-    ``source`` says which pictures these are.
+    ``source`` says which images these are.
     """
     prior = postprocess.threshold
     figures = []

@@ -1,9 +1,9 @@
-"""Average precision over any selection of pictures, from matches made once.
+"""Average precision over any selection of images, from matches made once.
 
-Detections are matched to objects within a picture, whatever other pictures are drawn; only the
+Detections are matched to objects within an image, whatever other images are drawn; only the
 order of the detections by score and the number of objects depend on the selection. So the matches
 are made once, by COCO's rules, and every selection is then a handful of cumulative sums. With every
-picture once the result is the AP of :mod:`edgectl.metrics.coco_library` (a test holds them equal).
+image once the result is the AP of :mod:`edgectl.metrics.coco_library` (a test holds them equal).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgectl.metrics.coco_library import MAX_DETECTIONS, PictureBoxes, best_of
+from edgectl.metrics.coco_library import MAX_DETECTIONS, ImageBoxes, best_of
 
 _THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0.0, 1.0, 101)
@@ -26,26 +26,26 @@ class ClassMatches:
     """All detections of one class by descending score, and the objects.
 
     Attributes:
-        picture: (D,) which picture each detection is in.
+        image: (D,) which image each detection is in.
         hit: (10, D) bool: it found an object at that IoU threshold.
         ignored: (10, D) bool: it found a crowd region, and does not count.
-        objects: (pictures,) how many each picture has, crowd left out.
+        objects: (images,) how many each image has, crowd left out.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     hit: np.ndarray
     ignored: np.ndarray
     objects: np.ndarray
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """(B,) AP over selections (B, pictures); NaN where no object was drawn."""
-        rows = max(1, _CELLS // max(1, len(self.picture)))
+        """(B,) AP over selections (B, images); NaN where no object was drawn."""
+        rows = max(1, _CELLS // max(1, len(self.image)))
         parts = [self._values(weights[i : i + rows]) for i in range(0, len(weights), rows)]
         return np.concatenate(parts)
 
     def _values(self, weights: np.ndarray) -> np.ndarray:
         objects = weights @ self.objects
-        drawn = weights[:, self.picture]
+        drawn = weights[:, self.image]
         everything = np.cumsum(drawn, axis=1)
         total = np.zeros(len(weights))
         for hit, ignored in zip(self.hit, self.ignored, strict=True):
@@ -74,9 +74,9 @@ def _area(found: np.ndarray, seen: np.ndarray, objects: np.ndarray) -> np.ndarra
 
 @dataclass(frozen=True)
 class PrecisionScores:
-    """AP of a set of pictures, class by class."""
+    """AP of a set of images, class by class."""
 
-    pictures: int
+    images: int
     classes: tuple[ClassMatches, ...]
 
     def values(self, weights: np.ndarray) -> np.ndarray:
@@ -92,17 +92,17 @@ class PrecisionScores:
         return means
 
 
-def precision_scores(pictures: Sequence[PictureBoxes]) -> PrecisionScores:
-    """Matches the detections of every picture."""
-    kept = [best_of(p, MAX_DETECTIONS[-1]) for p in pictures]
+def precision_scores(images: Sequence[ImageBoxes]) -> PrecisionScores:
+    """Matches the detections of every image."""
+    kept = [best_of(p, MAX_DETECTIONS[-1]) for p in images]
     present = sorted({int(c) for p in kept for c in p.truth_labels[~p.truth_crowd]})
     return PrecisionScores(len(kept), tuple(_class_matches(kept, c) for c in present))
 
 
-def _class_matches(pictures: Sequence[PictureBoxes], label: int) -> ClassMatches:
+def _class_matches(images: Sequence[ImageBoxes], label: int) -> ClassMatches:
     scores, where, hits, ignored = [], [], [], []
-    objects = np.zeros(len(pictures), np.int64)
-    for i, p in enumerate(pictures):
+    objects = np.zeros(len(images), np.int64)
+    for i, p in enumerate(images):
         ours, theirs = p.labels == label, p.truth_labels == label
         crowd = p.truth_crowd[theirs]
         objects[i] = int((~crowd).sum())
@@ -121,7 +121,7 @@ def _class_matches(pictures: Sequence[PictureBoxes], label: int) -> ClassMatches
 
 
 def match(boxes: np.ndarray, truth: np.ndarray, crowd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """COCO's greedy matching of one picture and class, at every IoU threshold.
+    """COCO's greedy matching of one image and class, at every IoU threshold.
 
     boxes: (K, 4) by descending score. truth: (G, 4), crowd: (G,) bool. Returns (10, K) bool each:
     found an object, found only a crowd region.

@@ -14,7 +14,7 @@ _EPS = 1e-7
 def grid_points(height: int, width: int, stride: int, *, offset: float, like: Tensor) -> Tensor:
     """(height * width, 2) x, y of every cell in row-major order, input pixels.
 
-    ``offset`` is the point's place in its cell: 0 the corner, 0.5 the centre.
+    ``offset`` is the point's place in its cell: 0 the corner, 0.5 the center.
     """
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + offset) * stride
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + offset) * stride
@@ -45,7 +45,7 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return intersection / union.clamp_min(_EPS)
 
 
-def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union less the empty share of the hull, -1..1 (Rezatofighi et al., 2019,
     arXiv:1902.09630). Shapes as in :func:`iou`."""
     intersection, union = _overlap(a, b)

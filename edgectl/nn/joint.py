@@ -1,8 +1,8 @@
 """What a loss is divided by, where several processes share a batch.
 
-Several processes average their gradients. A loss that is a mean over pictures or cells comes out
+Several processes average their gradients. A loss that is a mean over images or cells comes out
 right: the parts are of one size. One that is divided by a number found in the batch (positives,
-assigned quality, picture weights) does not, for the parts hold different numbers: the mean of
+assigned quality, image weights) does not, for the parts hold different numbers: the mean of
 ``sum_r / total_r`` is not ``sum / total``. Dividing every part by ``total / processes`` mends that.
 """
 

@@ -16,7 +16,7 @@ _NEVER = 1e8
 
 
 def pad_targets(targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, M, 4) boxes, (N, M) labels, (N, M) bool which are real; M of the fullest picture, >= 1."""
+    """(N, M, 4) boxes, (N, M) labels, (N, M) bool which are real; M of the fullest image, >= 1."""
     counts = torch.tensor([len(b) for b in targets.boxes_xyxy])
     most = max(1, int(counts.max()))
     boxes = torch.stack([F.pad(b.float(), (0, 0, 0, most - len(b))) for b in targets.boxes_xyxy])

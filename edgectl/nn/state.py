@@ -81,24 +81,24 @@ def load_by_key(
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """What a network sees: ``(pixel - mean) / std`` a channel, red first, 0..255 units."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-UNIT = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+UNIT = Normalization((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 """pixel / 255."""
 
 
-def renormalise(
-    conv: nn.Conv2d, norm: nn.BatchNorm2d, source: Normalisation, target: Normalisation
+def renormalize(
+    conv: nn.Conv2d, norm: nn.BatchNorm2d, source: Normalization, target: Normalization
 ) -> None:
     """Rewrites a first convolution trained on ``source`` for a network that sees ``target``.
 
     W (x - m) / s == (W t / s) ((x - a) / t) - sum(W (m - a) / s), with a and t the target's; the sum goes
-    into the norm's mean. At the picture's border zero padding then means the target's mean instead
+    into the norm's mean. At the image's border zero padding then means the target's mean instead
     of the source's, which training mends.
     """
     weight = conv.weight.detach().double()

@@ -1,5 +1,5 @@
 """Batch norm over the joint batch of several processes (Ioffe and Szegedy, 2015, arXiv:1502.03167;
-synchronised as in Peng et al., 2018, arXiv:1711.07240).
+synchronized as in Peng et al., 2018, arXiv:1711.07240).
 
 PyTorch has it for accelerators and refuses processors; the one here needs only collectives of any
 backend, gloo's among them.
@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
-def synchronise_norms(model: nn.Module, device_type: str) -> nn.Module:
+def synchronize_norms(model: nn.Module, device_type: str) -> nn.Module:
     """Replaces every batch norm of ``model``, in place as far as it can be; parameters, buffers and
     their names stay. Returns the model."""
     if device_type != "cpu":
@@ -24,7 +24,7 @@ def synchronise_norms(model: nn.Module, device_type: str) -> nn.Module:
     if isinstance(model, nn.modules.batchnorm._BatchNorm):
         return JointBatchNorm.of(model)
     for name, child in model.named_children():
-        setattr(model, name, synchronise_norms(child, device_type))
+        setattr(model, name, synchronize_norms(child, device_type))
     return model
 
 

@@ -46,7 +46,7 @@ def _load() -> None:
         if "torchvision::" not in str(e):
             raise DependencyError(f"torchvision does not fit torch: {e}", fix=fix) from e
     _declare_native()
-    # what the failed import left behind is half initialised
+    # what the failed import left behind is half initialized
     for module in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
         del sys.modules[module]
     importlib.import_module("torchvision")

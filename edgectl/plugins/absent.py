@@ -10,7 +10,7 @@ from edgectl.errors import DependencyError, UnknownNameError
 
 
 @contextmanager
-def made_with(versions: Mapping[str, str]) -> Iterator[None]:
+def explain_missing_plugins(versions: Mapping[str, str]) -> Iterator[None]:
     """Within it, a name nobody offers is blamed on the plugins that are gone.
 
     Args:

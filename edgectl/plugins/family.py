@@ -18,15 +18,15 @@ class Criterion(Protocol):
     """The loss of a family. An ``nn.Module`` without parameters."""
 
     def __call__(self, outputs: Sequence[Tensor], targets: Targets) -> dict[str, Tensor]:
-        """Raw head tensors and ground truth to named scalar losses; ``loss`` is the one to minimise.
+        """Raw head tensors and ground truth to named scalar losses; ``loss`` is the one to minimize.
 
-        Must be finite and differentiable when every picture of the batch is without objects.
+        Must be finite and differentiable when every image of the batch is without objects.
         """
         ...
 
 
 class Postprocess(Protocol):
-    """Raw head tensors to :class:`Detections`. The same object scores the model, the quantised
+    """Raw head tensors to :class:`Detections`. The same object scores the model, the quantized
     graph and the file. ``threshold`` is set from the checkpoint's operating point, where the task
     has one. A detection family has none: its default is the low threshold AP is defined with
     (0.001 in most papers), and whoever shows or ships detections sets a higher one.
@@ -73,6 +73,6 @@ class Family(Protocol):
 
     def load_weights(self, model: nn.Module, config: Any, path: Path) -> dict[str, Any]:
         """Pretrained weights by key. Returns ``{"matched": n, "of": m, "missing": [...]}``;
-        raises ArtifactError when nothing matches. Folds the weights' normalisation into the stem
+        raises ArtifactError when nothing matches. Folds the weights' normalization into the stem
         where it differs from :meth:`preprocess`."""
         ...

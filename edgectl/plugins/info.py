@@ -18,7 +18,7 @@ class WeightsSource:
     """Where pretrained weights come from: a file name searched in ``$EDGECTL_WEIGHTS`` and the
     user cache, then ``url`` (never with ``--offline``).
 
-    ``mean``/``std`` (0..255 units, rgb) is the normalisation the weights were trained with.
+    ``mean``/``std`` (0..255 units, rgb) is the normalization the weights were trained with.
     """
 
     filename: str
@@ -89,11 +89,11 @@ class BackendInfo:
     ``precisions``: what it writes; ``runtimes``: what ``eval --runtime`` accepts; the default first.
     ``exact``: those runtimes that must agree bit for bit on an int8 file; export proves it.
     ``input``: what its graphs take. ``unit``: pixel / 255, the rest of the PreprocessSpec folded into
-    the first layer; ``normalised``: (pixel - mean) / std, which the device's runtime computes itself.
+    the first layer; ``normalized``: (pixel - mean) / std, which the device's runtime computes itself.
     ``suffix``: of its model files, where files of other programs can be profiled and timed too.
-    ``takes``: ``graph``: edgectl quantises the traced graph, ``entry`` is a Backend and writes it.
+    ``takes``: ``graph``: edgectl quantizes the traced graph, ``entry`` is a Backend and writes it.
     ``network``: ``entry`` is a :class:`edgectl.backends.contract.VendorBackend`, which takes
-    the float network as ONNX; quantising is left to the compiler ``tool``.
+    the float network as ONNX; quantizing is left to the compiler ``tool``.
     """
 
     name: str
@@ -103,7 +103,7 @@ class BackendInfo:
     runtimes: tuple[str, ...]
     exact: tuple[str, ...] = ()
     qat: bool = False
-    input: Literal["unit", "normalised"] = "unit"
+    input: Literal["unit", "normalized"] = "unit"
     suffix: str = ""
     takes: Literal["graph", "network"] = "graph"
     tool: ToolInfo | None = None

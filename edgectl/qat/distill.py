@@ -48,7 +48,7 @@ def head_distance(
             weight = found.get(spec.stride, torch.ones_like(error[:, :1]))
             terms.append((weight * error).sum() / error.shape[1])
     seen = [score.sum() for score in found.values()]
-    # a batch of empty pictures must not divide by next to nothing
+    # a batch of empty images must not divide by next to nothing
     return torch.stack(terms).sum() / torch.stack(seen).sum().clamp_min(1.0)
 
 

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the quantised graph stands in for the model under the family's own criterion.
+"""Quantization-aware training: the quantized graph stands in for the model under the family's own criterion.
 
 Starts from the PTQ result, trains weights and activation ranges in the backend's arithmetic, and exports
 the very scales that were learned. Batch norm is folded already, so there are no statistics to freeze.
@@ -79,11 +79,11 @@ def run_qat(
     """
     if not request.info.qat:
         raise UsageError(
-            f"{request.info.name} quantises with its vendor's tool; QAT is not possible here",
+            f"{request.info.name} quantizes with its vendor's tool; QAT is not possible here",
             fix="edgectl export --backend " + request.info.name,
         )
     if request.index is None:
-        raise UsageError("QAT needs the training pictures", fix="--set data.name=DATA")
+        raise UsageError("QAT needs the training images", fix="--set data.name=DATA")
     start = time.perf_counter()
     trained, config = request.trained, request.trained.config
     prepared = prepare(trained, request.backend, request.info, request.backend_config)
@@ -128,7 +128,7 @@ def _train(
     config = trained.config
     qat = config.qat
     torch.manual_seed(config.train.seed)
-    # the last polish wants pictures like those the device will see
+    # the last polish wants images like those the device will see
     calm = config.model_copy(
         update={
             "augment": config.augment.model_copy(
@@ -160,7 +160,7 @@ def _train(
             factor = learning_rate_factor(config.train.schedule, step, total)
             for group, lr in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = lr * factor
-            x = prepared.lower(batch.pictures)
+            x = prepared.lower(batch.images)
             heads = net(x)
             loss = qat.task_weight * criterion(heads, batch.targets)["loss"]
             if qat.teacher_weight:
@@ -176,7 +176,7 @@ def _train(
             torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
             optimizer.step()
             losses.append(float(loss.detach()))
-            seen += len(batch.pictures)
+            seen += len(batch.images)
             step += 1
         rate = seen / (time.perf_counter() - began)
         done.append(QatEpoch(epoch + 1, qat.epochs, float(np.mean(losses)), base[0] * factor, rate))
@@ -202,8 +202,8 @@ def _operating_point(
 ) -> OperatingPoint:
     """Chosen anew, on the same held-back part of *train*: training has moved the scores."""
 
-    def predict(pictures: np.ndarray) -> list[Tensor]:
-        return simulate(quantized, prepared.lower(nchw(pictures)))
+    def predict(images: np.ndarray) -> list[Tensor]:
+        return simulate(quantized, prepared.lower(nchw(images)))
 
     return choose_operating_point(
         predict,
@@ -211,7 +211,7 @@ def _operating_point(
         trained.postprocess(),
         prepared.outputs,
         metrics,
-        source=f"train-holdout ({len(held)} pictures)",
+        source=f"train-holdout ({len(held)} images)",
     )
 
 

@@ -1,1 +1,1 @@
-"""Trace, calibrate and fake-quantise networks in a backend's arithmetic."""
+"""Trace, calibrate and fake-quantize networks in a backend's arithmetic."""

@@ -1,6 +1,6 @@
-"""Post-training quantisation: pictures and a float graph in, every integer parameter out.
+"""Post-training quantization: images and a float graph in, every integer parameter out.
 
-Silence, equalise, observe, search ranges, correct biases. A step that can also do harm is kept only when the
+Silence, equalize, observe, search ranges, correct biases. A step that can also do harm is kept only when the
 error at the heads says so.
 """
 
@@ -13,7 +13,7 @@ from edgectl.config.schema import QuantConfig
 from edgectl.errors import DataError
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges.observe import Observed, Pictures, channel_peaks, observe
+from edgectl.quant.ranges.observe import Images, Observed, channel_peaks, observe
 from edgectl.quant.ranges.ranges import range_groups
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.ranges.search import DownstreamSearch
@@ -27,42 +27,42 @@ from edgectl.quant.weights import weight_scales
 from edgectl.spec import Progress
 
 _SILENCE_WORTH = 0.5
-"""Share of the error that must be gone: on other pictures a silenced channel might have spoken."""
+"""Share of the error that must be gone: on other images a silenced channel might have spoken."""
 
 _SAMPLE_BYTES = 256 * 2**20
-_SAMPLE_PICTURES = (4, 16)
-"""Searches keep every tensor of a sample of the pictures: as many as fit, within these bounds."""
+_SAMPLE_IMAGES = (4, 16)
+"""Searches keep every tensor of a sample of the images: as many as fit, within these bounds."""
 
 
 def calibrate(
     graph: QuantGraph,
     scheme: QuantScheme,
-    pictures: Pictures,
+    images: Images,
     config: QuantConfig,
     progress: Progress | None = None,
 ) -> QuantizedGraph:
-    """Quantises ``graph`` (left untouched) in the arithmetic of ``scheme``.
+    """Quantizes ``graph`` (left untouched) in the arithmetic of ``scheme``.
 
     Args:
-        pictures: iterated several times; must yield the same pictures each time.
+        images: iterated several times; must yield the same images each time.
         config: observer and which corrections to try.
         progress: receives a line at each step.
 
     Raises:
-        DataError: no pictures.
+        DataError: no images.
         UnsupportedOpError: ops that join ranges the scheme fixes differently.
     """
     say = progress or (lambda _: None)
-    sample = _sample(graph, pictures)
+    sample = _sample(graph, images)
     with torch.no_grad():
         heads = graph.run(sample)
-    best = observe(graph, scheme, pictures, config)
+    best = observe(graph, scheme, images, config)
     error = relative_error(heads, simulate(best.quantized, sample))
     say(f"ranges: error at the heads {error:.2e}")
 
     def consider(step: str, rival_graph: QuantGraph, worth: float = 1.0) -> bool:
         nonlocal best, error
-        rival = observe(rival_graph, scheme, pictures, config)
+        rival = observe(rival_graph, scheme, images, config)
         rival_error = relative_error(heads, simulate(rival.quantized, sample))
         kept = rival_error < worth * error
         say(f"{step}: {rival_error:.2e}" + ("" if kept else ", not kept"))
@@ -76,7 +76,7 @@ def calibrate(
         if silenced and consider(words, quieter, _SILENCE_WORTH):
             graph = quieter
     if config.equalize and equalizable(graph):
-        consider("equalised", equalize(graph, channel_peaks(graph, pictures), scheme))
+        consider("equalized", equalize(graph, channel_peaks(graph, images), scheme))
     # where only convolutions round, nothing between them is helped by a second one
     if config.split_silu and scheme.rounds == "outputs" and splittable(graph):
         divided = choose_splits(best.quantized, sample, heads, budget=config.split_silu)
@@ -122,19 +122,19 @@ def _search(
     return relative_error(heads, simulate(quantized, sample))
 
 
-def _sample(graph: QuantGraph, pictures: Pictures) -> Tensor:
-    """A few pictures from the whole run of them, evenly spaced."""
-    total = sum(len(batch) for batch in pictures())
+def _sample(graph: QuantGraph, images: Images) -> Tensor:
+    """A few images from the whole run of them, evenly spaced."""
+    total = sum(len(batch) for batch in images())
     if not total:
         raise DataError(
-            "no calibration pictures", fix="give --calib a directory with pictures of your scene"
+            "no calibration images", fix="give --calib a directory with images of your scene"
         )
     floats = sum(torch.Size(n.shape).numel() for n in graph)
-    low, high = _SAMPLE_PICTURES
+    low, high = _SAMPLE_IMAGES
     count = min(total, max(low, min(high, _SAMPLE_BYTES // (4 * floats))))
     wanted = {i * total // count for i in range(count)}
     chosen, index = [], 0
-    for batch in pictures():
+    for batch in images():
         chosen += [batch[i] for i in range(len(batch)) if index + i in wanted]
         index += len(batch)
     return torch.stack(chosen)

@@ -1,4 +1,4 @@
-"""The quantised graph as a trainable module: learned weights, biases and activation ranges.
+"""The quantized graph as a trainable module: learned weights, biases and activation ranges.
 
 The forward pass computes with the float32 scales and integer zero points that ``export`` writes;
 rounding passes gradients straight through. Scales and zero points learn as in LSQ (Esser et al.,
@@ -105,7 +105,7 @@ class FakeQuantNet(nn.Module):
         return QuantizedGraph(graph, self._scheme, activations, weight_scales)
 
     def parameter_groups(self, *, lr: float, range_lr: float) -> list[dict[str, Any]]:
-        """For an optimizer that normalises gradients (Adam).
+        """For an optimizer that normalizes gradients (Adam).
 
         ``range_lr`` is relative to the width of each range, because the range parameters are.
         """

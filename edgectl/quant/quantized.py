@@ -1,6 +1,6 @@
 """``QuantizedGraph``: a graph together with every integer parameter a writer needs.
 
-The scales learned or searched are stored once, here, as float32 values; the fake-quantised forward,
+The scales learned or searched are stored once, here, as float32 values; the fake-quantized forward,
 the writer and the integer executor all read them from here, so none of them can disagree.
 """
 

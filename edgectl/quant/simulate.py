@@ -1,7 +1,7 @@
-"""Execute a quantised graph in float: every tensor rounded to the grid its integers live on.
+"""Execute a quantized graph in float: every tensor rounded to the grid its integers live on.
 
 Agrees with the device's integer kernels within their rounding; fast enough for searching ranges and
-the forward pass of quantisation-aware training.
+the forward pass of quantization-aware training.
 """
 
 from __future__ import annotations
@@ -124,5 +124,5 @@ class Simulator:
 def simulate(
     quantized: QuantizedGraph, x: Tensor, taps: dict[str, Tensor] | None = None
 ) -> list[Tensor]:
-    """One run. x: (N, C, H, W) in the lowered domain; returns the outputs, de-quantised."""
+    """One run. x: (N, C, H, W) in the lowered domain; returns the outputs, de-quantized."""
     return Simulator(quantized).run(x, taps=taps)

@@ -1,4 +1,4 @@
-"""Signal to quantisation noise, the error measure of searches, reports and gates."""
+"""Signal to quantization noise, the error measure of searches, reports and gates."""
 
 from __future__ import annotations
 

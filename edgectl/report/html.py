@@ -52,7 +52,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         _hops(metrics, artifacts),
         _fates(artifacts),
         *(_artifact(m) for m in artifacts),
-        _pictures(sorted((run / "plots").glob("*.png"))),
+        _images(sorted((run / "plots").glob("*.png"))),
         _facts("How it was made", provenance),
         _text("Configuration", run / "config.resolved.toml"),
     ]
@@ -189,7 +189,7 @@ def _artifact(manifest: dict[str, Any]) -> str:
     heads = ", ".join(f"{html.escape(k)} {v} dB" for k, v in noise.items())
     return (
         f"<h2>{html.escape(manifest['backend'])} {html.escape(manifest['precision'])}</h2>{verdict}"
-        + (f"<p>Quantisation noise at the raw heads (SQNR): {heads}</p>" if heads else "")
+        + (f"<p>Quantization noise at the raw heads (SQNR): {heads}</p>" if heads else "")
         + f'<table><tr><th>runtime</th><th class="n">elements differing from '
         f'{html.escape(str(parity.get("reference", "")))}</th><th class="n">largest difference</th>'
         f"<th></th></tr>{rows}</table>"
@@ -197,7 +197,7 @@ def _artifact(manifest: dict[str, Any]) -> str:
     )
 
 
-def _pictures(paths: Iterable[Path]) -> str:
+def _images(paths: Iterable[Path]) -> str:
     images = "".join(
         f'<img alt="{html.escape(p.stem)}" '
         f'src="data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}">'

@@ -49,7 +49,7 @@ class RunDirectory:
 
     @property
     def splits(self) -> Path:
-        """Which picture is in which split, where the set came without one."""
+        """Which image is in which split, where the set came without one."""
         return self.path / "splits.json"
 
     @property
@@ -138,7 +138,7 @@ def create_run(
 
 
 @contextmanager
-def kept_if_resumable(
+def keep_if_resumable(
     run: RunDirectory, previous: str | None, *, root: Path = RUNS
 ) -> Iterator[None]:
     """Around a run's beginning: one that ends in an error before its first checkpoint leaves nothing, and

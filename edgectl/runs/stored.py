@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
 
-_CHANNELS = 3  # pictures are decoded in colour, always
+_CHANNELS = 3  # images are decoded in color, always
 
 T = TypeVar("T")
 

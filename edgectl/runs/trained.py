@@ -39,7 +39,7 @@ class TrainedModel:
 
     @property
     def preprocess(self) -> PreprocessSpec:
-        """How pictures are prepared for it."""
+        """How images are prepared for it."""
         return PreprocessSpec.from_dict(self.checkpoint.preprocess)
 
     @property
@@ -56,7 +56,7 @@ class TrainedModel:
     def divided(self, samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
         """*train* as the run divided it: (trained on, held back), whatever seed ``config`` has now.
 
-        Drawn by another seed, pictures the network was trained on would judge it.
+        Drawn by another seed, images the network was trained on would judge it.
 
         Raises:
             UsageError: ``config`` holds back another share.
@@ -64,7 +64,7 @@ class TrainedModel:
         began = RunConfig.model_validate(self.checkpoint.config, strict=False)
         if self.config.data.holdout != began.data.holdout:
             raise UsageError(
-                f"the run held back {began.data.holdout:g} of its pictures and was trained on the rest",
+                f"the run held back {began.data.holdout:g} of its images and was trained on the rest",
                 where="data.holdout",
                 fix="leave it out, or train again with another share",
             )
@@ -89,7 +89,7 @@ class TrainedModel:
         return torch_predictor(self.model, self.preprocess, torch.device("cpu"))
 
 
-def not_a_configuration(error: ValidationError, family: str, path: Path) -> ArtifactError:
+def configuration_error(error: ValidationError, family: str, path: Path) -> ArtifactError:
     """What was stored is not of this version and family: the first key that does not fit."""
     first = error.errors()[0]
     return ArtifactError(
@@ -100,7 +100,7 @@ def not_a_configuration(error: ValidationError, family: str, path: Path) -> Arti
     )
 
 
-def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
+def load_trained_model(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
     """Builds the family's network and loads the checkpoint's weights, every tensor of them.
 
     Raises:
@@ -111,7 +111,7 @@ def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
         config = RunConfig.model_validate(checkpoint.config, strict=False)
         model_config = family.config_type.model_validate(config.model, strict=False)
     except ValidationError as e:
-        raise not_a_configuration(e, checkpoint.family, path) from e
+        raise configuration_error(e, checkpoint.family, path) from e
     model = family.build(model_config, num_classes=len(checkpoint.classes))
     try:
         model.load_state_dict(checkpoint.weights)
@@ -126,6 +126,6 @@ def revive(path: Path, checkpoint: Checkpoint, family: Family) -> TrainedModel:
     return TrainedModel(path, checkpoint, family, config, model_config, model)
 
 
-def nchw(pictures: np.ndarray) -> Tensor:
+def nchw(images: np.ndarray) -> Tensor:
     """uint8 (N, H, W, 3) to uint8 (N, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

@@ -34,9 +34,7 @@ class DatasetContract:
         assert info.summary and info.licence
         assert info.generate or info.url or info.directories
 
-    def test_pictures_and_labels_are_read(
-        self, info: DatasetInfo, edgectl_project: Project
-    ) -> None:
+    def test_images_and_labels_are_read(self, info: DatasetInfo, edgectl_project: Project) -> None:
         facts = edgectl_project.expect("data", "info", self.dataset, "--offline")
         assert facts["classes"] and all(facts["classes"])
         assert facts["splits"] and all(s["images"] > 0 for s in facts["splits"].values())

@@ -1,4 +1,4 @@
-"""What is asked of every backend, whoever quantises."""
+"""What is asked of every backend, whoever quantizes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from edgectl.config.layers import Layer, resolve, validate
 from edgectl.config.schema import RunConfig
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnsupportedOpError
 from edgectl.metrics.tasks import MAIN_METRIC
 from edgectl.plugins.family import Family
@@ -36,7 +36,7 @@ KINDS = {
 }
 """Kinds of raw heads that core and the backends know; see :class:`edgectl.spec.OutputSpec`."""
 _CLASSES = 3
-_PICTURES = 4
+_IMAGES = 4
 _TOLERANCE = 1e-3
 _STEPS, _RATE, _LOWER = 20, 1e-3, 0.9
 
@@ -67,19 +67,19 @@ class Subject:
         """Of the size tested."""
         return self.family.preprocess(self.model_config, self.size)
 
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """uint8 (N, 3, H, W)."""
         rng = np.random.default_rng(0)
-        return torch.from_numpy(rng.integers(0, 256, (_PICTURES, 3, *self.size), dtype=np.uint8))
+        return torch.from_numpy(rng.integers(0, 256, (_IMAGES, 3, *self.size), dtype=np.uint8))
 
     def inputs(self) -> Tensor:
-        """Those pictures as the network takes them."""
-        return normalise(self.pictures(), self.preprocess)
+        """Those images as the network takes them."""
+        return normalize(self.images(), self.preprocess)
 
     def loss(self, model: nn.Module, *, empty: bool = False) -> dict[str, Tensor]:
         """Of the drawn targets."""
         criterion = self.family.criterion(self.model_config, num_classes=_CLASSES)
-        targets = draw_targets(self.info.task, _PICTURES, self.size, _CLASSES, empty=empty)
+        targets = draw_targets(self.info.task, _IMAGES, self.size, _CLASSES, empty=empty)
         return criterion(model(self.inputs()), targets)
 
 
@@ -88,13 +88,13 @@ class FamilyContract:
     family: registered name.
     variants: those tested; the default one when empty.
     input_size: at which; when None, four cells of the coarsest stride, from 64 to 256 pixels.
-    quantisable: False for networks outside the op set, which go to compilers of vendors only.
+    quantizable: False for networks outside the op set, which go to compilers of vendors only.
     """
 
     family: ClassVar[str]
     variants: ClassVar[tuple[str, ...]] = ()
     input_size: ClassVar[Size | None] = None
-    quantisable: ClassVar[bool] = True
+    quantizable: ClassVar[bool] = True
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A round for each variant."""
@@ -144,7 +144,7 @@ class FamilyContract:
             assert isinstance(heads, tuple) and len(heads) == len(specs)
             for head, spec in zip(heads, specs, strict=True):
                 grid = [n // spec.stride for n in subject.size] if spec.stride else []
-                assert list(head.shape) == [_PICTURES, spec.channels, *grid]
+                assert list(head.shape) == [_IMAGES, spec.channels, *grid]
                 assert head.dtype == torch.float32
 
     def test_the_preprocessing_is_of_the_size_asked_for(self, subject: Subject) -> None:
@@ -174,9 +174,9 @@ class FamilyContract:
         peak = losses.index(max(losses))
         assert min(losses[peak:]) < _LOWER * losses[peak], losses
 
-    def test_pictures_without_objects(self, subject: Subject) -> None:
+    def test_images_without_objects(self, subject: Subject) -> None:
         if subject.info.task == "classification":
-            pytest.skip("every picture has a class")
+            pytest.skip("every image has a class")
         model = subject.build().train()
         loss = subject.loss(model, empty=True)["loss"]
         torch.autograd.backward(loss)
@@ -188,7 +188,7 @@ class FamilyContract:
         post.threshold = 0.0
         heads = _heads(subject)
         found = post(heads, subject.outputs)
-        assert len(found) == _PICTURES
+        assert len(found) == _IMAGES
         for d in found:
             assert d.boxes_xyxy.shape == (
                 (0, 4) if subject.info.task == "classification" else (len(d.scores), 4)
@@ -228,7 +228,7 @@ class FamilyContract:
 
     def test_the_traced_graph_is_the_network(self, subject: Subject) -> None:
         model = subject.build().eval()
-        if not self.quantisable:
+        if not self.quantizable:
             with pytest.raises(UnsupportedOpError) as caught:
                 trace(model, subject.size)
             assert caught.value.where and caught.value.fix
@@ -237,7 +237,7 @@ class FamilyContract:
         _compare(subject, graph, subject.inputs())
         unit = fold_preprocess(graph, subject.preprocess)
         if len(set(subject.preprocess.mean)) == 1:  # else one padding value cannot be exact
-            _compare(subject, unit, subject.pictures().float() / 255.0)
+            _compare(subject, unit, subject.images().float() / 255.0)
 
     def test_the_onnx_file_is_the_network(self, subject: Subject, tmp_path: Path) -> None:
         pytest.importorskip("onnxsim", reason="pip install 'edgectl[onnx]'")
@@ -247,8 +247,8 @@ class FamilyContract:
         path = tmp_path / "m.onnx"
         write_onnx(subject.build(), subject.size, subject.outputs, path, opset=13)
         runner = OnnxRunner(path, subject.outputs, {"preprocess": subject.preprocess.to_dict()})
-        pictures = subject.pictures().permute(0, 2, 3, 1).numpy()
-        for want, got in zip(_heads(subject), runner(pictures), strict=True):
+        images = subject.images().permute(0, 2, 3, 1).numpy()
+        for want, got in zip(_heads(subject), runner(images), strict=True):
             _close(want, torch.from_numpy(got))
 
     def test_the_command_line_trains_and_scores_it(

@@ -63,7 +63,7 @@ class Project:
         return dict(error)
 
     def draw(self, task: Task) -> None:
-        """Pictures and labels for a task, in :data:`DATA`."""
+        """Images and labels for a task, in :data:`DATA`."""
         if (self.path / DATA).exists():
             return
         for key, (split, count) in enumerate(_SPLITS.items()):

@@ -43,7 +43,7 @@ def choose_threads(requested: int, processes: int = 1) -> int:
 
     One core stays free for the loader and the rest of the system. Compute threads wait for each
     other after every operator, so one that loses its core for a moment holds up all: FOMO-0.35 at
-    192 px, batch 4, on two cores trains 190 pictures/s with two threads while nothing else runs,
+    192 px, batch 4, on two cores trains 190 images/s with two threads while nothing else runs,
     but 10 beside another program, where one thread does 140.
     """
     return requested or max(1, min((usable_cores() - 1) // processes, _TORCH_THREADS))

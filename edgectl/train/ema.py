@@ -14,7 +14,7 @@ class ModelEma:
     The decay grows with the updates, ``min(decay, (1 + t) / (10 + t))``, so that a run of a few
     hundred steps is not dominated by its random start. Batch norm statistics are averaged with the
     weights they belong to; copied from the fast model they shift the scores of small-batch runs
-    (FOMO on 95 pictures, six runs: mean F1 at threshold .5 is .50 copied, .57 averaged).
+    (FOMO on 95 images, six runs: mean F1 at threshold .5 is .50 copied, .57 averaged).
 
     Attributes:
         module: the averaged network, in eval mode, without gradients.

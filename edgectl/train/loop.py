@@ -11,11 +11,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ConfigError, InterruptedRunError
 from edgectl.labels import Targets
 from edgectl.nn.depthwise import widen_depthwise
-from edgectl.nn.sync_norm import synchronise_norms
+from edgectl.nn.sync_norm import synchronize_norms
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.events import read_events
 from edgectl.runs.rundir import RunDirectory
@@ -55,7 +55,7 @@ class Trainer:
         processes: Processes = Processes(),
     ) -> None:
         self.setup, self.processes = setup, processes
-        self.reporter = reporter if reporter is not None and processes.first else Reporter()
+        self.reporter = reporter if reporter is not None and processes.is_main else Reporter()
 
     def fit(self, run: RunDirectory, resume: Checkpoint | None = None) -> FitResult:
         """Trains to the configured number of epochs, or from ``resume`` (the run's ``last.pt``) on.
@@ -73,7 +73,7 @@ class Trainer:
         """
         if resume is not None:
             check_resumable(resume, self.setup, run)
-        sitting = _Sitting(self.setup, run, self.reporter, self.processes, resume)
+        sitting = _TrainingSession(self.setup, run, self.reporter, self.processes, resume)
         with watch_interrupts() as interrupt:
             try:
                 sitting.train(interrupt)
@@ -88,7 +88,7 @@ class Trainer:
                         f"checkpoint written: {run.last}",
                         fix=f"edgectl train --resume {run.path}",
                     ) from e
-                if self.processes.many and is_lost_connection(e):
+                if self.processes.is_distributed and is_lost_connection(e):
                     raise LostPeerError(
                         "lost the connection to another process of the run", where=str(run.path)
                     ) from e
@@ -97,12 +97,12 @@ class Trainer:
                 self.reporter.on_end()
                 for tracker in sitting.accelerator.trackers:
                     tracker.finish()
-            result = self.processes.told(self._finish(run, sitting.progress))
+            result = self.processes.broadcast(self._finish(run, sitting.progress))
         assert result is not None  # the first process has one
         return result
 
     def _finish(self, run: RunDirectory, progress: Progress) -> FitResult | None:
-        if not self.processes.first:
+        if not self.processes.is_main:
             return None
         result = finish(run, self.setup, progress)
         plot_curves(read_events(run.events), run.plots)
@@ -110,7 +110,7 @@ class Trainer:
         return result
 
 
-class _Sitting:
+class _TrainingSession:
     """One process's part of a run: what lives from its start, or resumption, to its end."""
 
     def __init__(
@@ -136,8 +136,8 @@ class _Sitting:
         model.to(self.device).train()
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEma(model, self.config.ema_decay)
-        if processes.many and self.config.sync_bn:
-            model = synchronise_norms(model, self.device.type)
+        if processes.is_distributed and self.config.sync_bn:
+            model = synchronize_norms(model, self.device.type)
         if self.device.type == "cpu" and self.precision == "bf16":
             model = widen_depthwise(model)
         self.criterion = setup.family.criterion(setup.model_config, num_classes=len(setup.classes))
@@ -148,7 +148,7 @@ class _Sitting:
         self.evaluation_interval = self.config.eval_interval or max(1, self.config.epochs // 10)
 
         self.recorder = Recorder()
-        if processes.first:
+        if processes.is_main:
             self.recorder = RunRecorder(
                 setup, run, self.accelerator, model, self.raw_optimizer, self.ema
             )
@@ -156,13 +156,13 @@ class _Sitting:
         if resume is not None:
             assert resume.training is not None
             self.progress = restore(resume.training, model, self.raw_optimizer, self.ema)
-        papers = {
+        run_metadata = {
             "device": str(self.device),
             "precision": self.precision,
             "processes": processes.world,
             "weights": self.loaded,
         }
-        self.recorder.open(self.progress, resumed=resume is not None, papers=papers)
+        self.recorder.open(self.progress, resumed=resume is not None, run_metadata=run_metadata)
 
     @property
     def precision(self) -> str:
@@ -178,7 +178,7 @@ class _Sitting:
                 total,
                 self.progress.epoch,
                 self.setup.train.steps_per_epoch,
-                self.device.type if self.processes.many else str(self.device),
+                self.device.type if self.processes.is_distributed else str(self.device),
                 self.precision,
                 torch.get_num_threads(),
                 "" if self.loaded is None else describe(self.setup.weights, self.loaded),
@@ -188,7 +188,7 @@ class _Sitting:
         if total == 0:
             self._take_as_they_are()
         while self.progress.epoch < total and not self.progress.stopped:
-            if not self.processes.first:
+            if not self.processes.is_main:
                 seed_epoch(self.config.seed, self.processes.rank, self.progress.epoch)
             began = time.perf_counter()
             interval = 1 if self.device.type == "cpu" else _SYNC_INTERVAL
@@ -226,14 +226,14 @@ class _Sitting:
                 where="train.epochs = 0",
                 fix="--weights FILE with every tensor, the same classes included; or --epochs 1 or more",
             )
-        if self.processes.first:
+        if self.processes.is_main:
             verdict = self.validate(self.ema.module)
             self.recorder.best(verdict, self.progress)
             self.recorder.last(verdict, self.progress)
         self.processes.wait()
 
     def _epoch(self, meter: LossMeter, interrupt: Interrupt) -> int:
-        """One pass over the training pictures; returns their number, over all processes."""
+        """One pass over the training images; returns their number, over all processes."""
         schedule, base_lr = self.config.schedule, self.config.optimizer.lr
         total_steps = self.config.epochs * self.setup.train.steps_per_epoch
         images = 0
@@ -246,7 +246,7 @@ class _Sitting:
                     group["lr"] = lr
                 meter.add(self._step(batch))
                 self.progress.step += 1
-                images += len(batch.pictures)
+                images += len(batch.images)
                 self.reporter.on_step(step)
         finally:
             if isinstance(batches, Generator):
@@ -266,8 +266,8 @@ class _Sitting:
         return losses
 
     def _losses(self, batch: TrainBatch) -> dict[str, Tensor]:
-        x = batch.pictures.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-        outputs = self.model(normalise(x, self.setup.preprocess))
+        x = batch.images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        outputs = self.model(normalize(x, self.setup.preprocess))
         # bfloat16 has eight bits of mantissa: enough for convolutions, not for sums of logarithms
         return self.criterion([o.float() for o in outputs], _targets_to(batch.targets, self.device))
 
@@ -281,13 +281,13 @@ class _Sitting:
         """Judges the averaged weights where this epoch is due; keeps them where they are best.
 
         The first process does it, and the others wait for its word on whether to go on: metrics
-        need all pictures in one place, and a dozen evaluations a run are a small part of it.
+        need all images in one place, and a dozen evaluations a run are a small part of it.
         """
         epoch = self.progress.epoch
         if epoch % self.evaluation_interval and epoch != self.config.epochs:
             return None
-        verdict = self._judge() if self.processes.first else None
-        self.progress.stopped = self.processes.told(self.progress.stopped)
+        verdict = self._judge() if self.processes.is_main else None
+        self.progress.stopped = self.processes.broadcast(self.progress.stopped)
         return verdict
 
     def _judge(self) -> Verdict:

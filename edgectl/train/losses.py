@@ -1,4 +1,4 @@
-"""Losses of an epoch, averaged and watched, without a device synchronisation every step."""
+"""Losses of an epoch, averaged and watched, without a device synchronization every step."""
 
 from __future__ import annotations
 

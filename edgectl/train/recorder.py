@@ -25,8 +25,8 @@ from edgectl.train.validation import Verdict
 class Recorder:
     """Told of everything worth keeping. This one keeps nothing."""
 
-    def open(self, progress: Progress, *, resumed: bool, papers: dict[str, Any]) -> None:
-        """Before the first step. ``papers``: device, precision, processes and weights."""
+    def open(self, progress: Progress, *, resumed: bool, run_metadata: dict[str, Any]) -> None:
+        """Before the first step. ``run_metadata``: device, precision, processes and weights."""
 
     def epoch(self, report: EpochReport, verdict: Verdict | None, progress: Progress) -> None:
         """An epoch's line; brings ``progress.seconds`` up to date."""
@@ -64,7 +64,7 @@ class RunRecorder(Recorder):
         self._started = time.perf_counter()
         self._earlier_seconds = 0.0
 
-    def open(self, progress: Progress, *, resumed: bool, papers: dict[str, Any]) -> None:
+    def open(self, progress: Progress, *, resumed: bool, run_metadata: dict[str, Any]) -> None:
         """The papers of a new run, and a checkpoint to resume from if the first epoch is cut."""
         self._earlier_seconds = progress.seconds
         config = self._setup.config.train
@@ -73,8 +73,8 @@ class RunRecorder(Recorder):
             self._log.append("resumed", epoch=progress.epoch, versions=self._versions)
         else:
             self._run.write_config(self._setup.config)
-            weights = papers.pop("weights")
-            document = provenance(seed=config.seed, data=self._setup.data, **papers)
+            weights = run_metadata.pop("weights")
+            document = provenance(seed=config.seed, data=self._setup.data, **run_metadata)
             if weights is not None:
                 document["weights"] = {"file": str(self._setup.weights), **weights}
             self._run.write_provenance(document)

@@ -34,7 +34,7 @@ def finish(run: RunDirectory, setup: TrainSetup, progress: Progress) -> FitResul
     chosen_on = (
         f"{setup.holdout.source}, {setup.metrics.main}, one-standard-error rule"
         if setup.holdout is not None
-        else "last epoch (no held-back pictures)"
+        else "last epoch (no held-back images)"
     )
     best = Checkpoint.load(run.best)
     run.write_metrics(

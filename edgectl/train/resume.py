@@ -21,7 +21,7 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
     ArtifactError: the checkpoint holds weights only.
     ConfigError: it was trained with another configuration (the number of epochs included: the
         learning rate's whole course depends on it).
-    DataError: the pictures or labels have changed.
+    DataError: the images or labels have changed.
     """
     if checkpoint.training is None:
         raise ArtifactError(
@@ -48,7 +48,7 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
         )
     if checkpoint.data["fingerprint"] != setup.data["fingerprint"]:
         raise DataError(
-            "the pictures or labels have changed since the run began",
+            "the images or labels have changed since the run began",
             where=str(run.path),
             fix="restore them, or start a new run",
         )

@@ -1,6 +1,6 @@
-"""Which weights are the best, when the pictures to judge by are few.
+"""Which weights are the best, when the images to judge by are few.
 
-The score on a dozen held-back pictures is an estimate with a wide error. Taking its maximum over a
+The score on a dozen held-back images is an estimate with a wide error. Taking its maximum over a
 run picks a lucky early epoch. So the one-standard-error rule (Breiman et al., Classification and
 Regression Trees, 1984, section 3.4.3): later weights, trained longer and at a lower learning rate,
 are taken unless they are worse than the best seen by more than one standard error.

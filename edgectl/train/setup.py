@@ -20,7 +20,7 @@ class TrainBatch(Protocol):
     """What a training loader yields."""
 
     @property
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """uint8 (N, 3, H, W), augmented, channels in the spec's order."""
         ...
 
@@ -45,7 +45,7 @@ class TrainBatches(Protocol):
 
 @dataclass(frozen=True)
 class HeldBack:
-    """Pictures of *train* that are not trained on: they choose ``best`` and the operating point."""
+    """Images of *train* that are not trained on: they choose ``best`` and the operating point."""
 
     batches: Iterable[EvalBatch]
     images: int
@@ -54,7 +54,7 @@ class HeldBack:
     @property
     def source(self) -> str:
         """For ``OperatingPoint.source``."""
-        return f"train-holdout ({self.images} pictures)"
+        return f"train-holdout ({self.images} images)"
 
 
 @dataclass(frozen=True)

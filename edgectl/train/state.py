@@ -20,7 +20,7 @@ class Progress:
     Attributes:
         epoch: epochs completed.
         step: optimizer steps completed.
-        images: pictures trained on.
+        images: images trained on.
         train_seconds: wall time in training steps; ``seconds``: in everything, over all sittings.
         best_score: highest held-back score seen; None before the first evaluation.
         best_epoch: epoch ``best.pt`` was taken at; 0 where there is none.

@@ -1,4 +1,4 @@
-"""Judging the averaged weights during training: held-back pictures decide, *valid* only reports."""
+"""Judging the averaged weights during training: held-back images decide, *valid* only reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgectl.train.setup import TrainSetup
 
 @dataclass(frozen=True)
 class Verdict:
-    """``score``: on the held-back pictures, None without any. ``metrics``: on *valid* at
+    """``score``: on the held-back images, None without any. ``metrics``: on *valid* at
     ``operating_point``, empty without a validation split."""
 
     score: float | None
@@ -48,14 +48,14 @@ class Validator:
         postprocess = setup.family.postprocess(setup.model_config, num_classes=len(setup.classes))
         held_back, point = None, None
         if setup.holdout is not None:
-            pictures = setup.holdout.batches
+            images = setup.holdout.batches
             if metrics.tuned:
                 point = choose_operating_point(
-                    predict, pictures, postprocess, specs, metrics, source=setup.holdout.source
+                    predict, images, postprocess, specs, metrics, source=setup.holdout.source
                 )
                 held_back = point.metric
             else:
-                figures = score(record(predict, pictures), postprocess, specs, metrics)
+                figures = score(record(predict, images), postprocess, specs, metrics)
                 held_back = float(figures[metrics.main])
         reported: dict[str, Any] = {}
         if setup.valid is not None:

@@ -91,7 +91,7 @@ def load_weights(setup: TrainSetup, model: nn.Module, path: Path) -> dict[str, A
         ``{"matched": n, "of": m, "missing": [names]}``.
 
     Raises:
-        ArtifactError: not one tensor fits; a checkpoint of another family, or of pictures prepared in
+        ArtifactError: not one tensor fits; a checkpoint of another family, or of images prepared in
             another way.
     """
     if not is_checkpoint(path):
@@ -106,7 +106,7 @@ def load_weights(setup: TrainSetup, model: nn.Module, path: Path) -> dict[str, A
     seen, sees = PreprocessSpec.from_dict(checkpoint.preprocess), setup.preprocess
     if (seen.mean, seen.std, seen.channel_order) != (sees.mean, sees.std, sees.channel_order):
         raise ArtifactError(
-            "its network saw pictures with another mean, deviation or order of channels",
+            "its network saw images with another mean, deviation or order of channels",
             where=str(path),
             fix="train the same variant, with the settings of its config.resolved.toml",
         )

@@ -1,4 +1,4 @@
-"""Tensor arena and time per picture of a run's int8 file, expansions computed whole and in slices.
+"""Tensor arena and time per image of a run's int8 file, expansions computed whole and in slices.
 
     python examples/benchmarks/arena.py runs/train/fomo-001
 
@@ -40,16 +40,16 @@ def main() -> None:
             manifest = json.loads((out / "manifest.json").read_text())
             facts = manifest["tensors"]
             size = manifest["preprocess"]["input_size"]
-            pictures = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
+            images = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
             times = {}
             for runtime in ("litert", "tflm"):
                 runner = backend.open(
                     out / "model.tflite", runtime=runtime, specs=(), manifest=manifest
                 )
-                runner.raw(pictures[:2])
+                runner.raw(images[:2])
                 start = time.perf_counter()
-                codes = runner.raw(pictures)
-                times[runtime] = (time.perf_counter() - start) / len(pictures) * 1e3
+                codes = runner.raw(images)
+                times[runtime] = (time.perf_counter() - start) / len(images) * 1e3
             outputs.append(codes)
             print(
                 f"| {split} | {facts['arena_bytes']:,} | {facts['peak']['live_bytes']:,} "

@@ -1,4 +1,4 @@
-"""What several processes of one run cost: bytes, collectives, pictures a second; two here, 8 x 8 by
+"""What several processes of one run cost: bytes, collectives, images a second; two here, 8 x 8 by
 arithmetic.
 
     python examples/benchmarks/devices.py --family fomo --imgsz 96 --batch 16
@@ -74,7 +74,7 @@ def collectives(elements: int) -> tuple[float, float]:
     return large, small
 
 
-def pictures_a_second(words: list[str], *extra: str) -> float:
+def images_a_second(words: list[str], *extra: str) -> float:
     """Median over the epochs but the first."""
     name = f"devices-{time.monotonic_ns()}"
     edgectl("train", *words, *extra, "--name", name)
@@ -129,11 +129,11 @@ def main() -> None:
         speeds: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(REPEATS):
             for name, extra in runs.items():
-                speeds[name].append(pictures_a_second(words, *extra))
+                speeds[name].append(images_a_second(words, *extra))
     alone = statistics.median(speeds["1 process"])
     step = options.batch / alone
     exchanged = {"2 processes": 2 * len(norms) * small, "2 processes, sync_bn off": 0.0}
-    print("\n| | pictures/s, median (all) | against 1 | expected |")
+    print("\n| | images/s, median (all) | against 1 | expected |")
     print("| --- | ---: | ---: | ---: |")
     for name, values in speeds.items():
         expected = "1.00"

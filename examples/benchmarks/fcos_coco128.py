@@ -1,9 +1,9 @@
-"""FCOS-EfficientNet-B0 learns the 128 training pictures of coco128 by heart, and ships as int8.
+"""FCOS-EfficientNet-B0 learns the 128 training images of coco128 by heart, and ships as int8.
 
     EDGECTL_DATA=... python examples/benchmarks/fcos_coco128.py --imgsz 256 --set train.precision=bf16
 
 No augmentation, no pretrained weights: what assignment, losses and decoding can reach together, and what two
-backends' int8 files keep of it, scored on those pictures. Prints one Markdown table.
+backends' int8 files keep of it, scored on those images. Prints one Markdown table.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def report(name: str, model: str, seconds: float) -> None:
-    """One row: a model's figures on the pictures it was trained on."""
+    """One row: a model's figures on the images it was trained on."""
     figures = edgectl("eval", model, "--split", "train")["metrics"]
     print(f"| {name} | {figures['AP']:.3f} | {figures['AP50']:.3f} | {seconds:.0f} |", flush=True)
 

@@ -3,7 +3,7 @@
     pip install ai-edge-quantizer
     python examples/benchmarks/head_noise.py runs/train/fomo-001
 
-Both quantise the same float TFLite file from the same calibration pictures of *train*; both files run on
+Both quantize the same float TFLite file from the same calibration images of *train*; both files run on
 LiteRT's reference kernels over *valid*. Signal and noise are the logits, before any sigmoid.
 """
 
@@ -45,13 +45,13 @@ def interpreter(content: bytes) -> Any:
     return made
 
 
-def heads(content: bytes, pictures: np.ndarray) -> np.ndarray:
-    """De-quantised outputs; pictures: (N, H, W, 3) uint8, fed as the file's input wants them."""
+def heads(content: bytes, images: np.ndarray) -> np.ndarray:
+    """De-quantized outputs; images: (N, H, W, 3) uint8, fed as the file's input wants them."""
     made = interpreter(content)
     (given,), (wanted,) = made.get_input_details(), made.get_output_details()
     outputs = []
-    for picture in pictures:
-        x = picture[None].astype(np.float32) / 255.0
+    for image in images:
+        x = image[None].astype(np.float32) / 255.0
         if given["dtype"] == np.int8:
             scale, zero = given["quantization"]
             x = np.clip(np.rint(x / np.float32(scale)) + zero, -128, 127).astype(np.int8)
@@ -65,7 +65,7 @@ def heads(content: bytes, pictures: np.ndarray) -> np.ndarray:
     return np.concatenate(outputs)
 
 
-def peer(float_file: Path, pictures: np.ndarray) -> bytes:
+def peer(float_file: Path, images: np.ndarray) -> bytes:
     """ai-edge-quantizer with its static int8 recipe and its own calibration."""
     from ai_edge_quantizer import quantizer, recipe
 
@@ -74,8 +74,8 @@ def peer(float_file: Path, pictures: np.ndarray) -> bytes:
     (name,) = details["inputs"]
 
     def feed() -> Iterator[dict[str, np.ndarray]]:
-        for picture in pictures:
-            yield {name: picture[None].astype(np.float32) / 255.0}
+        for image in images:
+            yield {name: image[None].astype(np.float32) / 255.0}
 
     q = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
     found = q.calibrate({signature: list(feed())})
@@ -102,8 +102,8 @@ def main() -> None:
     index = open_dataset(checkpoint.data["name"], infos=infos, offline=True)
     quant, seed = checkpoint.config["quant"], checkpoint.config["train"]["seed"]
     calibration = calibration_list(index.splits["train"], quant["calib_images"], seed)
-    seen = np.concatenate(list(calibration.pictures(spec, 16)))
-    valid = np.concatenate([b.pictures for b in EvalLoader(index.splits["valid"], spec, 16)])
+    seen = np.concatenate(list(calibration.images(spec, 16)))
+    valid = np.concatenate([b.images for b in EvalLoader(index.splits["valid"], spec, 16)])
     with tempfile.TemporaryDirectory() as directory:
         float_file = export(run, "fp32", Path(directory) / "fp32")
         ours = export(run, "int8", Path(directory) / "int8").read_bytes()

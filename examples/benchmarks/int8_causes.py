@@ -2,15 +2,15 @@
 
     EDGECTL_DATA=... python examples/benchmarks/int8_causes.py --epochs 100 --seeds 0 1 2
 
-A published tutorial goes from AP .506 to .046 by post-training quantisation, and several causes changed at
+A published tutorial goes from AP .506 to .046 by post-training quantization, and several causes changed at
 once between it and its repaired successor. Here they change one at a time, on RTMDet-nano, coco_mask, 192 px,
 files scored on LiteRT:
 
 * preprocessing: the file computes what training computed, or (pixel - 0) / 255 with red and blue exchanged;
 * activation: ReLU6 or ReLU;
-* calibration: 100 letterboxed train pictures, or 20 stretched pictures of another data set.
+* calibration: 100 letterboxed train images, or 20 stretched images of another data set.
 
-The quantiser is the plain one of such tutorials (min/max, no equalisation, no bias correction, dead
+The quantizer is the plain one of such tutorials (min/max, no equalization, no bias correction, dead
 channels left); the last column shows edgectl's own on the same network. Prints one Markdown table,
 medians over the seeds.
 """
@@ -47,15 +47,15 @@ NO_LIMIT = "quant.max_drop=1.0"
 
 
 class Stretched(CalibrationSet):
-    """Pictures brought to size without regard to their shape."""
+    """Images brought to size without regard to their shape."""
 
-    def pictures(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
+    def images(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
         """As the converters of such tutorials read them."""
-        return super().pictures(replace(spec, resize="stretch"), batch)
+        return super().images(replace(spec, resize="stretch"), batch)
 
 
 def foreign(directory: Path) -> Stretched:
-    """Twenty pictures that have nothing to do with the task."""
+    """Twenty images that have nothing to do with the task."""
     found = calibration_from_directory(directory, 20, 0)
     return Stretched(found.files, found.sha256, found.seed, found.source)
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
-        "--foreign", type=Path, help="a directory of other pictures; default: coco128's"
+        "--foreign", type=Path, help="a directory of other images; default: coco128's"
     )
     args = parser.parse_args()
     absolute_paths("none")
@@ -118,7 +118,7 @@ def main() -> None:
     strangers = (args.foreign or data / "coco128" / "train2017").resolve()
     columns = ("float", "train", "foreign")
     print(
-        "| activation | preprocessing | float | calibrated on train | on foreign pictures | edgectl |"
+        "| activation | preprocessing | float | calibrated on train | on foreign images | edgectl |"
     )
     print("| --- | --- |" + " ---: |" * 4)
     with tempfile.TemporaryDirectory() as directory:

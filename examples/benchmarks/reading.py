@@ -1,10 +1,10 @@
-"""How fast training pictures are read, and whether memory grows with the set.
+"""How fast training images are read, and whether memory grows with the set.
 
     EDGECTL_DATA=... python examples/benchmarks/reading.py
 
-Prints pictures a second of coco128 at 320 px by every way of reading, as ratios to decoding JPEG files; the
-augmented pictures a CPU second that two recipes' loaders make of coco_mask at 192 px (what training reaches,
-``images_per_second``, over that is the loader's share); and the memory of an epoch over many pictures.
+Prints images a second of coco128 at 320 px by every way of reading, as ratios to decoding JPEG files; the
+augmented images a CPU second that two recipes' loaders make of coco_mask at 192 px (what training reaches,
+``images_per_second``, over that is the loader's share); and the memory of an epoch over many images.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ ROUNDS = 3
 
 
 def rate(samples: Sequence[Sample], kind: str) -> float:
-    """Pictures a second once what is kept has been made; the best of some rounds."""
-    pictures = open_cache(samples, SPEC, kind)
+    """Images a second once what is kept has been made; the best of some rounds."""
+    images = open_cache(samples, SPEC, kind)
     best = 0.0
     for _ in range(ROUNDS):
         start = time.perf_counter()
         # copied: a memory map that is not looked at has read nothing
-        for i in range(len(pictures)):
-            pictures[i].pixels.copy()
-        best = max(best, len(pictures) / (time.perf_counter() - start))
+        for i in range(len(images)):
+            images[i].pixels.copy()
+        best = max(best, len(images) / (time.perf_counter() - start))
     return best
 
 
 def augmented(family_name: str, variant: str) -> float:
-    """Pictures a CPU second that leave the loader of a family's recipe, from memory."""
+    """Images a CPU second that leave the loader of a family's recipe, from memory."""
     registry = build_registry()
     preset = load_entry(registry.families.get(family_name).entry, family_name).presets(variant)
     index = open_dataset("coco_mask", infos=edgectl_register_datasets(), offline=True)
@@ -61,7 +61,7 @@ def augmented(family_name: str, variant: str) -> float:
     )
     start, count = time.process_time(), 0
     for epoch in range(6):
-        count += sum(len(b.pictures) for b in loader.epoch(epoch, total_epochs=10))
+        count += sum(len(b.images) for b in loader.epoch(epoch, total_epochs=10))
     return count / (time.process_time() - start)
 
 
@@ -73,7 +73,7 @@ def resident_mb() -> float:
 def main() -> None:
     """Prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, default=20_000, help="of the long epoch; 0: none")
+    parser.add_argument("--images", type=int, default=20_000, help="of the long epoch; 0: none")
     args = parser.parse_args()
     index = open_dataset("coco128", infos=edgectl_register_datasets(), offline=True)
     samples = index.splits["train"]
@@ -84,17 +84,17 @@ def main() -> None:
         rates = {
             "JPEG files": rate(samples, "off"),
             "pack": rate(read_dataset(pack).splits["train"], "off"),
-            "memory-mapped pictures": rate(samples, "disk"),
-            "pictures in memory": rate(samples, "ram"),
+            "memory-mapped images": rate(samples, "disk"),
+            "images in memory": rate(samples, "ram"),
         }
-        print("| | pictures/s | ratio |\n| --- | ---: | ---: |")
+        print("| | images/s | ratio |\n| --- | ---: | ---: |")
         for name, value in rates.items():
             print(f"| {name} | {value:,.0f} | {value / rates['JPEG files']:.1f} |")
-        print("\n| loader of | augmented pictures a CPU second |\n| --- | ---: |")
+        print("\n| loader of | augmented images a CPU second |\n| --- | ---: |")
         for name, variant in (("fomo", "mobilenetv2_0.35_x8"), ("rtmdet", "nano")):
             print(f"| {name} {variant} | {augmented(name, variant):,.0f} |")
-        if args.pictures:
-            long_epoch([samples[i % len(samples)] for i in range(args.pictures)])
+        if args.images:
+            long_epoch([samples[i % len(samples)] for i in range(args.images)])
 
 
 def long_epoch(samples: Sequence[Sample]) -> None:
@@ -108,7 +108,7 @@ def long_epoch(samples: Sequence[Sample]) -> None:
             early = resident_mb()
     seconds = time.perf_counter() - start
     print(
-        f"\n{len(samples):,} pictures in {seconds:.0f} s: {early:.0f} MB after a tenth of the epoch, "
+        f"\n{len(samples):,} images in {seconds:.0f} s: {early:.0f} MB after a tenth of the epoch, "
         f"{resident_mb():.0f} MB at its end"
     )
 

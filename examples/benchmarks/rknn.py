@@ -4,7 +4,7 @@
     EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rknn.py [--settings normal ...]
 
 ResNet18 on digits01, trained here, and OpenMMLab's RTMDet-nano for people at 320 px on coco128, as published.
-Calibrated on train pictures, scored on validation pictures. Prints one Markdown table.
+Calibrated on train images, scored on validation images. Prints one Markdown table.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What each measure of post-training quantisation buys on a real SiLU detector.
+"""What each measure of post-training quantization buys on a real SiLU detector.
 
     EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rtmdet_person_ptq.py
 
-OpenMMLab's RTMDet-nano for people at 320 px, as published: no training, calibrated on train pictures of
-coco128 without labels, the file scored on its validation pictures on LiteRT. Prints one Markdown table.
+OpenMMLab's RTMDet-nano for people at 320 px, as published: no training, calibrated on train images of
+coco128 without labels, the file scored on its validation images on LiteRT. Prints one Markdown table.
 """
 
 from __future__ import annotations

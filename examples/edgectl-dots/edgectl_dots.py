@@ -59,9 +59,9 @@ class DotsCriterion(nn.Module):
             (logits.shape[0], *logits.shape[2:]), dtype=torch.int64, device=logits.device
         )
         for cells, boxes, labels in zip(wanted, targets.boxes_xyxy, targets.labels, strict=True):
-            centre = ((boxes[:, :2] + boxes[:, 2:]) / 2 / STRIDE).long()
-            column = centre[:, 0].clamp(0, cells.shape[1] - 1)
-            row = centre[:, 1].clamp(0, cells.shape[0] - 1)
+            center = ((boxes[:, :2] + boxes[:, 2:]) / 2 / STRIDE).long()
+            column = center[:, 0].clamp(0, cells.shape[1] - 1)
+            row = center[:, 1].clamp(0, cells.shape[0] - 1)
             cells[row, column] = labels + 1
         entropy = F.cross_entropy(logits, wanted, reduction="none")
         return {"loss": (entropy * torch.where(wanted > 0, self.object_weight, 1.0)).mean()}
@@ -80,14 +80,14 @@ class DotsPostprocess:
         firing = torch.where((cells > 0) & (best >= self.threshold), best, 0.0)
         peaks = (firing > 0) & (firing == F.max_pool2d(firing, 3, 1, 1))
         found = []
-        for picture, peak in enumerate(peaks):
+        for image, peak in enumerate(peaks):
             row, column = peak.nonzero(as_tuple=True)
             corner = torch.stack([column, row], dim=1).float() * STRIDE
             boxes = torch.cat([corner, corner + STRIDE], dim=1)
-            score = firing[picture, row, column]
+            score = firing[image, row, column]
             order = score.argsort(descending=True, stable=True)
-            label = cells[picture, row, column] - 1
-            found.append(Detections(boxes[order], score[order], label[order], cells[picture]))
+            label = cells[image, row, column] - 1
+            found.append(Detections(boxes[order], score[order], label[order], cells[image]))
         return found
 
 
@@ -101,7 +101,7 @@ class DotsFamily:
         return {"train": {"epochs": 40, "batch": 8, "optimizer": {"lr": 0.01}}}
 
     def build(self, config: DotsConfig, *, num_classes: int) -> Dots:
-        """Randomly initialised."""
+        """Randomly initialized."""
         return Dots(config.width, num_classes)
 
     def preprocess(self, config: DotsConfig, input_size: Size) -> PreprocessSpec:

@@ -13,7 +13,7 @@ def edgectl_register_families() -> list[FamilyInfo]:
         FamilyInfo(
             name="dots",
             task="centroid",
-            summary="object centres, the smallest example of a family",
+            summary="object centers, the smallest example of a family",
             entry="edgectl_dots:DotsFamily",
             variants=(VariantInfo("tiny", "7 k parameters", 8, (96, 96)),),
             default_variant="tiny",

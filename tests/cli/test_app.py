@@ -62,7 +62,7 @@ def test_unknown_command(capsys):
 
 
 def test_unknown_option_as_json(capsys):
-    code, parsed = document(capsys, "models", "--colour")
+    code, parsed = document(capsys, "models", "--color")
     assert code == 2
     assert parsed["error"]["code"] == "E-USAGE"
     assert parsed["error"]["exit"] == 2

@@ -28,9 +28,9 @@ def yolo(tmp_path):
         (root / "images" / split).mkdir(parents=True)
         (root / "labels" / split).mkdir(parents=True)
         for i in range(3):
-            picture = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-            picture = cv2.resize(picture, (160, 120), interpolation=cv2.INTER_NEAREST)
-            cv2.imwrite(str(root / "images" / split / f"{split}{i}.png"), picture)
+            image = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+            image = cv2.resize(image, (160, 120), interpolation=cv2.INTER_NEAREST)
+            cv2.imwrite(str(root / "images" / split / f"{split}{i}.png"), image)
             (root / "labels" / split / f"{split}{i}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat]\n")
     return root
@@ -65,14 +65,14 @@ def test_check_passes_with_warnings_and_fails_with_errors(yolo):
     code, document = data("check", yolo)
     assert code == 5
     found = {f["kind"] for f in document["data"]["findings"] if f["severity"] == "error"}
-    assert found == {"not_a_box", "unreadable_picture"}
+    assert found == {"not_a_box", "unreadable_image"}
 
 
 def test_check_fix_writes_a_copy_that_passes(yolo, tmp_path):
     (yolo / "images" / "train" / "train1.png").write_bytes(b"\x89PNG nothing more")
     code, document = data("check", yolo, "--fix", tmp_path / "fixed")
     assert code == 0
-    assert document["data"]["repaired"]["pictures"] == 5
+    assert document["data"]["repaired"]["images"] == 5
     code, document = data("check", tmp_path / "fixed")
     assert code == 0
 
@@ -95,12 +95,12 @@ def test_split_refuses_shares_that_leave_nothing(yolo, tmp_path):
 
 
 @pytest.mark.parametrize("extra", [[], ["--augmented"]])
-def test_preview_is_a_picture_of_the_right_size(yolo, tmp_path, extra):
+def test_preview_is_a_image_of_the_right_size(yolo, tmp_path, extra):
     sheet = tmp_path / "sheet.png"
     code, document = data("preview", yolo, "--out", sheet, "--imgsz", "64", *extra)
     assert code == 0
-    assert len(document["data"]["pictures"]) == 3
-    # three pictures on a grid of two by two, four pixels apart
+    assert len(document["data"]["images"]) == 3
+    # three images on a grid of two by two, four pixels apart
     assert cv2.imread(str(sheet)).shape == (2 * 68, 2 * 68, 3)
 
 
@@ -165,8 +165,8 @@ def test_a_run_shows_what_it_trains_on(yolo, tmp_path, monkeypatch):
         check=False,
     )
     assert json.loads(result.stdout)["ok"], result.stdout
-    sheet = cv2.imread(str(tmp_path / "runs/train/a/plots/pictures.png"))
-    # three pictures of 64 pixels on a grid of two by two, four pixels apart
+    sheet = cv2.imread(str(tmp_path / "runs/train/a/plots/images.png"))
+    # three images of 64 pixels on a grid of two by two, four pixels apart
     assert sheet.shape == (2 * 68, 2 * 68, 3)
 
 

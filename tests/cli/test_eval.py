@@ -16,12 +16,12 @@ from edgectl.metrics.detection import FIGURES
 DETECTOR, POINTS = "runs/train/boxes/checkpoints/best.pt", "runs/train/points"
 
 
-def write_set(root: Path, split: str, pictures: list[tuple[np.ndarray, list[list[int]]]]) -> None:
+def write_set(root: Path, split: str, images: list[tuple[np.ndarray, list[list[int]]]]) -> None:
     """A Roboflow split of one class; boxes are x, y, width, height."""
     folder = root / split
     folder.mkdir(parents=True)
     images, annotations = [], []
-    for i, (pixels, boxes) in enumerate(pictures):
+    for i, (pixels, boxes) in enumerate(images):
         cv2.imwrite(str(folder / f"{i}.png"), pixels)
         height, width = pixels.shape[:2]
         images.append({"id": i, "file_name": f"{i}.png", "width": width, "height": height})
@@ -89,7 +89,7 @@ def test_against_itself_nothing_differs(here, capsys, model, metric):
     code, parsed = document(capsys, *words)
     assert code == 0
     comparison = parsed["data"]["comparison"]
-    assert comparison["metric"] == metric and comparison["pictures"] == 6
+    assert comparison["metric"] == metric and comparison["images"] == 6
     assert comparison["difference"] == comparison["low"] == comparison["high"] == 0.0
     assert parsed["data"]["gates"] == [
         {"expr": f"{metric}_drop<=0.01", "value": 0.0, "passed": True}
@@ -169,7 +169,7 @@ def test_nothing_to_learn(capsys, tmp_path, monkeypatch):
         write_set(tmp_path / "empty", split, SETS["no boxes"])
     words = ["--data", "empty", "--imgsz", "64", "--weights", "none"]
     code, parsed = document(capsys, "train", "fomo", *words)
-    assert code == 5 and "no labelled pictures" in parsed["error"]["message"]
+    assert code == 5 and "no labelled images" in parsed["error"]["message"]
 
 
 def test_an_empty_split_is_a_usage_error(here, capsys):

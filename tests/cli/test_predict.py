@@ -21,15 +21,15 @@ def edgectl(*words):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A FOMO run of one epoch on white squares, and its pictures."""
+    """A FOMO run of one epoch on white squares, and its images."""
     root = tmp_path_factory.mktemp("project")
     for split in ("train", "val"):
         (root / "set/images" / split).mkdir(parents=True)
         (root / "set/labels" / split).mkdir(parents=True)
         for i in range(4):
-            picture = np.zeros((80, 160, 3), np.uint8)
-            picture[20:40, 30 * i : 30 * i + 20] = 255
-            cv2.imwrite(str(root / f"set/images/{split}/{i}.png"), picture)
+            image = np.zeros((80, 160, 3), np.uint8)
+            image[20:40, 30 * i : 30 * i + 20] = 255
+            cv2.imwrite(str(root / f"set/images/{split}/{i}.png"), image)
             line = f"0 {(30 * i + 10) / 160} {30 / 80} {20 / 160} {20 / 80}\n"
             (root / f"set/labels/{split}/{i}.txt").write_text(line)
     (root / "set/data.yaml").write_text("train: images/train\nval: images/val\nnames: [square]\n")
@@ -47,7 +47,7 @@ def here(project, monkeypatch):
     return project
 
 
-def test_a_picture_with_the_latest_run(here, tmp_path):
+def test_a_image_with_the_latest_run(here, tmp_path):
     words = ["--threshold", "0.0", "--out", tmp_path / "seen"]
     code, document = edgectl("predict", "set/images/val/1.png", *words)
     assert code == 0
@@ -63,15 +63,15 @@ def test_a_picture_with_the_latest_run(here, tmp_path):
 def test_a_directory_with_a_named_run(here):
     code, document = edgectl("predict", "runs/train/a", "set/images/val")
     assert code == 0
-    assert [r["picture"] for r in document["data"]["results"]] == [f"{i}.png" for i in range(4)]
+    assert [r["image"] for r in document["data"]["results"]] == [f"{i}.png" for i in range(4)]
 
 
-def test_drawings_never_replace_pictures_or_each_other(here, tmp_path):
+def test_drawings_never_replace_images_or_each_other(here, tmp_path):
     source = tmp_path / "mine"
     source.mkdir()
-    picture = np.full((40, 60, 3), 7, np.uint8)
+    image = np.full((40, 60, 3), 7, np.uint8)
     for name in ("a.bmp", "a.png", "A.jpg", "b.png"):
-        cv2.imwrite(str(source / name), picture)
+        cv2.imwrite(str(source / name), image)
     before = {p.name: p.read_bytes() for p in source.iterdir()}
     for words in ([source], [source / "a.png"], [source / "a.png", "--threshold", "0.5"]):
         code, document = edgectl("predict", *words, "--out", source)
@@ -94,7 +94,7 @@ def test_a_video(here, tmp_path):
     video.release()
     code, document = edgectl("predict", path, "--every", "2")
     assert code == 0
-    names = [r["picture"] for r in document["data"]["results"]]
+    names = [r["image"] for r in document["data"]["results"]]
     assert names == [f"film_{n:06}.png" for n in (0, 2, 4)]
 
 

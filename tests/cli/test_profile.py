@@ -57,7 +57,7 @@ def test_nothing_of_that_name():
         (["fomo", "--overlay", "macs.json"], "--overlay"),
     ],
 )
-def test_what_would_take_all_memory_or_colour_nothing(tmp_path, monkeypatch, words, said):
+def test_what_would_take_all_memory_or_color_nothing(tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
     code, document = profile(*words)
     assert code == 2

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.cli.commands.train import begun, scaled
+from edgectl.cli.commands.train import plan_new_run, scaled
 from edgectl.cli.wiring import open_family, resolve_config
 from edgectl.plugins.registry import build_registry
 
@@ -22,9 +22,9 @@ def test_the_linear_rule_is_applied_once():
 @pytest.mark.parametrize("name", sorted(i.name for i in build_registry().families.infos()))
 def test_the_family_s_own_batch_keeps_the_learning_rate(name):
     family = open_family(build_registry(), name)
-    plain = begun(family, {}, []).config.train
-    same = begun(family, {}, ["train.scale_lr=true"]).config.train
-    double = begun(family, {"train": {"batch": 2 * plain.batch}}, ["train.scale_lr=true"])
+    plain = plan_new_run(family, {}, []).config.train
+    same = plan_new_run(family, {}, ["train.scale_lr=true"]).config.train
+    double = plan_new_run(family, {"train": {"batch": 2 * plain.batch}}, ["train.scale_lr=true"])
     assert same.optimizer.lr == pytest.approx(plain.optimizer.lr)
     assert double.config.train.optimizer.lr == pytest.approx(2 * plain.optimizer.lr)
 

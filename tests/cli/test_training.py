@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.cli.commands.train import begun
+from edgectl.cli.commands.train import plan_new_run
 from edgectl.cli.session import Session
 from edgectl.cli.training import make_setup
 from edgectl.cli.wiring import open_data, open_family
@@ -22,7 +22,7 @@ FLAGS = {"data": {"name": "set"}, "input_size": [64, 64], "train": {"weights": "
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A working directory with a data set ``set`` of 12 pictures."""
+    """A working directory with a data set ``set`` of 12 images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     draw_split(tmp_path / "set" / "train", 12, (0, 0))
@@ -31,28 +31,28 @@ def here(tmp_path, monkeypatch):
 
 
 def setup_of(family, *assignments):
-    plan = begun(family, FLAGS, list(assignments))
+    plan = plan_new_run(family, FLAGS, list(assignments))
     session = Session()
     index = open_data(build_registry(), "set", plan.config, session)
     return make_setup(session, family, plan.config, index), session
 
 
 @pytest.fixture
-def centred():
+def centered():
     """A family with a preprocessing of its own."""
     opened = open_family(build_registry(), "fomo")
 
-    class Centred(type(opened.family)):
+    class Centered(type(opened.family)):
         def preprocess(self, config, input_size):
             return PreprocessSpec(input_size, "letterbox", pad_value=7, pad_side="center")
 
-    return replace(opened, family=Centred())
+    return replace(opened, family=Centered())
 
 
-def test_preprocessing_is_the_family_s_where_nobody_says_otherwise(here, centred):
-    setup, _ = setup_of(centred)
+def test_preprocessing_is_the_family_s_where_nobody_says_otherwise(here, centered):
+    setup, _ = setup_of(centered)
     assert setup.preprocess == PreprocessSpec((64, 64), "letterbox", pad_value=7, pad_side="center")
-    overridden, _ = setup_of(centred, "preprocess.pad_value=0")
+    overridden, _ = setup_of(centered, "preprocess.pad_value=0")
     assert overridden.preprocess == replace(setup.preprocess, pad_value=0)
     # what the run's files say is what it did
     assert overridden.config.preprocess == PreprocessConfig(
@@ -60,12 +60,12 @@ def test_preprocessing_is_the_family_s_where_nobody_says_otherwise(here, centred
     )
 
 
-def test_early_stop_without_pictures_to_judge_by_is_warned_of(here, centred):
-    _, session = setup_of(centred, "train.early_stop=3", "data.holdout=0.1")
+def test_early_stop_without_images_to_judge_by_is_warned_of(here, centered):
+    _, session = setup_of(centered, "train.early_stop=3", "data.holdout=0.1")
     (warning,) = [w for w in session.warnings if "early_stop" in w]
     assert "data.holdout" in warning and "4 of 12" in warning
     for assignments in (["data.holdout=0.1"], ["train.early_stop=3", "data.holdout=0.4"]):
-        _, session = setup_of(centred, *assignments)
+        _, session = setup_of(centered, *assignments)
         assert not [w for w in session.warnings if "early_stop" in w]
 
 

@@ -25,7 +25,7 @@ CATEGORIES = [
 def coco_document(
     boxes: list[list[float]], *, size: tuple[int, int] = (64, 48), **changes: Any
 ) -> dict[str, Any]:
-    """One picture ``a.png`` of (width, height), boxes of category 1; ``changes`` replace keys."""
+    """One image ``a.png`` of (width, height), boxes of category 1; ``changes`` replace keys."""
     return {
         "images": [{"id": 7, "file_name": "a.png", "width": size[0], "height": size[1]}],
         "annotations": [
@@ -38,13 +38,13 @@ def coco_document(
 
 @pytest.fixture
 def write_split() -> Callable[..., Path]:
-    """``write_split(directory, document)``: an annotation file and the picture ``a.png``."""
+    """``write_split(directory, document)``: an annotation file and the image ``a.png``."""
 
-    def write(directory: Path, document: Any, *, picture: bool = True) -> Path:
+    def write(directory: Path, document: Any, *, image: bool = True) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / "_annotations.coco.json"
         path.write_text(document if isinstance(document, str) else json.dumps(document))
-        if picture:
+        if image:
             cv2.imwrite(str(directory / "a.png"), np.full((48, 64, 3), 90, np.uint8))
         return path
 
@@ -58,7 +58,7 @@ def document() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small drawn set: 12 training and 5 validation pictures."""
+    """A small drawn set: 12 training and 5 validation images."""
     root = tmp_path_factory.mktemp("demo")
     draw_split(root / "train", 12, (0, 0))
     draw_split(root / "valid", 5, (0, 1))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.images.cache import Picture
-from edgectl.data.loading.augment import Window, augment, jitter_colour, sample_size, warp_boxes
+from edgectl.data.images.cache import Image
+from edgectl.data.loading.augment import Window, augment, jitter_color, sample_size, warp_boxes
 from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((96, 128))
@@ -15,21 +15,21 @@ BACKGROUND = 20
 PLAIN = AugmentConfig(mosaic=0.0, hue=0.0, saturation=0.0, value=0.0)
 
 
-def marked(height: int, width: int, seed: int) -> Picture:
-    """A dark picture with one rectangle of a colour of its own."""
+def marked(height: int, width: int, seed: int) -> Image:
+    """A dark image with one rectangle of a color of its own."""
     rng = np.random.default_rng(seed)
     pixels = np.full((height, width, 3), BACKGROUND, np.uint8)
     x0, y0 = int(rng.integers(width - 60)), int(rng.integers(height - 60))
     x1, y1 = x0 + int(rng.integers(30, 60)), y0 + int(rng.integers(30, 60))
     pixels[y0:y1, x0:x1, seed % 3] = 255
-    return Picture(pixels, np.array([[x0, y0, x1, y1]], np.float32), np.array([seed % 3]))
+    return Image(pixels, np.array([[x0, y0, x1, y1]], np.float32), np.array([seed % 3]))
 
 
-PICTURES = [marked(150, 200, 0), marked(200, 150, 1), marked(180, 180, 2)]
+IMAGES = [marked(150, 200, 0), marked(200, 150, 1), marked(180, 180, 2)]
 
 
 def extent(pixels: np.ndarray, channel: int) -> np.ndarray:
-    """(4,) box of what has that colour."""
+    """(4,) box of what has that color."""
     others = [c for c in range(3) if c != channel]
     strong = (pixels[..., channel] > 137) & (pixels[..., others] < 80).all(-1)
     ys, xs = np.nonzero(strong)
@@ -44,7 +44,7 @@ def test_box_stays_on_its_object(flip: float, resize: str) -> None:
     seen = 0
     for i in range(60):
         out, boxes, labels = augment(
-            i % 3, PICTURES.__getitem__, 3, spec, config, np.random.default_rng(i), mosaic=True
+            i % 3, IMAGES.__getitem__, 3, spec, config, np.random.default_rng(i), mosaic=True
         )
         assert out.shape == (96, 128, 3) and out.dtype == np.uint8
         if len(boxes):
@@ -56,16 +56,16 @@ def test_box_stays_on_its_object(flip: float, resize: str) -> None:
 
 
 def test_flip_is_exact() -> None:
-    """A picture that fits the window, mirrored: the pixels reversed, the box reflected."""
-    picture = marked(96, 128, 2)
+    """An image that fits the window, mirrored: the pixels reversed, the box reflected."""
+    image = marked(96, 128, 2)
     still = AugmentConfig(
         mosaic=0, hue=0, saturation=0, value=0, scale=(1.0, 1.0), translate=0, flip=1.0
     )
     out, boxes, _ = augment(
-        0, lambda _: picture, 1, SPEC, still, np.random.default_rng(0), mosaic=False
+        0, lambda _: image, 1, SPEC, still, np.random.default_rng(0), mosaic=False
     )
-    x0, y0, x1, y1 = picture.boxes_xyxy[0]
-    np.testing.assert_array_equal(out, picture.pixels[:, ::-1])
+    x0, y0, x1, y1 = image.boxes_xyxy[0]
+    np.testing.assert_array_equal(out, image.pixels[:, ::-1])
     np.testing.assert_allclose(boxes[0], [128 - x1, y0, 128 - x0, y1], atol=1e-4)
 
 
@@ -74,7 +74,7 @@ def test_mosaic_boxes_bound_their_objects() -> None:
     counts = []
     for i in range(60):
         out, boxes, labels = augment(
-            i % 3, PICTURES.__getitem__, 3, SPEC, config, np.random.default_rng(i), mosaic=True
+            i % 3, IMAGES.__getitem__, 3, SPEC, config, np.random.default_rng(i), mosaic=True
         )
         counts.append(len(boxes))
         for box, label in zip(boxes, labels, strict=True):
@@ -91,7 +91,7 @@ def test_rotation_grows_the_box_around_the_object() -> None:
     seen = 0
     for i in range(40):
         out, boxes, _ = augment(
-            1, PICTURES.__getitem__, 3, SPEC, config, np.random.default_rng(i), mosaic=False
+            1, IMAGES.__getitem__, 3, SPEC, config, np.random.default_rng(i), mosaic=False
         )
         if len(boxes):
             seen += 1
@@ -118,8 +118,8 @@ def test_warp_boxes_clips_and_drops() -> None:
 
 def test_zero_jitter_changes_nothing_that_matters() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    out = jitter_colour(pixels, PLAIN, np.random.default_rng(1), rgb=True)
-    # HSV with 180 hues and eight bits does not hold every colour
+    out = jitter_color(pixels, PLAIN, np.random.default_rng(1), rgb=True)
+    # HSV with 180 hues and eight bits does not hold every color
     assert np.abs(out.astype(int) - pixels).mean() < 2.5
 
 
@@ -128,7 +128,7 @@ def test_jitter_stays_within_its_limits() -> None:
     grey = np.full((4, 4, 3), 100, np.uint8)
     config = AugmentConfig(value=0.3)
     values = [
-        jitter_colour(grey, config, np.random.default_rng(i), rgb=True)[0, 0] for i in range(200)
+        jitter_color(grey, config, np.random.default_rng(i), rgb=True)[0, 0] for i in range(200)
     ]
     assert all(np.ptp(v) == 0 for v in values)
     levels = np.array(values)[:, 0]
@@ -137,13 +137,13 @@ def test_jitter_stays_within_its_limits() -> None:
 
 
 def test_scale_range_is_kept() -> None:
-    picture = marked(96, 128, 0)
-    side = picture.boxes_xyxy[0, 2] - picture.boxes_xyxy[0, 0]
+    image = marked(96, 128, 0)
+    side = image.boxes_xyxy[0, 2] - image.boxes_xyxy[0, 0]
     config = PLAIN.model_copy(update={"scale": (0.5, 0.8), "flip": 0.0})
     factors = []
     for i in range(100):
         _, boxes, _ = augment(
-            0, lambda _: picture, 1, SPEC, config, np.random.default_rng(i), mosaic=False
+            0, lambda _: image, 1, SPEC, config, np.random.default_rng(i), mosaic=False
         )
         # only whole boxes tell the scale
         if len(boxes) and boxes[0][0] > 0 and boxes[0][2] < 128:
@@ -152,8 +152,8 @@ def test_scale_range_is_kept() -> None:
     assert math.isclose(np.median(factors), math.sqrt(0.5 * 0.8), rel_tol=0.08)
 
 
-def test_pictures_without_boxes() -> None:
-    empty = Picture(
+def test_images_without_boxes() -> None:
+    empty = Image(
         np.zeros((50, 60, 3), np.uint8), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
     )
     for mosaic in (False, True):
@@ -167,14 +167,14 @@ def test_a_window_shows_a_part_at_the_scale_of_the_whole() -> None:
     config = PLAIN.model_copy(
         update={"window": (0.66, 1.0), "scale": (1.0, 1.0), "flip": 0.0, "translate": 0.0}
     )
-    picture = marked(96, 128, 1)
-    size = picture.boxes_xyxy[0, 2:] - picture.boxes_xyxy[0, :2]
+    image = marked(96, 128, 1)
+    size = image.boxes_xyxy[0, 2:] - image.boxes_xyxy[0, :2]
     whole = 0
     for i in range(100):
         for mosaic in (False, True):
             settings = config.model_copy(update={"mosaic": float(mosaic)})
             rng = np.random.default_rng(i)
-            out, boxes, _ = augment(0, lambda _: picture, 1, SPEC, settings, rng, mosaic=mosaic)
+            out, boxes, _ = augment(0, lambda _: image, 1, SPEC, settings, rng, mosaic=mosaic)
             assert out.shape == (64, 128, 3)
             if len(boxes) and not mosaic:
                 np.testing.assert_allclose(boxes[0], extent(out, 1), atol=1.0)

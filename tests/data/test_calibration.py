@@ -17,7 +17,7 @@ def test_an_array_holds_what_is_fed(demo_root, tmp_path, monkeypatch):
     write_calibration(chosen, tmp_path / "out", "npy", SPEC)
     array = np.load(tmp_path / "out" / "calibration.npy")
     assert array.dtype == np.uint8
-    assert np.array_equal(array, np.concatenate(list(chosen.pictures(SPEC, 3))))
+    assert np.array_equal(array, np.concatenate(list(chosen.images(SPEC, 3))))
 
 
 @pytest.mark.parametrize("form", ["npy", "bin", "zip"])

@@ -43,7 +43,7 @@ def draw_little(directory: Path, seed: int) -> None:
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> DatasetInfo:
     monkeypatch.setitem(sys.modules, "little_set", sys.modules[__name__])
-    return DatasetInfo("little", "two pictures", "none", generate="little_set:draw_little")
+    return DatasetInfo("little", "two images", "none", generate="little_set:draw_little")
 
 
 def test_builtin_sets() -> None:

@@ -22,27 +22,27 @@ needs_data = pytest.mark.skipif(not (DATA / "coco_mask").is_dir(), reason="coco_
 
 
 def scene(seed, size=(160, 120)):
-    """A picture of its own: some random ellipses on a random ground."""
+    """An image of its own: some random ellipses on a random ground."""
     rng = np.random.default_rng(seed)
     width, height = size
-    picture = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
     for _ in range(12):
-        centre = tuple(int(v) for v in rng.integers(0, (width, height)))
+        center = tuple(int(v) for v in rng.integers(0, (width, height)))
         axes = tuple(int(v) for v in rng.integers(6, 40, 2))
-        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-        cv2.ellipse(picture, centre, axes, int(rng.integers(180)), 0, 360, colour, -1)
-    return picture
+        color = tuple(int(v) for v in rng.integers(0, 256, 3))
+        cv2.ellipse(image, center, axes, int(rng.integers(180)), 0, 360, color, -1)
+    return image
 
 
-def write_split(root, split, pictures, annotations, categories=("cat", "dog")):
+def write_split(root, split, images, annotations, categories=("cat", "dog")):
     folder = root / split
     folder.mkdir(parents=True)
     images = []
-    for number, (name, picture) in enumerate(pictures.items(), start=1):
-        if picture is not None:
-            cv2.imwrite(str(folder / name), picture)
+    for number, (name, image) in enumerate(images.items(), start=1):
+        if image is not None:
+            cv2.imwrite(str(folder / name), image)
         images.append({"id": number, "file_name": name, "width": 160, "height": 120})
-    numbers = {image["file_name"]: image["id"] for image in images}
+    numbers = {entry["file_name"]: entry["id"] for entry in images}
     document = {
         "images": images,
         "categories": [{"id": i, "name": n} for i, n in enumerate(categories, start=1)],
@@ -70,11 +70,11 @@ def kinds(found, severity=None):
 def broken(tmp_path):
     """One of every fault."""
     names = [f"{i:02}.jpg" for i in range(24)]
-    pictures = {n: scene(i) for i, n in enumerate(names)}
-    pictures["absent.jpg"] = None
-    pictures["small.jpg"] = scene(100, (80, 60))
-    pictures["blank.jpg"] = np.full((120, 160, 3), 90, np.uint8)
-    pictures["again.jpg"] = cv2.resize(scene(0), None, fx=1.0, fy=1.0)
+    images = {n: scene(i) for i, n in enumerate(names)}
+    images["absent.jpg"] = None
+    images["small.jpg"] = scene(100, (80, 60))
+    images["blank.jpg"] = np.full((120, 160, 3), 90, np.uint8)
+    images["again.jpg"] = cv2.resize(scene(0), None, fx=1.0, fy=1.0)
     whole = [0, 0, 100, 100]
     annotations = [(n, 1, whole) for n in names]
     annotations += [
@@ -88,10 +88,10 @@ def broken(tmp_path):
     ]
     annotations += [("07.jpg", 3, [i, i, 4, 4]) for i in range(6)]
     categories = ("elephant", "dog", "elefant", "unused")
-    train = write_split(tmp_path, "train", pictures, annotations, categories)
+    train = write_split(tmp_path, "train", images, annotations, categories)
     cut = (train / "08.jpg").read_bytes()
     (train / "08.jpg").write_bytes(cut[: len(cut) // 2])
-    (train / "09.jpg").write_bytes(b"not a picture")
+    (train / "09.jpg").write_bytes(b"not an image")
     bright = {f"v{i}.jpg": 255 - (255 - scene(200 + i)) // 4 for i in range(6)}
     bright["copy.jpg"] = scene(10)
     boxes = [(n, 2, [5 * i, 5, 8, 8]) for n in bright for i in range(6)]
@@ -102,15 +102,15 @@ def broken(tmp_path):
 def test_every_fault_is_found(broken):
     _, _, found = findings(broken)
     assert kinds(found, "error") == {
-        "missing_picture", "orphan_annotation", "unknown_class", "not_a_box", "unreadable_picture",
+        "missing_image", "orphan_annotation", "unknown_class", "not_a_box", "unreadable_image",
         "wrong_size", "leakage",
     }  # fmt: skip
     assert kinds(found, "warning") >= {
         "zero_size_box", "box_outside", "duplicate_box", "unused_class", "similar_classes",
-        "blank_picture", "near_duplicate", "shift", "tiny_objects",
+        "blank_image", "near_duplicate", "shift", "tiny_objects",
     }  # fmt: skip
     assert kinds(found, "note") >= {"box_clipped", "few_examples"}
-    unreadable = {Path(f.file).name for f in found if f.kind == "unreadable_picture"}
+    unreadable = {Path(f.file).name for f in found if f.kind == "unreadable_image"}
     assert unreadable == {"08.jpg", "09.jpg"}
     shifts = " ".join(f.detail for f in found if f.kind == "shift")
     assert "brighter" in shifts
@@ -138,15 +138,15 @@ def test_a_repaired_copy_has_no_errors_and_the_original_stays(broken, tmp_path):
 
 def test_a_clean_set_has_no_faults(tmp_path):
     for split, first in (("train", 0), ("valid", 50)):
-        pictures = {f"{split}{i}.jpg": scene(first + i) for i in range(20)}
-        boxes = [(n, 1 + k % 2, [5, 5, 60 + k, 50]) for k, n in enumerate(list(pictures) * 2)]
-        write_split(tmp_path, split, pictures, boxes)
+        images = {f"{split}{i}.jpg": scene(first + i) for i in range(20)}
+        boxes = [(n, 1 + k % 2, [5, 5, 60 + k, 50]) for k, n in enumerate(list(images) * 2)]
+        write_split(tmp_path, split, images, boxes)
     _, _, found = findings(tmp_path)
     assert not kinds(found, "error")
     assert not kinds(found, "warning")
 
 
-def test_a_turned_picture_is_told_from_a_wrong_one(tmp_path):
+def test_a_turned_image_is_told_from_a_wrong_one(tmp_path):
     write_split(tmp_path, "train", {"a.jpg": scene(1, (120, 160))}, [("a.jpg", 1, [0, 0, 90, 90])])
     _, _, found = findings(tmp_path)
     assert {f.kind for f in found if f.kind in ("exif_rotation", "wrong_size")} == {"exif_rotation"}
@@ -154,11 +154,11 @@ def test_a_turned_picture_is_told_from_a_wrong_one(tmp_path):
 
 @pytest.mark.parametrize("quality", [30, 60, 95])
 @pytest.mark.parametrize("scale", [0.5, 0.9, 1.3])
-def test_copies_are_recognised_and_other_pictures_are_not(quality, scale):
+def test_copies_are_recognized_and_other_images_are_not(quality, scale):
     originals = [scene(i) for i in range(12)]
     copies = []
-    for picture in originals:
-        resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    for image in originals:
+        resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         _, data = cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, quality])
         copies.append(cv2.imdecode(data, cv2.IMREAD_COLOR))
     prints = [fingerprint(p) for p in originals + copies]
@@ -185,18 +185,18 @@ def test_bccd_has_two_empty_boxes_and_one_field_in_two_splits():
 
 
 @needs_data
-def test_ten_leaked_pictures_are_named_all_ten(tmp_path):
+def test_ten_leaked_images_are_named_all_ten(tmp_path):
     shutil.copytree(DATA / "coco_mask", tmp_path / "set")
     train, valid = (tmp_path / "set" / s for s in ("train", "valid"))
     file = train / "_annotations.coco.json"
     document = json.loads(file.read_text())
     leaked = sorted(valid.glob("*.jpg"))[:10]
     for number, path in enumerate(leaked, start=10_000):
-        picture = cv2.resize(cv2.imread(str(path)), None, fx=0.9, fy=0.9)
-        cv2.imwrite(str(train / f"leak{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 70])
-        height, width = picture.shape[:2]
-        image = {"id": number, "file_name": f"leak{number}.jpg", "width": width, "height": height}
-        document["images"].append(image)
+        image = cv2.resize(cv2.imread(str(path)), None, fx=0.9, fy=0.9)
+        cv2.imwrite(str(train / f"leak{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 70])
+        height, width = image.shape[:2]
+        entry = {"id": number, "file_name": f"leak{number}.jpg", "width": width, "height": height}
+        document["images"].append(entry)
     file.write_text(json.dumps(document))
     _, _, found = findings(tmp_path / "set")
     assert {Path(f.file).name for f in found if f.kind == "leakage"} == {p.name for p in leaked}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgectl.config.schema import ClassifyConfig
-from edgectl.data.images.cache import Picture
+from edgectl.data.images.cache import Image
 from edgectl.data.loading.class_loader import ClassTrainLoader, augment_whole
 from edgectl.data.loading.mixup import mix
 from edgectl.data.loading.randaugment import OPERATIONS, randaugment
@@ -16,23 +16,23 @@ PLAIN = ClassifyConfig(crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip=0.0, ra
 NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
 
 
-class Pictures(list):
-    """A cache of random pictures of different sizes, label i % 3."""
+class Images(list):
+    """A cache of random images of different sizes, label i % 3."""
 
     def __init__(self, count):
         rng = np.random.default_rng(0)
         shapes = rng.integers(20, 60, (count, 2))
         super().__init__(
-            Picture(rng.integers(0, 256, (*s, 3), np.uint8), *NOTHING, i % 3)
+            Image(rng.integers(0, 256, (*s, 3), np.uint8), *NOTHING, i % 3)
             for i, s in enumerate(shapes)
         )
         self.labels = np.arange(count) % 3
 
 
 def loader(config, count=12, batch=4, labels=None):
-    pictures = Pictures(count)
-    labels = pictures.labels if labels is None else np.array(labels)
-    return ClassTrainLoader(pictures, labels, SPEC, config, num_classes=3, batch=batch, seed=5)
+    images = Images(count)
+    labels = images.labels if labels is None else np.array(labels)
+    return ClassTrainLoader(images, labels, SPEC, config, num_classes=3, batch=batch, seed=5)
 
 
 def batches(config, epoch=0, **kwargs):
@@ -47,15 +47,15 @@ def test_a_batch_is_a_function_of_seed_epoch_and_position(mixing):
     torch.manual_seed(2)
     second, later = batches(config), batches(config, epoch=1)
     for a, b in zip(first, second, strict=True):
-        assert torch.equal(a.pictures, b.pictures)
+        assert torch.equal(a.images, b.images)
         assert torch.equal(a.targets.image_labels, b.targets.image_labels)
-    assert not torch.equal(first[0].pictures, later[0].pictures)
+    assert not torch.equal(first[0].images, later[0].images)
 
 
 def test_shapes_and_labels():
     (batch, *_) = batches(PLAIN)
-    assert batch.pictures.shape == (4, 3, 24, 32)
-    assert batch.pictures.dtype == torch.uint8
+    assert batch.images.shape == (4, 3, 24, 32)
+    assert batch.images.dtype == torch.uint8
     assert batch.targets.image_labels.tolist() == [i % 3 for i in batch.indices]
     assert batch.targets.image_weights is None
     assert [len(b) for b in batch.targets.boxes_xyxy] == [0] * 4
@@ -83,36 +83,36 @@ def test_mixed_labels_are_shares():
         assert shares.sum(dim=1).tolist() == pytest.approx([1.0] * 4)
 
 
-def rolled(pictures):
-    """Each picture with the one before it."""
-    shares = torch.eye(len(pictures))
-    return (pictures, shares), (pictures.roll(1, 0), shares.roll(1, 0))
+def rolled(images):
+    """Each image with the one before it."""
+    shares = torch.eye(len(images))
+    return (images, shares), (images.roll(1, 0), shares.roll(1, 0))
 
 
 def test_cutmix_shares_are_the_areas():
-    pictures = torch.stack([torch.full((3, 20, 30), v, dtype=torch.uint8) for v in (0, 200)])
+    images = torch.stack([torch.full((3, 20, 30), v, dtype=torch.uint8) for v in (0, 200)])
     config = ClassifyConfig(cutmix=1.0)
     for seed in range(8):
-        mixed, shares = mix(*rolled(pictures), config, np.random.default_rng(seed))
+        mixed, shares = mix(*rolled(images), config, np.random.default_rng(seed))
         kept = (mixed[0, 0] == 0).float().mean()
         assert float(shares[0, 0]) == pytest.approx(float(kept))
 
 
 def test_mixup_is_the_weighted_mean():
-    pictures = torch.stack([torch.full((3, 4, 4), v, dtype=torch.uint8) for v in (0, 200)])
+    images = torch.stack([torch.full((3, 4, 4), v, dtype=torch.uint8) for v in (0, 200)])
     config = ClassifyConfig(mixup=1.0)
-    mixed, shares = mix(*rolled(pictures), config, np.random.default_rng(3))
+    mixed, shares = mix(*rolled(images), config, np.random.default_rng(3))
     assert float(mixed[0, 0, 0, 0]) == pytest.approx(200 * float(shares[0, 1]), abs=0.5)
 
 
 def test_without_augmentation_a_sample_is_what_evaluation_sees():
-    from edgectl.data.images.preprocess import resize_picture
+    from edgectl.data.images.preprocess import resize_image
 
-    picture = Pictures(1)[0].pixels
+    image = Images(1)[0].pixels
     for resize in ("stretch", "letterbox"):
         spec = PreprocessSpec((24, 32), resize=resize)
-        made = augment_whole(picture, spec, PLAIN, np.random.default_rng(0))
-        seen, _ = resize_picture(picture[:, :, ::-1], spec)
+        made = augment_whole(image, spec, PLAIN, np.random.default_rng(0))
+        seen, _ = resize_image(image[:, :, ::-1], spec)
         assert np.array_equal(made, seen)
 
 
@@ -126,13 +126,13 @@ def test_every_operation_keeps_shape_and_type(name, strength):
 
 
 def test_randaugment_keeps_the_channel_order():
-    """An operation that treats colours differently sees red first in both orders."""
-    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    """An operation that treats colors differently sees red first in both orders."""
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     for seed in range(12):
         made = {}
         for order in ("rgb", "bgr"):
             spec = PreprocessSpec((16, 16), channel_order=order)
-            given = picture if order == "rgb" else picture[:, :, ::-1]
+            given = image if order == "rgb" else image[:, :, ::-1]
             made[order] = randaugment(
                 given, spec, np.random.default_rng(seed), operations=2, magnitude=0.5
             )

@@ -103,7 +103,7 @@ def test_boxes_are_clipped_or_left_out_and_reported(
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "absent picture": ({"picture": False}, "1 pictures .* absent, the first: a.png"),
+    "absent image": ({"image": False}, "1 images .* absent, the first: a.png"),
     "unknown category": ({"category_id": 9}, "a.png: unknown category 9"),
     "category of a wrong type": ({"category_id": [1]}, "unknown category"),
     "annotation of no image": ({"image_id": 8}, "image that is not listed: image_id 8"),
@@ -114,7 +114,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "words": ({"bbox": ["a", 0, 5, 5]}, "not a box"),
     "no box": ({"bbox": None}, "not a box"),
     "beyond a float": ({"bbox": [0, 0, 10**400, 5]}, "not a box"),
-    "no pictures": ({"images": []}, "has no pictures|not listed"),
+    "no images": ({"images": []}, "has no images|not listed"),
     "no categories": ({"categories": []}, "no categories"),
     "a category twice": (
         {"categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}]},
@@ -148,12 +148,10 @@ def test_bad_annotations_name_file_and_remedy(
 ) -> None:
     changes, message = BAD[name]
     changes = dict(changes)
-    picture = changes.pop("picture", True)
+    image = changes.pop("image", True)
     row = {"id": 0, "image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5]}
     row |= {k: changes.pop(k) for k in list(changes) if k in row}
-    path = write_split(
-        tmp_path / "train", document([], annotations=[row], **changes), picture=picture
-    )
+    path = write_split(tmp_path / "train", document([], annotations=[row], **changes), image=image)
     with pytest.raises(DataError, match=message) as e:
         read_dataset(tmp_path)
     assert e.value.where == str(path)

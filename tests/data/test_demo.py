@@ -40,8 +40,8 @@ def test_reads_as_a_sound_set(demo_root: Path) -> None:
 
 def test_heads_do_not_hide_each_other() -> None:
     for seed in range(20):
-        picture, boxes, labels = draw_scene(np.random.default_rng(seed))
-        height, width = picture.shape[:2]
+        image, boxes, labels = draw_scene(np.random.default_rng(seed))
+        height, width = image.shape[:2]
         assert len(boxes) == len(labels) >= 1
         assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [width, height]).all()
         for i, a in enumerate(boxes):
@@ -65,21 +65,21 @@ def test_box_bounds_the_head(masked: bool) -> None:
         np.testing.assert_allclose([x0, y0, x1, y1], drawn, atol=4)
 
 
-def test_mean_colour_does_not_tell_the_classes(demo_root: Path) -> None:
+def test_mean_color_does_not_tell_the_classes(demo_root: Path) -> None:
     """The best threshold on the mean of any channel leaves a third of the heads wrong."""
-    colours, labels = [], []
+    colors, labels = [], []
     for sample in read_dataset(demo_root).splits["train"]:
-        picture = cv2.imread(str(sample.path))
+        image = cv2.imread(str(sample.path))
         for (x0, y0, x1, y1), label in zip(
             sample.boxes_xyxy.astype(int), sample.labels, strict=True
         ):
-            colours.append(picture[y0:y1, x0:x1].mean((0, 1)))
+            colors.append(image[y0:y1, x0:x1].mean((0, 1)))
             labels.append(label)
-    values, truth = np.array(colours), np.array(labels)
+    values, truth = np.array(colors), np.array(labels)
     for channel in values.T:
         hits = [((channel > t) == truth).mean() for t in channel]
         assert max(*hits, *(1 - h for h in hits)) < 0.75
 
 
-def test_whole_set_is_a_few_hundred_pictures() -> None:
+def test_whole_set_is_a_few_hundred_images() -> None:
     assert sum(SPLITS.values()) == 420 and set(SPLITS) == {"train", "valid", "test"}

@@ -11,8 +11,8 @@ import pytest
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.pack import write_pack
 from edgectl.data.images import disk_cache
-from edgectl.data.images.cache import PictureCache
-from edgectl.data.images.disk_cache import DiskPictures, expected_bytes, open_cache
+from edgectl.data.images.cache import ImageCache
+from edgectl.data.images.disk_cache import DiskImages, expected_bytes, open_cache
 from edgectl.data.images.storage import close
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, EdgectlError
@@ -36,7 +36,7 @@ def samples(tmp_path, monkeypatch):
 
 
 def test_holds_what_memory_holds(samples):
-    disk, memory = DiskPictures(samples, SPEC), PictureCache(samples, SPEC)
+    disk, memory = DiskImages(samples, SPEC), ImageCache(samples, SPEC)
     assert len(disk) == len(memory) == 4
     for i in range(4):
         a, b = disk[i], memory[i]
@@ -47,23 +47,23 @@ def test_holds_what_memory_holds(samples):
 
 
 def test_is_made_once(samples, monkeypatch):
-    DiskPictures(samples, SPEC)
-    monkeypatch.setattr(disk_cache, "read_picture", pytest.fail)
-    assert len(DiskPictures(samples, SPEC)) == 4
+    DiskImages(samples, SPEC)
+    monkeypatch.setattr(disk_cache, "read_image", pytest.fail)
+    assert len(DiskImages(samples, SPEC)) == 4
 
 
 def test_another_size_or_label_is_another_file(samples, tmp_path):
-    DiskPictures(samples, SPEC)
-    DiskPictures(samples, PreprocessSpec((48, 48)))
-    DiskPictures(samples[:3], SPEC)
-    assert len(list((tmp_path / "cache" / "pictures").glob("*.bin"))) == 3
+    DiskImages(samples, SPEC)
+    DiskImages(samples, PreprocessSpec((48, 48)))
+    DiskImages(samples[:3], SPEC)
+    assert len(list((tmp_path / "cache" / "images").glob("*.bin"))) == 3
 
 
-def test_a_picture_that_cannot_be_read_leaves_nothing(samples, tmp_path):
+def test_a_image_that_cannot_be_read_leaves_nothing(samples, tmp_path):
     samples[2].path.write_bytes(b"nothing")
     with pytest.raises(DataError):
-        DiskPictures(samples, SPEC)
-    assert not list((tmp_path / "cache" / "pictures").iterdir())
+        DiskImages(samples, SPEC)
+    assert not list((tmp_path / "cache" / "images").iterdir())
 
 
 def test_a_full_disk_is_one_clear_error(samples, tmp_path, monkeypatch):
@@ -72,26 +72,26 @@ def test_a_full_disk_is_one_clear_error(samples, tmp_path, monkeypatch):
 
     monkeypatch.setattr(disk_cache.json, "dump", full)
     with pytest.raises(EdgectlError, match="No space"):
-        DiskPictures(samples, SPEC)
-    assert not list((tmp_path / "cache" / "pictures").iterdir())
+        DiskImages(samples, SPEC)
+    assert not list((tmp_path / "cache" / "images").iterdir())
 
 
 def test_auto_goes_by_size(samples, monkeypatch):
     # 90 x 120 is kept at 48 x 64, twice the letterboxed size
     assert expected_bytes(samples, SPEC) == 4 * 48 * 64 * 3
-    assert isinstance(open_cache(samples, SPEC, "auto"), PictureCache)
+    assert isinstance(open_cache(samples, SPEC, "auto"), ImageCache)
     monkeypatch.setattr(disk_cache, "_RAM_LIMIT", 1000)
-    assert isinstance(open_cache(samples, SPEC, "auto"), DiskPictures)
+    assert isinstance(open_cache(samples, SPEC, "auto"), DiskImages)
 
 
-def test_an_altered_picture_is_read_anew(samples, tmp_path):
+def test_an_altered_image_is_read_anew(samples, tmp_path):
     """Of the same name and size: a BMP is as long whatever it shows."""
     path = tmp_path / "a.bmp"
     one = [replace(samples[0], path=path)]
     for value in (10, 200):
         cv2.imwrite(str(path), np.full((90, 120, 3), value, np.uint8))
         os.utime(path, ns=(value, value))
-        assert DiskPictures(one, SPEC)[0].pixels.max() == value
+        assert DiskImages(one, SPEC)[0].pixels.max() == value
 
 
 def test_a_pack_made_again_is_read_anew(samples, tmp_path):
@@ -102,6 +102,6 @@ def test_a_pack_made_again_is_read_anew(samples, tmp_path):
             DatasetIndex("s", tmp_path, "x", ("a", "b"), {"train": one}), tmp_path / "s.lmdb"
         )
         packed = read_dataset(tmp_path / "s.lmdb").splits["train"]
-        assert DiskPictures(packed, SPEC)[0].pixels.max() == value
+        assert DiskImages(packed, SPEC)[0].pixels.max() == value
         close(tmp_path / "s.lmdb")
         shutil.rmtree(tmp_path / "s.lmdb")

@@ -8,7 +8,7 @@ import pytest
 
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.folder import split_folders
-from edgectl.data.images.cache import PictureCache
+from edgectl.data.images.cache import ImageCache
 from edgectl.data.inspect.stats import describe
 from edgectl.data.select.holdout import split_holdout
 from edgectl.errors import DataError
@@ -16,7 +16,7 @@ from edgectl.spec import PreprocessSpec
 
 
 def write(root: Path, **classes: int) -> Path:
-    """``write(root, cat=3)``: three pictures in ``root/cat``."""
+    """``write(root, cat=3)``: three images in ``root/cat``."""
     for name, count in classes.items():
         (root / name).mkdir(parents=True)
         for i in range(count):
@@ -52,7 +52,7 @@ def test_a_missing_valid_is_a_fifth_of_every_class(tmp_path):
     assert not set(index.files()["train"]) & set(index.files()["valid"])
 
 
-def test_a_new_picture_moves_hardly_any_other(tmp_path):
+def test_a_new_image_moves_hardly_any_other(tmp_path):
     write(tmp_path, a=20, b=20)
     before = set(read_dataset(tmp_path).files()["valid"])
     cv2.imwrite(str(tmp_path / "a" / "new.png"), np.zeros((8, 8, 3), np.uint8))
@@ -65,7 +65,7 @@ def test_small_and_empty_classes_are_named(tmp_path):
     assert index.classes == ("a", "lonely")
     assert {(r.kind, r.file) for r in index.repairs} == {
         ("empty_class", "empty"),
-        ("few_pictures", "lonely"),
+        ("few_images", "lonely"),
     }
     assert counts(index, "train")["lonely"] == 1
     # nor is it held back
@@ -74,7 +74,7 @@ def test_small_and_empty_classes_are_named(tmp_path):
     assert held
 
 
-def test_the_only_picture_of_a_class_is_trained_on(tmp_path):
+def test_the_only_image_of_a_class_is_trained_on(tmp_path):
     index = read_dataset(write(tmp_path, a=30, lonely=1))
     for seed in range(20):
         kept, _ = split_holdout(index.splits["train"], 0.4, seed)
@@ -98,7 +98,7 @@ def test_layouts_of_other_formats_are_not_taken(tmp_path, classes):
     assert split_folders(write(tmp_path, **classes)) == {}
 
 
-def test_hidden_and_foreign_files_are_no_pictures(tmp_path):
+def test_hidden_and_foreign_files_are_no_images(tmp_path):
     write(tmp_path, a=2, b=2)
     (tmp_path / "a" / ".hidden.png").write_bytes(b"")
     (tmp_path / "a" / "Thumbs.db").write_bytes(b"")
@@ -113,26 +113,26 @@ def test_one_split_twice(tmp_path):
         read_dataset(tmp_path)
 
 
-def test_a_corrupt_picture_is_named_when_it_is_used(tmp_path):
+def test_a_corrupt_image_is_named_when_it_is_used(tmp_path):
     write(tmp_path, a=2, b=2)
     bad = tmp_path / "b" / "0.png"
     bad.write_bytes(bad.read_bytes()[:40])
     index = read_dataset(tmp_path)
     samples = [*index.splits["train"], *index.splits["valid"]]
     with pytest.raises(DataError) as error:
-        PictureCache(samples, PreprocessSpec((8, 8)))
+        ImageCache(samples, PreprocessSpec((8, 8)))
     assert error.value.where == str(bad)
 
 
-def test_grey_pictures_and_mixed_sizes(tmp_path):
+def test_grey_images_and_mixed_sizes(tmp_path):
     write(tmp_path, a=3, b=3)
     cv2.imwrite(str(tmp_path / "a" / "grey.png"), np.full((30, 5), 77, np.uint8))
     index = read_dataset(tmp_path)
-    cache = PictureCache(index.splits["train"], PreprocessSpec((8, 8)))
+    cache = ImageCache(index.splits["train"], PreprocessSpec((8, 8)))
     assert {p.pixels.shape[2] for p in (cache[i] for i in range(len(cache)))} == {3}
 
 
-def test_describe_counts_pictures_not_boxes(tmp_path):
+def test_describe_counts_images_not_boxes(tmp_path):
     split = describe(read_dataset(write(tmp_path, a=5, b=10)))["splits"]["train"]
     assert split["boxes"] == 0
     assert split["empty_images"] == 0

@@ -1,4 +1,4 @@
-"""Mutated labels and pictures: a clear error or a reading, never a crash, never a hang."""
+"""Mutated labels and images: a clear error or a reading, never a crash, never a hang."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_counts_by_hand():
     # at half size both boxes have a side of 10 pixels: between 8 and 12
     assert dict(zip(edges, train["object_side"]["counts"], strict=False))[8] == 2
     assert sum(train["object_side"]["counts"]) == 2
-    assert train["objects_per_picture"]["counts"][:3] == [1, 0, 1]
+    assert train["objects_per_image"]["counts"][:3] == [1, 0, 1]
     ratios = dict(
         zip(document["edges"]["aspect_ratio"], train["aspect_ratio"]["counts"], strict=False)
     )

@@ -12,8 +12,8 @@ import torch
 
 from edgectl.config.schema import AugmentConfig
 from edgectl.data.formats import read_dataset
-from edgectl.data.images.cache import PictureCache
-from edgectl.data.images.preprocess import decode, resize_picture
+from edgectl.data.images.cache import ImageCache
+from edgectl.data.images.preprocess import decode, resize_image
 from edgectl.data.loading.loader import Batch, EvalLoader, TrainLoader
 from edgectl.errors import DataError
 from edgectl.labels import Sample
@@ -28,12 +28,12 @@ def samples(demo_root: Path) -> tuple[Sample, ...]:
 
 
 def loader(samples: tuple[Sample, ...], *, batch: int = 4, seed: int = 0) -> TrainLoader:
-    return TrainLoader(PictureCache(samples, SPEC), SPEC, AugmentConfig(), batch=batch, seed=seed)
+    return TrainLoader(ImageCache(samples, SPEC), SPEC, AugmentConfig(), batch=batch, seed=seed)
 
 
 def same(a: Batch, b: Batch) -> bool:
     return (
-        torch.equal(a.pictures, b.pictures)
+        torch.equal(a.images, b.images)
         and a.indices == b.indices
         and all(map(torch.equal, a.targets.boxes_xyxy, b.targets.boxes_xyxy))
         and all(map(torch.equal, a.targets.labels, b.targets.labels))
@@ -61,8 +61,8 @@ def test_batches_are_full_and_cover_the_set(samples: tuple[Sample, ...]) -> None
     batches = list(loader(samples, batch=4).epoch(0, total_epochs=1))
     assert sorted(i for b in batches for i in b.indices) == list(range(len(samples)))
     for b in batches:
-        assert b.pictures.shape == (4, 3, 64, 96) and b.pictures.dtype == torch.uint8
-        assert b.pictures.is_contiguous(memory_format=torch.channels_last)
+        assert b.images.shape == (4, 3, 64, 96) and b.images.dtype == torch.uint8
+        assert b.images.is_contiguous(memory_format=torch.channels_last)
         for boxes, labels in zip(b.targets.boxes_xyxy, b.targets.labels, strict=True):
             assert boxes.shape == (len(labels), 4)
             assert boxes.dtype == torch.float32 and labels.dtype == torch.int64
@@ -75,28 +75,28 @@ def test_incomplete_batch_is_dropped_and_a_small_set_wraps(samples: tuple[Sample
     assert five.steps_per_epoch == 2 == len(list(five.epoch(0, total_epochs=1)))
     three = loader(samples[:3], batch=8)
     (only,) = three.epoch(0, total_epochs=1)
-    assert len(only.pictures) == 8 and set(only.indices) == {0, 1, 2}
+    assert len(only.images) == 8 and set(only.indices) == {0, 1, 2}
 
 
-def test_repeats_show_every_picture_again_and_differently(samples: tuple[Sample, ...]) -> None:
+def test_repeats_show_every_image_again_and_differently(samples: tuple[Sample, ...]) -> None:
     config = AugmentConfig(repeats=2, window=(0.5, 1.0))
-    twice = TrainLoader(PictureCache(samples, SPEC), SPEC, config, batch=4, seed=0)
+    twice = TrainLoader(ImageCache(samples, SPEC), SPEC, config, batch=4, seed=0)
     batches = list(twice.epoch(0, total_epochs=1))
     assert twice.steps_per_epoch == len(batches) == 2 * loader(samples).steps_per_epoch
     assert sorted(i for b in batches for i in b.indices) == sorted([*range(len(samples))] * 2)
     seen: dict[int, list[torch.Tensor]] = {}
     for b in batches:
-        assert b.pictures.shape == (4, 3, 32, 96)
-        for i, picture in zip(b.indices, b.pictures, strict=True):
-            seen.setdefault(i, []).append(picture)
-    assert not any(torch.equal(*pictures) for pictures in seen.values())
+        assert b.images.shape == (4, 3, 32, 96)
+        for i, image in zip(b.indices, b.images, strict=True):
+            seen.setdefault(i, []).append(image)
+    assert not any(torch.equal(*images) for images in seen.values())
 
 
 def test_mosaic_stops_for_the_last_epochs(samples: tuple[Sample, ...]) -> None:
     config = AugmentConfig(
         mosaic=1.0, mosaic_off_fraction=0.5, flip=0, hue=0, saturation=0, value=0
     ).model_copy(update={"scale": (1.0, 1.0), "translate": 0.0})
-    train = TrainLoader(PictureCache(samples, SPEC), SPEC, config, batch=12, seed=0)
+    train = TrainLoader(ImageCache(samples, SPEC), SPEC, config, batch=12, seed=0)
     most = max(len(s.labels) for s in samples)
     (early,) = train.epoch(1, total_epochs=4)
     (late,) = train.epoch(2, total_epochs=4)
@@ -122,48 +122,48 @@ def test_errors_of_the_thread_reach_the_consumer(
     samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
     gone = replace(samples[0], path=tmp_path / "gone.jpg")
-    cache = PictureCache([gone], SPEC, enabled=False)
+    cache = ImageCache([gone], SPEC, enabled=False)
     train = TrainLoader(cache, SPEC, AugmentConfig(), batch=1, seed=0)
     with pytest.raises(DataError, match=r"gone.jpg"):
         list(train.epoch(0, total_epochs=1))
     assert not loader_threads()
 
 
-def test_no_pictures_is_a_data_error() -> None:
-    with pytest.raises(DataError, match="no pictures"):
+def test_no_images_is_a_data_error() -> None:
+    with pytest.raises(DataError, match="no images"):
         loader(())
 
 
 def test_cache_shrinks_and_scales_boxes(samples: tuple[Sample, ...]) -> None:
-    cache = PictureCache(samples, SPEC)
+    cache = ImageCache(samples, SPEC)
     assert cache.nbytes == sum(cache[i].pixels.nbytes for i in range(len(cache))) > 0
     for i, sample in enumerate(samples):
-        picture = cache[i]
-        height, width = picture.pixels.shape[:2]
+        image = cache[i]
+        height, width = image.pixels.shape[:2]
         # about twice the 64 x 96 input on the tighter side, never enlarged
         assert height <= 129 or width <= 193
         np.testing.assert_allclose(
-            picture.boxes_xyxy / np.array([width, height] * 2),
+            image.boxes_xyxy / np.array([width, height] * 2),
             sample.boxes_xyxy / np.array([sample.width, sample.height] * 2),
             atol=1e-4,
         )
 
 
-def test_cache_off_gives_the_same_pictures(samples: tuple[Sample, ...]) -> None:
-    off, on = PictureCache(samples[:2], SPEC, enabled=False), PictureCache(samples[:2], SPEC)
+def test_cache_off_gives_the_same_images(samples: tuple[Sample, ...]) -> None:
+    off, on = ImageCache(samples[:2], SPEC, enabled=False), ImageCache(samples[:2], SPEC)
     assert off.nbytes == 0
     for i in range(2):
         np.testing.assert_array_equal(off[i].pixels, on[i].pixels)
 
 
-def test_eval_pictures_are_exactly_the_spec(samples: tuple[Sample, ...]) -> None:
+def test_eval_images_are_exactly_the_spec(samples: tuple[Sample, ...]) -> None:
     evaluation = EvalLoader(samples, SPEC, 5)
     for _ in range(2):  # the second time from memory
         batches = list(evaluation)
-        assert [len(b.pictures) for b in batches] == [5, 5, 2]
+        assert [len(b.images) for b in batches] == [5, 5, 2]
         assert [s for b in batches for s in b.samples] == list(samples), "in order"
-    picture, geometry = resize_picture(decode(samples[6].path), SPEC)
-    np.testing.assert_array_equal(batches[1].pictures[1], picture)
+    image, geometry = resize_image(decode(samples[6].path), SPEC)
+    np.testing.assert_array_equal(batches[1].images[1], image)
     np.testing.assert_array_equal(
         batches[1].targets.boxes_xyxy[1], geometry.to_input(samples[6].boxes_xyxy)
     )
@@ -172,7 +172,7 @@ def test_eval_pictures_are_exactly_the_spec(samples: tuple[Sample, ...]) -> None
 def test_broken_off_evaluation_starts_over(samples: tuple[Sample, ...]) -> None:
     evaluation = EvalLoader(samples, SPEC, 5)
     next(iter(evaluation))
-    assert sum(len(b.pictures) for b in evaluation) == len(samples)
+    assert sum(len(b.images) for b in evaluation) == len(samples)
 
 
 def test_crowd_is_neither_trained_on_nor_scored(samples: tuple[Sample, ...]) -> None:
@@ -182,7 +182,7 @@ def test_crowd_is_neither_trained_on_nor_scored(samples: tuple[Sample, ...]) -> 
     marked = replace(sample, crowd=crowd)
     (batch,) = EvalLoader([marked], SPEC, 1)
     assert len(batch.targets.labels[0]) == len(sample.labels) - 1
-    assert len(PictureCache([marked], SPEC)[0].labels) == len(sample.labels) - 1
+    assert len(ImageCache([marked], SPEC)[0].labels) == len(sample.labels) - 1
 
 
 def test_crowd_regions_teach_nothing(tmp_path: Path) -> None:
@@ -191,12 +191,12 @@ def test_crowd_regions_teach_nothing(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), drawn[..., ::-1])
     boxes = np.array([[8, 8, 40.5, 40], [30, 20, 50, 44]], np.float32)
     sample = Sample(tmp_path / "a.png", 64, 48, boxes, np.array([0, 1]), np.array([True, False]))
-    (picture,) = PictureCache([sample], SPEC)
+    (image,) = ImageCache([sample], SPEC)
     expected = drawn.copy()
     expected[8:40, 8:41] = SPEC.pad_value
     expected[20:44, 30:50] = drawn[20:44, 30:50]
-    np.testing.assert_array_equal(picture.pixels, expected)
-    np.testing.assert_array_equal(picture.boxes_xyxy, boxes[1:])
-    # what is scored is the picture as it is
+    np.testing.assert_array_equal(image.pixels, expected)
+    np.testing.assert_array_equal(image.boxes_xyxy, boxes[1:])
+    # what is scored is the image as it is
     (batch,) = EvalLoader([sample], PreprocessSpec((48, 64)), 1)
-    np.testing.assert_array_equal(batch.pictures[0], drawn)
+    np.testing.assert_array_equal(batch.images[0], drawn)

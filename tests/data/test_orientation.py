@@ -1,4 +1,4 @@
-"""Boxes stay on their objects, whichever way the picture is stored and whatever its colours."""
+"""Boxes stay on their objects, whichever way the image is stored and whatever its colors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgectl.data.images.cache import PictureCache
+from edgectl.data.images.cache import ImageCache
 from edgectl.data.images.orientation import read_labelled
 from edgectl.data.images.preprocess import decode
 from edgectl.data.loading.loader import EvalLoader
@@ -19,13 +19,13 @@ from edgectl.spec import PreprocessSpec
 
 SPEC = PreprocessSpec((96, 96), channel_order="bgr")
 BOX = (30, 10, 50, 40)
-"""x0, y0, x1, y1 of a bright object in the upright picture of 80 x 120 (width x height)."""
+"""x0, y0, x1, y1 of a bright object in the upright image of 80 x 120 (width x height)."""
 
 
 def upright() -> np.ndarray:
-    picture = np.random.default_rng(0).integers(0, 60, (120, 80, 3), dtype=np.uint8)
-    picture[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 230
-    return picture
+    image = np.random.default_rng(0).integers(0, 60, (120, 80, 3), dtype=np.uint8)
+    image[BOX[1] : BOX[3], BOX[0] : BOX[2]] = 230
+    return image
 
 
 # what EXIF calls each way of storing, and how the stored pixels come out of the upright ones
@@ -90,10 +90,10 @@ def test_boxes_drawn_on_stored_pixels(orientation: int, tmp_path: Path) -> None:
     assert turned.boxes_xyxy.tolist() == [list(map(float, BOX))]
     assert bright(pixels) == list(BOX)
     # and so they come to training and to evaluation
-    cached = PictureCache([sample(path, 120, 80, drawn)], SPEC)[0]
+    cached = ImageCache([sample(path, 120, 80, drawn)], SPEC)[0]
     assert cached.boxes_xyxy.tolist() == [list(map(float, BOX))]
     (batch,) = EvalLoader([sample(path, 120, 80, drawn)], SPEC, 1)
-    np.testing.assert_allclose(batch.targets.boxes_xyxy[0][0], bright(batch.pictures[0]), atol=1.0)
+    np.testing.assert_allclose(batch.targets.boxes_xyxy[0][0], bright(batch.images[0]), atol=1.0)
     (source,) = batch.targets.sources
     assert source.to_original(batch.targets.boxes_xyxy[0].numpy())[0] == pytest.approx(BOX)
 
@@ -115,12 +115,12 @@ def test_sides_swapped_without_exif_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
-def test_colour_modes(mode: str, tmp_path: Path) -> None:
+def test_color_modes(mode: str, tmp_path: Path) -> None:
     """Whatever the file holds, three channels come out, and nothing moves."""
-    image = pytest.importorskip("PIL.Image")
-    rgb = image.fromarray(np.ascontiguousarray(upright()[:, :, ::-1]))
+    pil_image = pytest.importorskip("PIL.Image")
+    rgb = pil_image.fromarray(np.ascontiguousarray(upright()[:, :, ::-1]))
     if mode == "I;16":
-        made = image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
+        made = pil_image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
     else:
         made = rgb.convert(mode)
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
@@ -130,24 +130,24 @@ def test_colour_modes(mode: str, tmp_path: Path) -> None:
     if mode != "1":  # dithered
         assert bright(pixels) == pytest.approx(list(BOX), abs=1)
     (batch,) = EvalLoader([sample(path, 80, 120, BOX)], SPEC, 1)
-    assert batch.pictures.shape == (1, 96, 96, 3)
+    assert batch.images.shape == (1, 96, 96, 3)
 
 
-def test_transparency_shows_the_colour_beneath(tmp_path: Path) -> None:
+def test_transparency_shows_the_color_beneath(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    picture = np.dstack([upright(), np.zeros((120, 80), np.uint8)])
-    cv2.imwrite(str(path), picture)
+    image = np.dstack([upright(), np.zeros((120, 80), np.uint8)])
+    cv2.imwrite(str(path), image)
     np.testing.assert_array_equal(decode(path), upright())
 
 
-def test_very_wide_picture(tmp_path: Path) -> None:
+def test_very_wide_image(tmp_path: Path) -> None:
     """2000 x 4: less than a pixel high at 96."""
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((4, 2000, 3), 99, np.uint8))
     labelled = sample(path, 2000, 4, (100, 1, 300, 3))
     (batch,) = EvalLoader([labelled], SPEC, 1)
-    assert (batch.pictures[0, 0] == 99).all() and (batch.pictures[0, 1:] == 114).all()
+    assert (batch.images[0, 0] == 99).all() and (batch.images[0, 1:] == 114).all()
     (source,) = batch.targets.sources
     back = source.to_original(batch.targets.boxes_xyxy[0].numpy())
     np.testing.assert_allclose(back, labelled.boxes_xyxy, atol=1e-3)
-    assert PictureCache([labelled], SPEC)[0].pixels.shape[0] >= 1
+    assert ImageCache([labelled], SPEC)[0].pixels.shape[0] >= 1

@@ -37,14 +37,14 @@ def index(tmp_path):
     return DatasetIndex("set", tmp_path / "set", "coco-2017", ("a", "b"), splits)
 
 
-def pictures(index, split):
+def images(index, split):
     (batch,) = EvalLoader(index.splits[split], PreprocessSpec((32, 32)), 8)
     return batch
 
 
 def test_a_pack_reads_as_the_set_it_was_made_of(index, tmp_path):
     packed = write_pack(index, tmp_path / "set.lmdb")
-    assert packed.pictures == 5
+    assert packed.images == 5
     again = read_dataset(tmp_path / "set.lmdb")
     assert again.format == "lmdb"
     assert again.classes == index.classes
@@ -53,11 +53,11 @@ def test_a_pack_reads_as_the_set_it_was_made_of(index, tmp_path):
             assert np.array_equal(a.boxes_xyxy, b.boxes_xyxy)
             assert np.array_equal(a.labels, b.labels)
             assert np.array_equal(a.crowd, b.crowd)
-        theirs, ours = pictures(index, split), pictures(again, split)
-        assert np.array_equal(theirs.pictures, ours.pictures)
+        theirs, ours = images(index, split), images(again, split)
+        assert np.array_equal(theirs.images, ours.images)
 
 
-def test_pictures_of_one_name_stay_apart(index, tmp_path):
+def test_images_of_one_name_stay_apart(index, tmp_path):
     write_pack(index, tmp_path / "set.lmdb")
     keys = {s.path.name for s in read_dataset(tmp_path / "set.lmdb").splits["train"]}
     assert keys == {"0.jpg", "0_2.jpg", "0_3.jpg", "1.jpg"}
@@ -76,7 +76,7 @@ def test_fingerprint_survives_where_names_do(index, tmp_path):
     assert read_dataset(tmp_path / "one.lmdb").fingerprint("valid") == one.fingerprint("valid")
 
 
-def test_an_absent_picture_leaves_no_pack(index, tmp_path):
+def test_an_absent_image_leaves_no_pack(index, tmp_path):
     index.splits["train"][0].path.unlink()
     with pytest.raises((DataError, FileNotFoundError)):
         write_pack(index, tmp_path / "set.lmdb")
@@ -127,7 +127,7 @@ def test_the_map_holds_values_that_waste_most_of_their_pages(index, tmp_path, mo
     assert write_pack(many, tmp_path / "many.lmdb").bytes > 2000 * 4096
 
 
-def test_pictures_of_a_pack_lie_in_it(index, tmp_path):
+def test_images_of_a_pack_lie_in_it(index, tmp_path):
     row = {"width": 60, "height": 40, "boxes": [], "labels": [], "crowd": [], "areas": None}
     document = {"schema": SCHEMA, "classes": ["a"], "made_splits": {}}
     for number, key in enumerate(("/etc/hostname", "../secret.png")):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgectl.data.images.preprocess import decode, normalise, resize_picture
+from edgectl.data.images.preprocess import decode, normalize, resize_image
 from edgectl.errors import DataError
 from edgectl.spec import PreprocessSpec
 
@@ -27,8 +27,8 @@ BLUE = (255, 0, 0)
 @given(height=st.integers(1, 700), width=st.integers(1, 700))
 @settings(max_examples=25, deadline=None)
 def test_boxes_come_back(spec: PreprocessSpec, height: int, width: int) -> None:
-    picture, geometry = resize_picture(np.zeros((height, width, 3), np.uint8), spec)
-    assert picture.shape == (*spec.input_size, 3)
+    image, geometry = resize_image(np.zeros((height, width, 3), np.uint8), spec)
+    assert image.shape == (*spec.input_size, 3)
     whole = np.array([[0, 0, width, height]], np.float32)
     x0, y0, x1, y1 = geometry.to_input(whole)[0]
     assert x0 >= 0 and y0 >= 0 and x1 <= spec.input_size[1] + 0.5 and y1 <= spec.input_size[0] + 0.5
@@ -39,11 +39,11 @@ def test_boxes_come_back(spec: PreprocessSpec, height: int, width: int) -> None:
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (40, 60), (96, 128)])
 def test_box_bounds_its_object_in_the_input(spec: PreprocessSpec, size: tuple[int, int]) -> None:
     height, width = size
-    picture = np.full((height, width, 3), 60, np.uint8)
+    image = np.full((height, width, 3), 60, np.uint8)
     box = np.array([[width // 4, height // 3, width // 4 + 24, height // 3 + 20]], np.float32)
     x0, y0, x1, y1 = box[0].astype(int)
-    picture[y0:y1, x0:x1] = BLUE
-    resized, geometry = resize_picture(picture, spec)
+    image[y0:y1, x0:x1] = BLUE
+    resized, geometry = resize_image(image, spec)
     blue = resized[..., 2 if spec.channel_order == "rgb" else 0] > 180
     ys, xs = np.nonzero(blue)
     drawn = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
@@ -52,31 +52,31 @@ def test_box_bounds_its_object_in_the_input(spec: PreprocessSpec, size: tuple[in
 
 def test_letterbox_pads_where_it_says() -> None:
     white = np.full((50, 100, 3), 255, np.uint8)
-    corner, _ = resize_picture(white, PreprocessSpec((100, 100)))
+    corner, _ = resize_image(white, PreprocessSpec((100, 100)))
     assert (corner[:50] == 255).all() and (corner[50:] == 114).all()
-    centred, _ = resize_picture(white, PreprocessSpec((100, 100), pad_side="center"))
-    assert (centred[25:75] == 255).all() and (centred[:25] == 114).all()
+    centered, _ = resize_image(white, PreprocessSpec((100, 100), pad_side="center"))
+    assert (centered[25:75] == 255).all() and (centered[:25] == 114).all()
 
 
 def test_shrinking_averages() -> None:
     """A checkerboard of single pixels becomes grey; picking every n-th pixel would keep it."""
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
-    small, _ = resize_picture(np.repeat(board[..., None], 3, 2), PreprocessSpec((16, 16)))
+    small, _ = resize_image(np.repeat(board[..., None], 3, 2), PreprocessSpec((16, 16)))
     assert ((small > 120) & (small < 136)).all()
 
 
-def test_normalise_is_the_spec() -> None:
+def test_normalize_is_the_spec() -> None:
     spec = PreprocessSpec((2, 2), mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
-    pictures = RNG.integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
+    images = RNG.integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
     mean, std = (np.array(v)[None, :, None, None] for v in (spec.mean, spec.std))
-    x = normalise(torch.from_numpy(pictures), spec)
+    x = normalize(torch.from_numpy(images), spec)
     assert x.dtype == torch.float32
-    np.testing.assert_allclose(x.numpy(), (pictures - mean) / std, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(x.numpy(), (images - mean) / std, rtol=1e-5, atol=1e-6)
 
 
-def test_normalise_keeps_channels_last() -> None:
+def test_normalize_keeps_channels_last() -> None:
     x = torch.zeros((2, 4, 5, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
-    y = normalise(x, PreprocessSpec((4, 5)))
+    y = normalize(x, PreprocessSpec((4, 5)))
     assert y.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -131,7 +131,7 @@ def test_thumbnail_does_not_hide_a_truncation(tmp_path: Path) -> None:
         decode(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\nIEND"])
+@pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\nIEND"])
 def test_rubbish_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
@@ -139,6 +139,6 @@ def test_rubbish_is_refused(content: bytes, tmp_path: Path) -> None:
         decode(path)
 
 
-def test_absent_picture_is_a_data_error(tmp_path: Path) -> None:
+def test_absent_image_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         decode(tmp_path / "absent.jpg")

@@ -33,7 +33,7 @@ def test_other_objects_go_and_labels_follow_the_order_asked_for():
     assert sample.areas.tolist() == [1, 4]
 
 
-def test_pictures_left_without_objects_stay():
+def test_images_left_without_objects_stay():
     (sample,) = index().restricted(["dog"]).splits["train"]
     assert len(sample.labels) == 1
 

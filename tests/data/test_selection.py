@@ -1,4 +1,4 @@
-"""Which pictures are held back, calibrated on, and counted."""
+"""Which images are held back, calibrated on, and counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgectl.data.formats import read_dataset
-from edgectl.data.images.preprocess import decode, resize_picture
+from edgectl.data.images.preprocess import decode, resize_image
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.stats import describe
 from edgectl.data.select.calibration import calibration_from_directory, calibration_list
@@ -43,8 +43,8 @@ def test_holdout_covers_the_classes_on_both_sides(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_every_class_of_two_pictures_is_on_both_sides(seed: int) -> None:
-    """Also where bringing one class over takes another's only picture away."""
+def test_every_class_of_two_images_is_on_both_sides(seed: int) -> None:
+    """Also where bringing one class over takes another's only image away."""
     rng = np.random.default_rng(seed)
     samples = [
         sample(f"{i}.jpg", rng.integers(8, size=rng.integers(1, 4)).tolist()) for i in range(30)
@@ -69,7 +69,7 @@ def test_too_few_to_hold_back(count: int, fraction: float) -> None:
     assert kept == tuple(COMMON[:count]) and held == ()
 
 
-def test_a_class_on_one_picture_only_may_go_to_either_side() -> None:
+def test_a_class_on_one_image_only_may_go_to_either_side() -> None:
     kept, held = split_holdout([*COMMON, RARE[0]], 0.1, 0)
     assert len(kept) + len(held) == 39
 
@@ -103,19 +103,19 @@ def test_calibration_covers_rare_classes(tmp_path: Path) -> None:
         assert any("rare" in n for n in calibration_list(samples, 3, seed).names)
 
 
-def test_calibration_pictures_are_those_of_evaluation(demo_root: Path) -> None:
+def test_calibration_images_are_those_of_evaluation(demo_root: Path) -> None:
     spec = PreprocessSpec((48, 64))
     chosen = calibration_from_directory(demo_root / "valid", 3, 0)
-    batches = list(chosen.pictures(spec, 2))
+    batches = list(chosen.images(spec, 2))
     assert [b.shape for b in batches] == [(2, 48, 64, 3), (1, 48, 64, 3)]
-    expected, _ = resize_picture(decode(chosen.files[2]), spec)
+    expected, _ = resize_image(decode(chosen.files[2]), spec)
     np.testing.assert_array_equal(batches[1][0], expected)
 
 
 def test_nothing_to_calibrate_on(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         calibration_from_directory(tmp_path, 3, 0)
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         calibration_list([], 3, 0)
 
 

@@ -47,7 +47,7 @@ def test_two_processes_read_what_one_reads(samples, task, mixing):
     assert len(whole) == len(parts[0]) == len(parts[1]) == 2
     for one, *others in zip(whole, *parts, strict=True):
         assert one.indices == others[0].indices + others[1].indices
-        assert torch.equal(one.pictures, torch.cat([o.pictures for o in others]))
+        assert torch.equal(one.images, torch.cat([o.images for o in others]))
         if task == "classification":
             for name in ("image_labels", "image_weights"):
                 theirs = [getattr(o.targets, name) for o in others]

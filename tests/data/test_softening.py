@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.images.cache import Picture
+from edgectl.data.images.cache import Image
 from edgectl.data.loading.augment import augment
 from edgectl.spec import PreprocessSpec
 
@@ -13,15 +13,15 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 
 def make(seed=0, **settings):
-    colour = {"hue": 0.0, "saturation": 0.0, "value": 0.0}
-    config = AugmentConfig(**{**STILL, **colour, **settings})
-    picture = Picture(NOISE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    color = {"hue": 0.0, "saturation": 0.0, "value": 0.0}
+    config = AugmentConfig(**{**STILL, **color, **settings})
+    image = Image(NOISE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     rng = np.random.default_rng(seed)
-    return augment(0, lambda _: picture, 1, SPEC, config, rng, mosaic=False)[0]
+    return augment(0, lambda _: image, 1, SPEC, config, rng, mosaic=False)[0]
 
 
-def test_grey_takes_the_colour_out():
-    # colour is changed for four samples in five
+def test_grey_takes_the_color_out():
+    # color is changed for four samples in five
     greys = [np.ptp(make(seed, grey=1.0), axis=2).max() == 0 for seed in range(20)]
     assert 10 < sum(greys) < 20
 

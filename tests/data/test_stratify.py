@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgectl.data.inspect.survey import PictureFacts
+from edgectl.data.inspect.survey import ImageFacts
 from edgectl.data.select.stratify import duplicate_groups, stratified
 from edgectl.labels import Sample
 
@@ -20,7 +20,7 @@ def sample(number, labels, side=10.0):
 
 @pytest.fixture
 def crowd():
-    """90 pictures of class 0, 9 of class 1, 1 of both; one in ten with large objects."""
+    """90 images of class 0, 9 of class 1, 1 of both; one in ten with large objects."""
     rows = [[0]] * 90 + [[1]] * 9 + [[0, 1]]
     return [sample(i, labels, 50.0 if i % 10 == 0 else 10.0) for i, labels in enumerate(rows)]
 
@@ -53,7 +53,7 @@ def test_a_group_stays_together(crowd):
     assert all(len({part_of[i] for i in g}) == 1 for g in groups)
 
 
-def test_pictures_without_objects_are_dealt_out_too():
+def test_images_without_objects_are_dealt_out_too():
     empty = [sample(i, []) for i in range(10)]
     shares = {"train": 0.7, "valid": 0.3}
     parts = stratified(empty, [[i] for i in range(10)], shares, num_classes=1, seed=0)
@@ -67,8 +67,8 @@ def test_duplicates_form_groups():
         thumb = r.standard_normal(2304).astype(np.float32)
         thumb /= np.linalg.norm(thumb)
         hashed = r.random(63) > 0.5
-        return PictureFacts("train", Path(), (1, 1), (1, 1), "", hash=hashed, thumb=thumb)
+        return ImageFacts("train", Path(), (1, 1), (1, 1), "", hash=hashed, thumb=thumb)
 
-    broken = PictureFacts("train", Path(), None, (1, 1), "truncated")
+    broken = ImageFacts("train", Path(), None, (1, 1), "truncated")
     found = duplicate_groups([facts(1), facts(2), broken, facts(1), facts(3)])
     assert sorted(map(sorted, found)) == [[0, 3], [1], [2], [4]]

@@ -1,4 +1,4 @@
-"""The board's decoding against the families' own postprocess, and its pictures against training's."""
+"""The board's decoding against the families' own postprocess, and its images against training's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.images.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_image
 from edgectl.deploy import program
 from edgectl.labels import Detections
 from edgectl.plugins.registry import build_registry, load_entry
@@ -61,7 +61,7 @@ def same(found: list[Any], wanted: Detections) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_centres(seed: int) -> None:
+def test_centers(seed: int) -> None:
     torch.manual_seed(seed)
     same(*both("fomo", [torch.randn(1, 3, 12, 9) * 3], 0.5))
 
@@ -121,22 +121,22 @@ def test_classes() -> None:
     ],
 )
 @pytest.mark.parametrize("shape", [(200, 133), (20, 31), (48, 64), (7, 300)])
-def test_pictures_are_fitted_as_in_training(spec: PreprocessSpec, shape: tuple[int, int]) -> None:
-    pictures = module("pictures")
+def test_images_are_fitted_as_in_training(spec: PreprocessSpec, shape: tuple[int, int]) -> None:
+    images = module("images")
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    expected, geometry = resize_picture(noise, spec)
+    expected, geometry = resize_image(noise, spec)
     red_first = expected[..., ::-1] if spec.channel_order == "bgr" else expected
-    np.testing.assert_array_equal(pictures.fit(noise, spec.to_dict()), red_first)
+    np.testing.assert_array_equal(images.fit(noise, spec.to_dict()), red_first)
     box = np.array([[1.0, 2.0, 30.0, 40.0]])
     limit = [shape[1], shape[0]] * 2
     np.testing.assert_allclose(
-        pictures.to_original(box[0], *shape, spec.to_dict()),
+        images.to_original(box[0], *shape, spec.to_dict()),
         np.clip(geometry.to_original(box)[0], 0, limit),
         rtol=1e-5,
     )
 
 
-def test_boxes_with_centre_ness() -> None:
+def test_boxes_with_center_ness() -> None:
     torch.manual_seed(0)
     sizes = [(128 // s, 128 // s) for s in (8, 16, 32, 64, 128)]
     heads = [torch.randn(1, 2, *g) * 3 for g in sizes]

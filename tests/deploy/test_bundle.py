@@ -24,7 +24,7 @@ class Chip:
         (directory / "main.c").write_text(f"// {board.name}\n")
 
     def open(self, model_file, *, runtime, specs, manifest):
-        return lambda pictures: [2.0 * pictures.mean(axis=(1, 2)).astype(np.float32)]
+        return lambda images: [2.0 * images.mean(axis=(1, 2)).astype(np.float32)]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_golden_vectors_come_from_what_the_device_computes(
             if runtime in absent:
                 raise BackendUnavailableError("not installed")
             offset = ("fast", "real", "integer").index(runtime)
-            return lambda pictures: [np.full((len(pictures), 3), offset, np.float32)]
+            return lambda images: [np.full((len(images), 3), offset, np.float32)]
 
     info = replace(INFO, runtimes=("fast", "real", "integer"), exact=("real", "integer"))
     artifact.manifest["precision"] = precision

@@ -1,4 +1,4 @@
-"""Whole pictures through the command line: train, export, score, QAT, report, and sets that do not do."""
+"""Whole images through the command line: train, export, score, QAT, report, and sets that do not do."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WORDS = ["--variant", "mobilenetv2_0.35", "--imgsz", "32", "--weights", "none", 
 
 
 def draw(root, count, classes=("dark", "light")):
-    """Pictures told apart by their brightness."""
+    """Images told apart by their brightness."""
     rng = np.random.default_rng(0)
     for name in classes:
         (root / name).mkdir(parents=True)
         for i in range(count):
             base = 40 if name == "dark" else 200
-            picture = np.clip(rng.normal(base, 20, (36, 40, 3)), 0, 255).astype(np.uint8)
-            cv2.imwrite(str(root / name / f"{i}.png"), picture)
+            image = np.clip(rng.normal(base, 20, (36, 40, 3)), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(root / name / f"{i}.png"), image)
     return root
 
 
@@ -80,7 +80,7 @@ def test_the_file_writes_one_score_a_class(here):
     assert "largest value" in (here / ARTIFACT / "README.md").read_text()
 
 
-def test_file_and_checkpoint_are_scored_on_the_same_pictures(here, capsys):
+def test_file_and_checkpoint_are_scored_on_the_same_images(here, capsys):
     code, found = document(capsys, "eval", ARTIFACT, "--runtime", "integer")
     assert code == 0
     data = found["data"]
@@ -114,10 +114,10 @@ def test_boxes_for_a_classifier_and_classes_for_a_detector(here, capsys, tmp_pat
 
     draw_split(tmp_path / "boxes" / "train", 4, (0, 0))
     assert "labelled with boxes" in refused(capsys, "resnet", tmp_path / "boxes")["message"]
-    assert "a class a picture" in refused(capsys, "fomo", here / "set")["message"]
+    assert "a class an image" in refused(capsys, "fomo", here / "set")["message"]
 
 
-def test_a_corrupt_picture_is_named(here, capsys, tmp_path):
+def test_a_corrupt_image_is_named(here, capsys, tmp_path):
     root = draw(tmp_path / "bad", 5)
     (root / "light" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     assert "3.png" in json.dumps(refused(capsys, "resnet", root))
@@ -133,5 +133,5 @@ def test_empty_and_tiny_classes_train_with_a_word(here, capsys, tmp_path):
     assert code == 0
     said = " ".join(found["warnings"])
     assert "empty class" in said
-    assert "few pictures" in said
+    assert "few images" in said
     assert list(found["data"]["metrics"]["per_class"]) == ["dark", "light", "lonely"]

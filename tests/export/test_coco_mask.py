@@ -1,4 +1,4 @@
-"""Real pictures: what the README says of ``coco_mask``. Skipped where the set is absent."""
+"""Real images: what the README says of ``coco_mask``. Skipped where the set is absent."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def train(document, epochs):
     return document("train", "fomo", *words, "--set", "quant.max_drop=1.0")
 
 
-def test_the_executor_is_the_interpreter_on_every_picture_of_valid(document):
+def test_the_executor_is_the_interpreter_on_every_image_of_valid(document):
     train(document, epochs=2)
     files = [
         document("export", "--backend", "tflite", "--calib-images", "32"),
         document("qat", "--backend", "tflite", "--epochs", "1", "--set", "quant.calib_images=32"),
     ]
     for data in files:
-        assert data["parity"]["pictures"] == VALID
+        assert data["parity"]["images"] == VALID
         for runtime in ("tflm", "integer"):
             assert data["parity"]["runtimes"][runtime]["differing"] == 0
 

@@ -32,7 +32,7 @@ def test_by_hand() -> None:
     assert first.params == 8 * 27 + 16, "the norm counts with the convolution it is fused into"
     assert last.params == 4 * 8 + 4
     assert found.params == first.params + last.params
-    # float32: the picture, the weights; the output once
+    # float32: the image, the weights; the output once
     assert first.bytes_read == 4 * (3 * 16 * 16 + 8 * 27)
     assert first.bytes_written == 4 * 8 * 8 * 8
     # input and first output together are the largest moment
@@ -67,7 +67,7 @@ class Grouped(nn.Module):
         return self.top(self.norm(self.conv(x)).mean(dim=(2, 3)))
 
 
-def test_networks_outside_the_quantisers_op_set_are_profiled_too() -> None:
+def test_networks_outside_the_quantizers_op_set_are_profiled_too() -> None:
     found = profile_network(Grouped(), (8, 8), in_chans=4)
     assert found.macs == 8 * 64 * 9 + 8 * 5
     assert found.params == 8 * 9 + 16 + 45

@@ -53,7 +53,7 @@ def test_the_gradient_leads_back() -> None:
     assert float(after.detach()) < before
 
 
-def test_whole_pictures_and_cells_with_a_background() -> None:
+def test_whole_images_and_cells_with_a_background() -> None:
     classes = OutputSpec("logits", "class_logits", 0, 3, "softmax")
     wanted = torch.tensor([[4.0, 0.0, -1.0]])
     shifted = head_distance([wanted + 5.0], [wanted], [classes])

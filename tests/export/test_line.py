@@ -145,7 +145,7 @@ def test_a_failed_gate_shows_its_figures(here, capsys):
 
 def test_a_drop_over_the_limit_keeps_the_file_and_says_so(here, capsys, tmp_path):
     words = ["export", RUN, "--backend", "tflite", "--out", str(tmp_path / "out")]
-    # no drop at all is allowed, and one picture is no calibration
+    # no drop at all is allowed, and one image is no calibration
     settings = ["--calib-images", "1", "--set", "quant.observer='minmax'"]
     code, _ = document(capsys, *words, *settings, "--set", "quant.max_drop=0.0")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
@@ -190,7 +190,7 @@ def test_a_bundle_is_checked_and_compared_by_what_the_device_does(here, capsys, 
 
 
 def test_qat_holds_back_what_training_held_back(here, capsys, monkeypatch):
-    """Whatever its own seed: other pictures would be ones the network was trained on."""
+    """Whatever its own seed: other images would be ones the network was trained on."""
     trained_on = []
 
     def watching(task, net, trained, prepared, samples, on_epoch):
@@ -206,20 +206,20 @@ def test_qat_holds_back_what_training_held_back(here, capsys, monkeypatch):
     assert code == 2 and "0.2" in refused["error"]["message"]
 
 
-def test_qat_without_pictures_names_an_option_it_has(here, capsys):
+def test_qat_without_images_names_an_option_it_has(here, capsys):
     code, refused = document(capsys, "qat", RUN, "--backend", "tflite", "--set", "data.name=''")
     assert code == 2
     assert refused["error"]["fix"].startswith("--set data.name=DATA")
 
 
-def test_a_set_without_validation_pictures_is_exported_and_trained_on(here, capsys, tmp_path):
-    """What training accepts, the rest of the line accepts: parity on calibration pictures, no score."""
+def test_a_set_without_validation_images_is_exported_and_trained_on(here, capsys, tmp_path):
+    """What training accepts, the rest of the line accepts: parity on calibration images, no score."""
     shutil.copytree(here / "set" / "train", tmp_path / "bare" / "train")
     data = ["--data", str(tmp_path / "bare"), "--imgsz", "64", "--weights", "none"]
     code, trained = document(capsys, "train", "fomo", *data, "--epochs", "1", "--name", "bare")
     assert code == 0
     code, exported = document(capsys, "export", trained["data"]["run"], "--backend", "tflite")
-    assert code == 0 and exported["data"]["parity"]["graph"]["pictures"] > 0
+    assert code == 0 and exported["data"]["parity"]["graph"]["images"] > 0
     assert exported["data"]["metrics"] is None or "file" not in exported["data"]["metrics"]
     words = ["qat", trained["data"]["run"], "--backend", "tflite", "--epochs", "1"]
     code, tuned = document(capsys, *words, "--name", "bare")
@@ -310,11 +310,11 @@ def broken_set(here, tmp_path, name):
 def test_bad_data(here, capsys, tmp_path, fault):
     copy, annotations = broken_set(here, tmp_path, "broken")
     content = json.loads(annotations.read_text())
-    picture = copy / "train" / content["images"][0]["file_name"]
+    image = copy / "train" / content["images"][0]["file_name"]
     if fault == "truncated":
-        picture.write_bytes(picture.read_bytes()[:2000])
+        image.write_bytes(image.read_bytes()[:2000])
     elif fault == "absent":
-        picture.unlink()
+        image.unlink()
     elif fault == "not json":
         annotations.write_text("{not json")
     elif fault == "empty":

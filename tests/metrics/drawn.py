@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from edgectl.data.images.preprocess import letterbox_geometry
-from edgectl.labels import Detections, Sample, SourcePicture, Targets
-from edgectl.metrics.coco_library import PictureBoxes
+from edgectl.labels import Detections, Sample, SourceImage, Targets
+from edgectl.metrics.coco_library import ImageBoxes
 from edgectl.spec import PreprocessSpec
 
 
@@ -35,7 +35,7 @@ def sample(
 
 def targets(samples: Sequence[Sample], spec: PreprocessSpec) -> Targets:
     """As an EvalLoader gives them."""
-    sources = [SourcePicture(s, letterbox_geometry(s.height, s.width, spec)[1]) for s in samples]
+    sources = [SourceImage(s, letterbox_geometry(s.height, s.width, spec)[1]) for s in samples]
     boxes = [torch.from_numpy(s.geometry.to_input(s.sample.boxes_xyxy)) for s in sources]
     kept = [torch.from_numpy(~s.crowd) for s in samples]
     labels = [torch.from_numpy(s.labels) for s in samples]
@@ -56,15 +56,13 @@ def detections(
     )
 
 
-def random_pictures(
-    seed: int, count: int, classes: int, *, crowd: float = 0.1
-) -> list[PictureBoxes]:
+def random_images(seed: int, count: int, classes: int, *, crowd: float = 0.1) -> list[ImageBoxes]:
     """Objects of all sizes, found more or less well, among false detections; scores with ties."""
     rng = np.random.default_rng(seed)
-    return [random_picture(rng, classes, crowd) for _ in range(count)]
+    return [random_image(rng, classes, crowd) for _ in range(count)]
 
 
-def random_picture(rng: np.random.Generator, classes: int, crowd: float) -> PictureBoxes:
+def random_image(rng: np.random.Generator, classes: int, crowd: float) -> ImageBoxes:
     n, false = int(rng.integers(0, 12)), int(rng.integers(0, 30))
     corner, side = rng.uniform(0, 400, (n, 2)), np.exp(rng.uniform(1, 5.3, (n, 2)))
     truth = np.concatenate([corner, corner + side], axis=1)
@@ -72,7 +70,7 @@ def random_picture(rng: np.random.Generator, classes: int, crowd: float) -> Pict
     a, b = rng.uniform(0, 600, (2, false, 2))
     ghosts = np.concatenate([np.minimum(a, b), np.maximum(a, b) + 1], axis=1)
     labels = rng.integers(0, classes, n)
-    return PictureBoxes(
+    return ImageBoxes(
         truth_xyxy=truth.astype(np.float32),
         truth_labels=labels,
         truth_crowd=rng.random(n) < crowd,

@@ -11,8 +11,8 @@ BLOB = [(r, c, 1) for r in (3, 4, 5) for c in (3, 4, 5)]
 
 VECTORS = {
     "hit on the cell": ([(4, 4, 1)], [(4, 4, 1)], 0, (1, 0, 0)),
-    "only the right neighbour": ([(4, 4, 1)], [(4, 5, 1)], 0, (1, 0, 1)),
-    "cell and right neighbour": ([(4, 4, 1)], [(4, 4, 1), (4, 5, 1)], 0, (2, 0, 0)),
+    "only the right neighbor": ([(4, 4, 1)], [(4, 5, 1)], 0, (1, 0, 1)),
+    "cell and right neighbor": ([(4, 4, 1)], [(4, 4, 1), (4, 5, 1)], 0, (2, 0, 0)),
     "3x3 blob on one object": ([(4, 4, 1)], BLOB, 0, (9, 0, 0)),
     "two cells away": ([(4, 4, 1)], [(4, 6, 1)], 0, (0, 1, 1)),
     "far false alarm, object missed": ([(1, 1, 1)], [(6, 6, 1)], 0, (0, 1, 1)),
@@ -21,21 +21,21 @@ VECTORS = {
     "class 1 taken for 2": ([(4, 4, 1)], [(4, 4, 2)], 0, (0, 1, 0)),
     "class 2 taken for 1": ([(4, 4, 2)], [(4, 4, 1)], 0, (0, 0, 1)),
     "two adjacent, one predicted": ([(4, 4, 1), (4, 5, 1)], [(4, 4, 1)], 0, (1, 0, 1)),
-    "neighbour hit at batch index 8": ([(4, 4, 1)], [(4, 5, 1)], 8, (0, 1, 1)),
+    "neighbor hit at batch index 8": ([(4, 4, 1)], [(4, 5, 1)], 8, (0, 1, 1)),
 }
 
 
-def grid(cells, picture, pictures):
-    out = np.zeros((pictures, 8, 8), np.int64)
+def grid(cells, image, images):
+    out = np.zeros((images, 8, 8), np.int64)
     for row, column, label in cells:
-        out[picture, row, column] = label
+        out[image, row, column] = label
     return out
 
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_vector(name):
-    true, predicted, picture, counts = VECTORS[name]
-    result = count_cells(grid(predicted, picture, picture + 1), grid(true, picture, picture + 1))
+    true, predicted, image, counts = VECTORS[name]
+    result = count_cells(grid(predicted, image, image + 1), grid(true, image, image + 1))
     assert tuple(result) == counts
 
 
@@ -44,6 +44,6 @@ def test_grids_that_are_not_square(shape):
     """A hit beside the object counts in the last column as in the first, and nothing leaves the grid."""
     last = shape[2] - 1
     true, predicted = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for column, neighbour in ((last, last - 1), (0, 1)):
-        true[1, 5, column], predicted[1, 5, neighbour] = 1, 1
+    for column, neighbor in ((last, last - 1), (0, 1)):
+        true[1, 5, column], predicted[1, 5, neighbor] = 1, 1
     assert tuple(count_cells(predicted, true)) == (2, 0, 2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.labels import Detections, Geometry, Sample, SourcePicture, Targets
-from edgectl.metrics.centroid import CentroidMetric, match_centres
+from edgectl.labels import Detections, Geometry, Sample, SourceImage, Targets
+from edgectl.metrics.centroid import CentroidMetric, match_centers
 
 
 def at(*points, scores=None):
@@ -52,7 +52,7 @@ def test_rates(found, objects, expected):
 def test_the_higher_score_chooses_first_and_takes_the_nearest():
     found = at((20, 20, 0), (27, 20, 0), scores=[0.5, 0.9])
     objects = at((20, 20, 0), (28, 20, 0))
-    matched = match_centres(found, objects.boxes_xyxy, objects.labels, 8)
+    matched = match_centers(found, objects.boxes_xyxy, objects.labels, 8)
     assert matched.tolist() == [0, 1]
 
 
@@ -61,7 +61,7 @@ def test_the_nearest_of_a_crowd():
     crowd = [(16.0 * i, 8.0, 0) for i in range(30)]
     truth = at((4000.25, 4001.5, 0), (4001.25, 4000.25, 0), *crowd)
     found = at((4000.25, 4000.25, 0), *crowd)
-    matched = match_centres(found, truth.boxes_xyxy, truth.labels, 8)
+    matched = match_centers(found, truth.boxes_xyxy, truth.labels, 8)
     assert matched.tolist() == [1, *range(2, 32)]
 
 
@@ -88,7 +88,7 @@ def test_detections_in_a_crowd_of_their_class_are_no_false_alarms():
         labels=np.array([0, 0]),
         crowd=np.array([False, True]),
     )
-    source = SourcePicture(sample, Geometry(0.5, 0.5, 0, 0))
+    source = SourceImage(sample, Geometry(0.5, 0.5, 0, 0))
     # the object; beside everything; in the crowd; in the crowd, of another class
     found = at((4, 4, 0), (20, 4, 0), (50, 50, 0), (50, 50, 1))
     truth = at((4, 4, 0))

@@ -56,7 +56,7 @@ def test_no_matrix_for_very_many_classes():
 
 
 def test_targets_without_image_labels_are_refused():
-    with pytest.raises(ValueError, match="one class a picture"):
+    with pytest.raises(ValueError, match="one class an image"):
         ClassificationMetric(("a", "b")).update(ranked([0, 1]), Targets([], []))
 
 
@@ -71,7 +71,7 @@ def test_the_task_is_judged_by_top1_without_a_threshold():
 def test_top1_can_be_resampled():
     metric = ClassificationMetric(("a", "b"))
     metric.update(ranked([0, 1], [1, 0], [1, 0]), truth(0, 0, 1))
-    scores = metric.per_picture()
+    scores = metric.per_image()
     weights = np.array([[1, 1, 1], [0, 3, 0]])
     assert scores.values(weights).tolist() == pytest.approx([metric.compute()["top1"], 0.0])
 
@@ -82,7 +82,7 @@ def whole(label):
     return Sample(Path("p"), 0, 0, boxes, nothing, nothing.astype(bool), image_label=label)
 
 
-def test_the_diagnosis_counts_pictures_and_names_a_confusion():
+def test_the_diagnosis_counts_images_and_names_a_confusion():
     evidence = Evidence(
         main="top1",
         figures={"top1": 0.7, "confusion": [[6, 4], [0, 10]]},
@@ -93,5 +93,5 @@ def test_the_diagnosis_counts_pictures_and_names_a_confusion():
     found = {f.kind: f.evidence for f in diagnose(evidence)}
     assert found == {
         "few_examples": {"train": {"b": 5}},
-        "confused_classes": {"true": "a", "predicted": "b", "pictures": 4, "of": 10},
+        "confused_classes": {"true": "a", "predicted": "b", "images": 4, "of": 10},
     }

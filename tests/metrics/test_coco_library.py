@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 
 from edgectl.data.formats import read_dataset
-from edgectl.metrics.coco_library import PictureBoxes, best_of, coco_curves
+from edgectl.metrics.coco_library import ImageBoxes, best_of, coco_curves
 from edgectl.metrics.detection import FIGURES, DetectionMetric, PrecisionMetric
 
 pytest.importorskip("pycocotools")
 
 
-def figures(pictures, classes, library=None, kind=DetectionMetric):
+def figures(images, classes, library=None, kind=DetectionMetric):
     metric = kind([f"class{i}" for i in range(classes)], library)
-    metric.pictures = pictures
+    metric.images = images
     return metric.compute()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_detections(drawn, seed):
-    pictures = drawn.random_pictures(seed, 20, 3)
-    fast = figures(pictures, 3, "faster-coco-eval")
-    reference = figures(pictures, 3, "pycocotools")
+    images = drawn.random_images(seed, 20, 3)
+    fast = figures(images, 3, "faster-coco-eval")
+    reference = figures(images, 3, "pycocotools")
     for name in FIGURES:
         assert fast[name] == pytest.approx(reference[name], abs=1e-12)
     for name, own in fast["per_class"].items():
@@ -33,9 +33,9 @@ def test_random_detections(drawn, seed):
 
 
 def test_curves_are_equal_in_every_bin(drawn):
-    pictures = drawn.random_pictures(7, 15, 2)
+    images = drawn.random_images(7, 15, 2)
     fast, reference = (
-        coco_curves(pictures, 2, library=name) for name in ("faster-coco-eval", "pycocotools")
+        coco_curves(images, 2, library=name) for name in ("faster-coco-eval", "pycocotools")
     )
     # pycocotools adds the smallest float to its denominators
     np.testing.assert_allclose(fast.precision, reference.precision, rtol=0, atol=1e-12)
@@ -43,9 +43,9 @@ def test_curves_are_equal_in_every_bin(drawn):
 
 
 def test_epoch_figures_are_those_of_the_report(drawn):
-    pictures = drawn.random_pictures(3, 20, 3)
-    full = figures(pictures, 3)
-    quick = figures(pictures, 3, kind=PrecisionMetric)
+    images = drawn.random_images(3, 20, 3)
+    full = figures(images, 3)
+    quick = figures(images, 3, kind=PrecisionMetric)
     assert quick == {name: full[name] for name in ("AP", "AP50", "AP75")}
 
 
@@ -59,13 +59,13 @@ def test_coco128_as_the_reference_program_reads_it(coco128: Path):
     category = sorted(truth.getCatIds())  # label i is the i-th category id, of 90
     number = {row["file_name"]: key for key, row in truth.imgs.items()}
     rng = np.random.default_rng(0)
-    pictures, rows = [], []
+    images, rows = [], []
     for s in index.splits["valid"]:
         boxes = s.boxes_xyxy + rng.normal(0, 4, s.boxes_xyxy.shape)
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 1)
         boxes, scores = boxes.astype(np.float32), rng.random(len(boxes))
-        pictures.append(
-            PictureBoxes(s.boxes_xyxy, s.labels, s.crowd, s.object_areas(), boxes, s.labels, scores)
+        images.append(
+            ImageBoxes(s.boxes_xyxy, s.labels, s.crowd, s.object_areas(), boxes, s.labels, scores)
         )
         for box, label, score in zip(boxes.astype(float).tolist(), s.labels, scores, strict=True):
             size = [box[2] - box[0], box[3] - box[1]]
@@ -81,14 +81,14 @@ def test_coco128_as_the_reference_program_reads_it(coco128: Path):
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-    ours = figures(pictures, 80)
+    ours = figures(images, 80)
     assert [ours[f] for f in FIGURES] == pytest.approx(evaluation.stats.tolist(), abs=1e-6)
     assert ours["AP_small"] > 0 and len(index.classes) == 80
 
 
 def test_no_more_than_the_limit_is_handed_over(drawn):
-    (picture,) = drawn.random_pictures(1, 1, 2)
-    best = best_of(picture, 3)
+    (image,) = drawn.random_images(1, 1, 2)
+    best = best_of(image, 3)
     for c in (0, 1):
-        own = np.sort(picture.scores[picture.labels == c])[::-1][:3]
+        own = np.sort(image.scores[image.labels == c])[::-1][:3]
         np.testing.assert_array_equal(best.scores[best.labels == c], own)

@@ -37,12 +37,12 @@ def in_input(drawn, sample, spec, scores=None):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_letterbox_is_undone(drawn, spec):
-    """Areas 400 (small), 2500 (medium) and 40000 (large) in a picture of 1280 x 720: at the
+    """Areas 400 (small), 2500 (medium) and 40000 (large) in an image of 1280 x 720: at the
     network's size all of them would be small or medium."""
     boxes = [[10, 10, 30, 30], [100, 100, 150, 150], [300, 300, 500, 500]]
     sample = drawn.sample(boxes, [0, 0, 1], size=(1280, 720))
     result = scored(drawn, [sample], [in_input(drawn, sample, spec)], spec)
-    # one detection a picture and class finds one of two a and the only b
+    # one detection an image and class finds one of two a and the only b
     expected = {**dict.fromkeys(FIGURES, 1.0), "AR_1": 0.75}
     assert {f: result[f] for f in FIGURES} == pytest.approx(expected)
     assert result["per_class"] == {
@@ -51,8 +51,8 @@ def test_the_letterbox_is_undone(drawn, spec):
     }
 
 
-def test_detections_are_clipped_to_the_picture(drawn):
-    """A box that reaches into the border of the letterbox covers the same part of the picture."""
+def test_detections_are_clipped_to_the_image(drawn):
+    """A box that reaches into the border of the letterbox covers the same part of the image."""
     sample = drawn.sample([[0, 0, 640, 480]], [0])
     reaching = drawn.detections([[-20, -30, 230, 192]], [0], [0.9])
     assert scored(drawn, [sample], [reaching])["AP"] == pytest.approx(1.0)
@@ -110,15 +110,15 @@ def test_one_pixel_boxes(drawn):
     assert result["AP50"] == result["AP_small"] == pytest.approx(1.0)
 
 
-def test_very_wide_picture(drawn):
+def test_very_wide_image(drawn):
     """4000 x 20: under a pixel high in the network's input."""
     sample = drawn.sample([[100, 2, 300, 18], [3000, 0, 3900, 20]], [0, 1], size=(4000, 20))
     result = scored(drawn, [sample], [in_input(drawn, sample, SPECS[0])])
     assert result["AP50"] == pytest.approx(1.0)
 
 
-def test_five_hundred_boxes_in_a_picture(drawn):
-    """COCO looks at 100 detections a picture and class: no recall above 1/5 of one class."""
+def test_five_hundred_boxes_in_a_image(drawn):
+    """COCO looks at 100 detections an image and class: no recall above 1/5 of one class."""
     corners = [[x * 20, y * 20, x * 20 + 15, y * 20 + 15] for x in range(25) for y in range(20)]
     sample = drawn.sample(corners, [0] * 500)
     start = time.perf_counter()
@@ -133,9 +133,9 @@ def test_one_class(drawn):
     assert result["AP"] == result["per_class"]["only"]["AP"] == pytest.approx(1.0)
 
 
-def test_targets_without_pictures_are_refused():
+def test_targets_without_images_are_refused():
     metric = DetectionMetric(["a"])
-    with pytest.raises(EdgectlError, match="which pictures"):
+    with pytest.raises(EdgectlError, match="which images"):
         metric.update([], Targets([], []))
 
 

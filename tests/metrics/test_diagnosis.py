@@ -77,7 +77,7 @@ def test_recall_bound_by_a_hundred_detections(healthy, drawn):
     many = drawn.sample([MEDIUM, SMALL, LARGE, *[MEDIUM] * 498], [0] * 500 + [1])
     found = kinds(replace(healthy, scored=[many]))
     assert found["recall_bound"].evidence == {
-        "pictures": 1,
+        "images": 1,
         "most": 500,
         "beyond": 400,
         "objects": 501,

@@ -32,7 +32,7 @@ def test_a_few_objects_are_little_evidence() -> None:
 
 
 class Threshold:
-    """One detection a picture, scored by its logit."""
+    """One detection an image, scored by its logit."""
 
     threshold = 0.5
 
@@ -45,7 +45,7 @@ class Threshold:
 
 
 class Accuracy:
-    """Pictures with an object found, and without one silent."""
+    """Images with an object found, and without one silent."""
 
     def __init__(self) -> None:
         self.right: list[bool] = []

@@ -14,7 +14,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from edgectl.labels import Targets
-from edgectl.nn.sync_norm import synchronise_norms
+from edgectl.nn.sync_norm import synchronize_norms
 from edgectl.plugins.registry import build_registry, load_entry
 
 WORLD, BATCH, SIZE, CLASSES = 2, 4, 128, 3
@@ -44,7 +44,7 @@ def check_norm(part):
     x = 3 * torch.randn(8, 4, 6, 6, generator=torch.Generator().manual_seed(1)).double() + 50
     whole = norm_net()
     (whole(x) ** 3).mean().backward()
-    ours = synchronise_norms(norm_net(), "cpu")
+    ours = synchronize_norms(norm_net(), "cpu")
     shared = DistributedDataParallel(ours)  # its hooks live as long as it does
     (shared(x[part]) ** 3).mean().backward()
     found = {
@@ -57,8 +57,8 @@ def check_norm(part):
     return found
 
 
-def targets(whole_pictures):
-    """Six objects in the first picture, one in the second, none in the others."""
+def targets(whole_images):
+    """Six objects in the first image, one in the second, none in the others."""
     generator = torch.Generator().manual_seed(2)
     boxes, labels = [], []
     for count in (6, 1, 0, 0):
@@ -66,7 +66,7 @@ def targets(whole_pictures):
         extent = 8 + torch.rand(count, 2, generator=generator) * SIZE / 3
         boxes.append(torch.cat([corner, corner + extent], dim=1))
         labels.append(torch.randint(CLASSES, (count,), generator=generator))
-    if whole_pictures:
+    if whole_images:
         empty = [b[:0] for b in boxes], [v[:0] for v in labels]
         classes, weights = torch.tensor([0, 1, 2, 1]), torch.tensor([4.0, 1.0, 0.5, 1.0])
         return Targets(*empty, image_labels=classes, image_weights=weights.double())

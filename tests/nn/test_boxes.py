@@ -5,7 +5,7 @@ import torch
 
 from edgectl.nn.boxes import (
     distances_to_boxes,
-    generalised_iou,
+    generalized_iou,
     grid_points,
     iou,
     suppress,
@@ -31,18 +31,18 @@ def test_overlap_of_half_shifted_squares_is_a_third():
     a, b = boxes([0, 0, 2, 2]), boxes([1, 0, 3, 2])
     assert iou(a, b).item() == pytest.approx(2 / 6)
     # the hull is 3 x 2 and entirely covered
-    assert generalised_iou(a, b).item() == pytest.approx(2 / 6)
+    assert generalized_iou(a, b).item() == pytest.approx(2 / 6)
 
 
-def test_generalised_overlap_of_apart_boxes_is_negative():
+def test_generalized_overlap_of_apart_boxes_is_negative():
     a, b = boxes([0, 0, 1, 1]), boxes([2, 0, 3, 1])
     assert iou(a, b).item() == 0
-    assert generalised_iou(a, b).item() == pytest.approx(-1 / 3)
+    assert generalized_iou(a, b).item() == pytest.approx(-1 / 3)
 
 
 def test_a_box_turned_inside_out_overlaps_nothing():
     assert iou(boxes([2, 2, 0, 0]), boxes([0, 0, 2, 2])).item() == 0
-    assert generalised_iou(boxes([2, 2, 0, 0]), boxes([0, 0, 2, 2])).isfinite().all()
+    assert generalized_iou(boxes([2, 2, 0, 0]), boxes([0, 0, 2, 2])).isfinite().all()
 
 
 def test_overlap_broadcasts():

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from edgectl.nn.joint import joint_total
-from edgectl.nn.sync_norm import JointBatchNorm, synchronise_norms
+from edgectl.nn.sync_norm import JointBatchNorm, synchronize_norms
 from edgectl.plugins.registry import build_registry
 
 FAMILIES = sorted(i.name for i in build_registry().families.infos())
@@ -38,7 +38,7 @@ def test_batch_norm(reports):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_loss_is_shared_out(reports, family):
-    """All objects are in the first process's pictures: a loss divided by what its own part holds
+    """All objects are in the first process's images: a loss divided by what its own part holds
     fails here (see edgectl.nn.joint)."""
     for report in reports:
         assert report["families"][family]["loss"] < 1e-9
@@ -53,7 +53,7 @@ def test_alone_nothing_is_exchanged():
 def test_conversion_keeps_tensors_and_order():
     model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Sequential(nn.BatchNorm2d(2), nn.ReLU()))
     before = dict(model.named_parameters())
-    converted = synchronise_norms(model, "cpu")
+    converted = synchronize_norms(model, "cpu")
     assert isinstance(converted[1][0], JointBatchNorm)
     after = dict(converted.named_parameters())
     assert list(before) == list(after)

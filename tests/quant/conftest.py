@@ -90,8 +90,8 @@ def fomo_graph(fomo_like: nn.Module) -> QuantGraph:
 
 
 @pytest.fixture
-def pictures() -> Callable[[], list[Tensor]]:
-    """Smooth pictures on the pixel grid, two batches of eight."""
+def images() -> Callable[[], list[Tensor]]:
+    """Smooth images on the pixel grid, two batches of eight."""
     generator = torch.Generator().manual_seed(1)
     coarse = torch.rand((16, 3, 8, 8), generator=generator)
     fine = nn.functional.interpolate(coarse, size=32, mode="bilinear")

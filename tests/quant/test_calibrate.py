@@ -21,8 +21,8 @@ PLAIN = {"equalize": False, "bias_correction": False}
 
 
 @pytest.fixture
-def x(pictures) -> Tensor:
-    return torch.cat(list(pictures()))
+def x(images) -> Tensor:
+    return torch.cat(list(images()))
 
 
 def head_error(graph: QuantGraph, quantized, x: Tensor) -> float:
@@ -31,21 +31,21 @@ def head_error(graph: QuantGraph, quantized, x: Tensor) -> float:
 
 
 @pytest.mark.parametrize("observer", ["auto", "minmax", "percentile", "mse", "downstream"])
-def test_every_observer_quantises_a_small_network_well(
-    observer: str, fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+def test_every_observer_quantizes_a_small_network_well(
+    observer: str, fomo_graph: QuantGraph, scheme: QuantScheme, images, x: Tensor
 ) -> None:
-    quantized = calibrate(fomo_graph, scheme, pictures, QuantConfig(observer=observer))
+    quantized = calibrate(fomo_graph, scheme, images, QuantConfig(observer=observer))
     assert set(quantized.activations) == {n.name for n in fomo_graph}
     with torch.no_grad():
         assert sqnr_db(fomo_graph.run(x)[0], simulate(quantized, x)[0]) > 25
 
 
 def test_auto_is_never_worse_than_mse_on_its_sample(
-    fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+    fomo_graph: QuantGraph, scheme: QuantScheme, images, x: Tensor
 ) -> None:
     errors = [
         head_error(
-            fomo_graph, calibrate(fomo_graph, scheme, pictures, QuantConfig(observer=o, **PLAIN)), x
+            fomo_graph, calibrate(fomo_graph, scheme, images, QuantConfig(observer=o, **PLAIN)), x
         )
         for o in ("auto", "mse")
     ]
@@ -68,11 +68,11 @@ class NegativeTail(nn.Module):
 
 
 def test_ranges_are_chosen_by_the_error_behind_their_readers(
-    scheme: QuantScheme, pictures, x: Tensor
+    scheme: QuantScheme, images, x: Tensor
 ) -> None:
     graph = trace(NegativeTail(), (32, 32))
     found = {
-        o: calibrate(graph, scheme, pictures, QuantConfig(observer=o, split_silu=0, **PLAIN))
+        o: calibrate(graph, scheme, images, QuantConfig(observer=o, split_silu=0, **PLAIN))
         for o in ("minmax", "mse", "downstream", "auto")
     }
     error = {o: head_error(graph, q, x) for o, q in found.items()}
@@ -82,10 +82,10 @@ def test_ranges_are_chosen_by_the_error_behind_their_readers(
 
 
 def test_calibration_leaves_the_graph_alone(
-    fomo_graph: QuantGraph, scheme: QuantScheme, pictures
+    fomo_graph: QuantGraph, scheme: QuantScheme, images
 ) -> None:
     before = fomo_graph.copy()
-    calibrate(fomo_graph, scheme, pictures, QuantConfig())
+    calibrate(fomo_graph, scheme, images, QuantConfig())
     for node in fomo_graph:
         if node.weight is not None:
             assert torch.equal(node.weight, before[node.name].weight)
@@ -93,24 +93,24 @@ def test_calibration_leaves_the_graph_alone(
 
 
 def test_progress_reports_the_error_of_each_step(
-    fomo_graph: QuantGraph, scheme: QuantScheme, pictures
+    fomo_graph: QuantGraph, scheme: QuantScheme, images
 ) -> None:
     lines: list[str] = []
-    calibrate(fomo_graph, scheme, pictures, QuantConfig(), lines.append)
+    calibrate(fomo_graph, scheme, images, QuantConfig(), lines.append)
     words = " ".join(lines)
     assert "ranges" in words and "downstream" in words and "bias correction" in words
 
 
-def test_no_pictures(fomo_graph: QuantGraph, scheme: QuantScheme) -> None:
-    with pytest.raises(DataError, match="no calibration pictures"):
+def test_no_images(fomo_graph: QuantGraph, scheme: QuantScheme) -> None:
+    with pytest.raises(DataError, match="no calibration images"):
         calibrate(fomo_graph, scheme, list, QuantConfig())
 
 
 def test_bias_correction_moves_the_mean_back(
-    fomo_graph: QuantGraph, scheme: QuantScheme, pictures, x: Tensor
+    fomo_graph: QuantGraph, scheme: QuantScheme, images, x: Tensor
 ) -> None:
     coarse = replace(scheme, weight_range=(-3, 3))
-    quantized = calibrate(fomo_graph, coarse, pictures, QuantConfig(observer="minmax", **PLAIN))
+    quantized = calibrate(fomo_graph, coarse, images, QuantConfig(observer="minmax", **PLAIN))
     taps: dict[str, Tensor] = {}
     with torch.no_grad():
         (want,) = fomo_graph.run(x, taps)
@@ -148,7 +148,7 @@ def peaks(graph: QuantGraph, x: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("per_channel", [True, False])
 @pytest.mark.parametrize("filters", [1, 3])
-def test_equalisation_preserves_the_function_of_a_relu_network(
+def test_equalization_preserves_the_function_of_a_relu_network(
     filters: int, per_channel: bool, scheme: QuantScheme, x: Tensor
 ) -> None:
     scheme = replace(scheme, weight_per_channel=per_channel)
@@ -164,14 +164,14 @@ def test_equalisation_preserves_the_function_of_a_relu_network(
 
 
 def test_a_depthwise_convolution_with_several_filters_a_channel_is_calibrated(
-    scheme: QuantScheme, pictures, x: Tensor
+    scheme: QuantScheme, images, x: Tensor
 ) -> None:
     graph = trace(chain(nn.ReLU, 2), (32, 32))
-    quantized = calibrate(graph, scheme, pictures, QuantConfig(observer="mse"))
+    quantized = calibrate(graph, scheme, images, QuantConfig(observer="mse"))
     assert head_error(graph, quantized, x) < 1e-2
 
 
-def test_equalisation_of_relu6_preserves_what_was_seen_and_spares_clamped_channels(
+def test_equalization_of_relu6_preserves_what_was_seen_and_spares_clamped_channels(
     scheme: QuantScheme, x: Tensor
 ) -> None:
     model = chain(nn.ReLU6)
@@ -184,7 +184,7 @@ def test_equalisation_of_relu6_preserves_what_was_seen_and_spares_clamped_channe
     assert not torch.equal(balanced["0"].weight, graph["0"].weight)
 
 
-def test_equalisation_helps_unbalanced_channels(scheme: QuantScheme, pictures, x: Tensor) -> None:
+def test_equalization_helps_unbalanced_channels(scheme: QuantScheme, images, x: Tensor) -> None:
     graph = trace(chain(nn.ReLU), (32, 32))
     with torch.no_grad():
         # The small channels matter as much as the large ones.
@@ -195,7 +195,7 @@ def test_equalisation_helps_unbalanced_channels(scheme: QuantScheme, pictures, x
             calibrate(
                 graph,
                 scheme,
-                pictures,
+                images,
                 QuantConfig(observer="mse", equalize=e, bias_correction=False),
             ),
             x,

@@ -34,8 +34,8 @@ class Mixed(nn.Module):
 
 
 @pytest.fixture
-def quantized(scheme: QuantScheme, pictures) -> QuantizedGraph:
-    return calibrate(trace(Mixed(), (32, 32)), scheme, pictures, CONFIG)
+def quantized(scheme: QuantScheme, images) -> QuantizedGraph:
+    return calibrate(trace(Mixed(), (32, 32)), scheme, images, CONFIG)
 
 
 def train(net: FakeQuantNet, x: Tensor, target: Tensor, steps: int = 5) -> list[float]:
@@ -58,13 +58,13 @@ def equal_to_simulation(net: FakeQuantNet, x: Tensor) -> bool:
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_export_is_bit_equal_before_and_after_training(
-    symmetric: bool, per_channel: bool, scheme: QuantScheme, pictures
+    symmetric: bool, per_channel: bool, scheme: QuantScheme, images
 ) -> None:
     scheme = replace(scheme, activation_symmetric=symmetric, weight_per_channel=per_channel)
     scheme = replace(scheme, input=None, fixed_outputs={})
-    quantized = calibrate(trace(Mixed(), (32, 32)), scheme, pictures, CONFIG)
+    quantized = calibrate(trace(Mixed(), (32, 32)), scheme, images, CONFIG)
     net = FakeQuantNet(quantized)
-    x = pictures()[0]
+    x = images()[0]
     with torch.no_grad():
         assert torch.equal(net(x)[0], simulate(quantized, x)[0])
     assert net.export().activations == quantized.activations
@@ -73,8 +73,8 @@ def test_export_is_bit_equal_before_and_after_training(
     assert equal_to_simulation(net, x)
 
 
-def test_state_dict_restores_the_trained_network(quantized: QuantizedGraph, pictures) -> None:
-    x = pictures()[0]
+def test_state_dict_restores_the_trained_network(quantized: QuantizedGraph, images) -> None:
+    x = images()[0]
     net, other = FakeQuantNet(quantized), FakeQuantNet(quantized)
     train(net, x, torch.rand_like(net(x)[0]))
     other.load_state_dict(net.state_dict())
@@ -82,10 +82,10 @@ def test_state_dict_restores_the_trained_network(quantized: QuantizedGraph, pict
 
 
 def test_gradients_reach_weights_biases_and_free_ranges_only(
-    quantized: QuantizedGraph, pictures
+    quantized: QuantizedGraph, images
 ) -> None:
     net = FakeQuantNet(quantized)
-    net(pictures()[0])[0].square().mean().backward()
+    net(images()[0])[0].square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in [*net.weights, *net.biases])
     assert net.ranges.grad is not None
     moved = net.ranges.grad.abs() > 0
@@ -94,9 +94,9 @@ def test_gradients_reach_weights_biases_and_free_ranges_only(
 
 
 def test_fixed_and_shared_ranges_survive_training(
-    quantized: QuantizedGraph, scheme: QuantScheme, pictures
+    quantized: QuantizedGraph, scheme: QuantScheme, images
 ) -> None:
-    x = pictures()[0]
+    x = images()[0]
     net = FakeQuantNet(quantized)
     train(net, x, torch.rand_like(net(x)[0]))
     after = net.export().activations
@@ -106,19 +106,19 @@ def test_fixed_and_shared_ranges_survive_training(
     assert after["a"] != quantized.activations["a"]
 
 
-def test_logits_can_be_tapped_before_the_final_sigmoid(quantized: QuantizedGraph, pictures) -> None:
-    x = pictures()[0]
+def test_logits_can_be_tapped_before_the_final_sigmoid(quantized: QuantizedGraph, images) -> None:
+    x = images()[0]
     (logits,) = FakeQuantNet(quantized, outputs=["head"])(x)
     taps: dict[str, Tensor] = {}
     simulate(quantized, x, taps)
     assert torch.equal(logits.detach(), taps["head"])
 
 
-def test_learning_repairs_a_range_that_clips(fomo_graph, scheme: QuantScheme, pictures) -> None:
-    quantized = calibrate(fomo_graph, scheme, pictures, CONFIG)
+def test_learning_repairs_a_range_that_clips(fomo_graph, scheme: QuantScheme, images) -> None:
+    quantized = calibrate(fomo_graph, scheme, images, CONFIG)
     q = quantized.activations["head"]
     quantized.activations["head"] = type(q)(q.scale / 4, q.zero_point)
-    x = pictures()[0]
+    x = images()[0]
     with torch.no_grad():
         (target,) = fomo_graph.run(x)
     net = FakeQuantNet(quantized)
@@ -135,14 +135,14 @@ def test_learning_repairs_a_range_that_clips(fomo_graph, scheme: QuantScheme, pi
 
 
 def test_scale_gradient_is_that_of_a_finite_difference_where_values_clip(
-    fomo_graph, scheme: QuantScheme, pictures
+    fomo_graph, scheme: QuantScheme, images
 ) -> None:
     """Above the range the output is (qmax - zero point) * scale, so the slope is exact."""
-    quantized = calibrate(fomo_graph, scheme, pictures, CONFIG)
+    quantized = calibrate(fomo_graph, scheme, images, CONFIG)
     q = quantized.activations["head"]
     quantized.activations["head"] = type(q)(q.scale / 1e6, q.zero_point)
     net = FakeQuantNet(quantized)
-    (y,) = net(pictures()[0])
+    (y,) = net(images()[0])
     y.sum().backward()
     # y is proportional to exp(change of the log scale): the derivative is y itself.
     group = net._group["head"]
@@ -150,10 +150,8 @@ def test_scale_gradient_is_that_of_a_finite_difference_where_values_clip(
     torch.testing.assert_close(net.ranges.grad[group, 0], y.detach().sum(), rtol=1e-4, atol=1e-8)
 
 
-def test_the_quantised_graph_is_not_changed_by_training(
-    quantized: QuantizedGraph, pictures
-) -> None:
-    x = pictures()[0]
+def test_the_quantized_graph_is_not_changed_by_training(quantized: QuantizedGraph, images) -> None:
+    x = images()[0]
     before = simulate(quantized, x)[0]
     net = FakeQuantNet(quantized)
     train(net, x, torch.rand_like(net(x)[0]))

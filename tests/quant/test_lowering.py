@@ -17,7 +17,7 @@ def spec(mean: tuple[float, ...], std: tuple[float, ...]) -> PreprocessSpec:
     return PreprocessSpec((16, 16), mean=mean, std=std)
 
 
-def normalised(pixels: Tensor, s: PreprocessSpec) -> Tensor:
+def normalized(pixels: Tensor, s: PreprocessSpec) -> Tensor:
     mean, std = (torch.tensor(v).reshape(1, -1, 1, 1) for v in (s.mean, s.std))
     return (pixels - mean) / std
 
@@ -40,7 +40,7 @@ def test_equal_means_are_exact_up_to_the_border() -> None:
     assert lowered["conv_pad"].attrs["value"] == pytest.approx(0.5)
     x = pixels()
     torch.testing.assert_close(
-        lowered.run(x / 255)[0], graph.run(normalised(x, s))[0], atol=1e-5, rtol=1e-5
+        lowered.run(x / 255)[0], graph.run(normalized(x, s))[0], atol=1e-5, rtol=1e-5
     )
 
 
@@ -49,7 +49,7 @@ def test_unequal_means_are_exact_inside_and_bounded_at_the_border() -> None:
     conv = nn.Conv2d(3, 4, 3, padding=1)
     graph = trace(conv, (16, 16))
     x = pixels()
-    error = (fold_preprocess(graph, s).run(x / 255)[0] - graph.run(normalised(x, s))[0]).abs()
+    error = (fold_preprocess(graph, s).run(x / 255)[0] - graph.run(normalized(x, s))[0]).abs()
     assert error[:, :, 1:-1, 1:-1].max() < 1e-5
     # A corner misses 5 of its 9 taps; no output misses more.
     apart = (torch.tensor(MEAN) - sum(MEAN) / 3).abs() / torch.tensor(STD)
@@ -75,7 +75,7 @@ def test_grouped_and_several_first_convolutions() -> None:
     lowered = fold_preprocess(graph, s)
     assert len(lowered) == len(graph)
     torch.testing.assert_close(
-        lowered.run(x / 255)[0], graph.run(normalised(x, s))[0], atol=1e-5, rtol=1e-5
+        lowered.run(x / 255)[0], graph.run(normalized(x, s))[0], atol=1e-5, rtol=1e-5
     )
 
 
@@ -86,5 +86,5 @@ def test_a_reader_that_is_no_convolution_gets_one_before_it() -> None:
     assert [n.op for n in lowered] == ["input", "conv", "max_pool", "conv"]
     x = pixels()
     torch.testing.assert_close(
-        lowered.run(x / 255)[0], graph.run(normalised(x, s))[0], atol=1e-5, rtol=1e-5
+        lowered.run(x / 255)[0], graph.run(normalized(x, s))[0], atol=1e-5, rtol=1e-5
     )

@@ -40,7 +40,7 @@ class Residual(nn.Module):
 
 
 @pytest.fixture
-def pictures() -> Tensor:
+def images() -> Tensor:
     return torch.randn(4, 3, 16, 16)
 
 
@@ -49,10 +49,10 @@ def quantized(x: Tensor, observer: str = "minmax") -> QuantizedGraph:
     return calibrate(trace(Residual(), (16, 16)), SCHEME, lambda: [x], config)
 
 
-def test_only_what_convolutions_read_is_rounded(pictures: Tensor) -> None:
-    q = quantized(pictures)
+def test_only_what_convolutions_read_is_rounded(images: Tensor) -> None:
+    q = quantized(images)
     taps: dict[str, Tensor] = {}
-    (got,) = simulate(q, pictures, taps)
+    (got,) = simulate(q, images, taps)
     a, b = q.graph["a"], q.graph["b"]
     assert a.weight is not None and b.weight is not None
 
@@ -64,15 +64,15 @@ def test_only_what_convolutions_read_is_rounded(pictures: Tensor) -> None:
         step = q.weight_scales[name].reshape(-1, 1, 1, 1)
         return torch.from_numpy(q.integer_weight(node)).float() * step
 
-    y = execute(a, [rounded("input", pictures)], weight("a"), a.bias)
+    y = execute(a, [rounded("input", images)], weight("a"), a.bias)
     z = execute(b, [rounded("a", y)], weight("b"), b.bias) + y
     torch.testing.assert_close(got, torch.sigmoid(z))
-    assert torch.equal(taps["input"], pictures)  # the tensor itself stays as it is
+    assert torch.equal(taps["input"], images)  # the tensor itself stays as it is
 
 
-def test_biases_stay(pictures: Tensor) -> None:
+def test_biases_stay(images: Tensor) -> None:
     """Where biases are rounded too, a huge one coarsens its channel's weights; here nothing does."""
-    q = quantized(pictures)
+    q = quantized(images)
     node = q.graph["b"]
     assert node.bias is not None and node.weight is not None
     node.bias = node.bias + 1e9
@@ -82,39 +82,39 @@ def test_biases_stay(pictures: Tensor) -> None:
 
 
 @pytest.mark.parametrize("observer", ["mse", "auto", "downstream"])
-def test_every_observer_searches(pictures: Tensor, observer: str) -> None:
-    q = quantized(pictures, observer)
-    (real,), (got,) = q.graph.run(pictures), simulate(q, pictures)
+def test_every_observer_searches(images: Tensor, observer: str) -> None:
+    q = quantized(images, observer)
+    (real,), (got,) = q.graph.run(images), simulate(q, images)
     assert sqnr_db(real, got) > 35
 
 
-def test_search_sees_the_rounding(pictures: Tensor) -> None:
+def test_search_sees_the_rounding(images: Tensor) -> None:
     """An outlier that only the sum sees in full must not decide the convolution's range."""
-    wide = quantized(pictures)
+    wide = quantized(images)
     step = wide.activations["a"].scale
     coarse = replace(wide, activations=dict(wide.activations))
     coarse.activations["a"] = replace(coarse.activations["a"], scale=step * 20)
-    (real,) = wide.graph.run(pictures)
-    assert sqnr_db(real, simulate(coarse, pictures)[0]) < sqnr_db(real, simulate(wide, pictures)[0])
+    (real,) = wide.graph.run(images)
+    assert sqnr_db(real, simulate(coarse, images)[0]) < sqnr_db(real, simulate(wide, images)[0])
     from edgectl.quant.ranges.ranges import range_groups
     from edgectl.quant.ranges.search import DownstreamSearch
 
-    search = DownstreamSearch(coarse, pictures, [real])
+    search = DownstreamSearch(coarse, images, [real])
     group = next(g for g in range_groups(coarse.graph, SCHEME) if g.name == "a")
     before = search.error
     assert search.improve(group, (0.0, 127 * step))
     assert search.error < before
 
 
-def test_training_equals_simulation_and_learns(pictures: Tensor) -> None:
-    net = FakeQuantNet(quantized(pictures))
+def test_training_equals_simulation_and_learns(images: Tensor) -> None:
+    net = FakeQuantNet(quantized(images))
     optimizer = torch.optim.Adam(net.parameter_groups(lr=1e-3, range_lr=1e-2))
     losses = []
     for _ in range(4):
-        loss = net(pictures)[0].square().mean()
+        loss = net(images)[0].square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
-    assert torch.equal(net(pictures)[0].detach(), simulate(net.export(), pictures)[0])
+    assert torch.equal(net(images)[0].detach(), simulate(net.export(), images)[0])

@@ -72,7 +72,7 @@ def test_the_default_says_what_it_did(graph: QuantGraph, x: Tensor, scheme) -> N
 
 
 def test_a_channel_that_is_only_rarely_heard_stays(x: Tensor, scheme) -> None:
-    """Off on every picture of the sample, with weights like its neighbours'."""
+    """Off on every image of the sample, with weights like its neighbors'."""
     torch.manual_seed(0)
     conv = ConvNormAct(3, 8, 3, act_layer="relu")
     with torch.no_grad():

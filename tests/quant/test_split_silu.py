@@ -9,7 +9,7 @@ from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.graph.trace import trace
-from edgectl.quant.ranges.consumers import gated_in, read_through, sigmoid, silu
+from edgectl.quant.ranges.consumers import common_consumer_function, gating_product, sigmoid, silu
 from edgectl.quant.ranges.observers import Histogram, least_squares, mse_range, percentile_range
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.rewrite.split_silu import peaks_of, split, splittable, total_macs
@@ -41,14 +41,14 @@ def graph(request) -> QuantGraph:
 
 
 @pytest.fixture
-def small_pictures():
+def small_images():
     g = torch.Generator().manual_seed(0)
     batch = torch.rand(4, 3, 16, 16, generator=g)
     return lambda: [batch]
 
 
-def test_the_function_stays(graph: QuantGraph, scheme: QuantScheme, small_pictures) -> None:
-    (x,) = small_pictures()
+def test_the_function_stays(graph: QuantGraph, scheme: QuantScheme, small_images) -> None:
+    (x,) = small_images()
     taps: dict[str, Tensor] = {}
     heads = graph.run(x, taps)
     (found,) = splittable(graph)
@@ -59,8 +59,8 @@ def test_the_function_stays(graph: QuantGraph, scheme: QuantScheme, small_pictur
     assert total_macs(divided) - total_macs(graph) == 3 * 8 * 16 * 16
 
 
-def test_its_channels_become_alike(graph: QuantGraph, scheme: QuantScheme, small_pictures) -> None:
-    (x,) = small_pictures()
+def test_its_channels_become_alike(graph: QuantGraph, scheme: QuantScheme, small_images) -> None:
+    (x,) = small_images()
     taps: dict[str, Tensor] = {}
     graph.run(x, taps)
     (found,) = splittable(graph)
@@ -71,20 +71,20 @@ def test_its_channels_become_alike(graph: QuantGraph, scheme: QuantScheme, small
     assert after.max() / after.median() < 0.5 * before.max() / before.median()
 
 
-def test_splitting_lowers_the_error(graph: QuantGraph, scheme: QuantScheme, small_pictures) -> None:
-    (x,) = small_pictures()
+def test_splitting_lowers_the_error(graph: QuantGraph, scheme: QuantScheme, small_images) -> None:
+    (x,) = small_images()
     plain = QuantConfig(observer="mse", equalize=False, bias_correction=False, split_silu=0)
     heads = graph.run(x)
     errors = [
-        relative_error(heads, simulate(calibrate(graph, scheme, small_pictures, config), x))
+        relative_error(heads, simulate(calibrate(graph, scheme, small_images, config), x))
         for config in (plain, plain.model_copy(update={"split_silu": 2.0}))
     ]
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_no_budget_no_split(graph: QuantGraph, scheme: QuantScheme, small_pictures) -> None:
+def test_no_budget_no_split(graph: QuantGraph, scheme: QuantScheme, small_images) -> None:
     config = QuantConfig(observer="mse", split_silu=1e-6)
-    assert len(calibrate(graph, scheme, small_pictures, config).graph) == len(graph)
+    assert len(calibrate(graph, scheme, small_images, config).graph) == len(graph)
 
 
 def test_a_silu_that_is_added_to_something_cannot_be_balanced() -> None:
@@ -100,18 +100,18 @@ def test_a_silu_that_is_added_to_something_cannot_be_balanced() -> None:
     assert not splittable(trace(Residual(), (8, 8)))
 
 
-def test_readers_are_recognised(graph: QuantGraph, scheme: QuantScheme, small_pictures) -> None:
+def test_readers_are_recognized(graph: QuantGraph, scheme: QuantScheme, small_images) -> None:
     (found,) = splittable(graph)
-    assert read_through(graph, [found.conv]) is silu
-    assert read_through(graph, [found.product]) is None
+    assert common_consumer_function(graph, [found.conv]) is silu
+    assert common_consumer_function(graph, [found.product]) is None
     taps: dict[str, Tensor] = {}
-    graph.run(small_pictures()[0], taps)
+    graph.run(small_images()[0], taps)
     divided = split(graph, found, peaks_of(taps, found), scheme)
-    assert read_through(divided, [found.conv]) is sigmoid
-    product = gated_in(divided, [found.value])
+    assert common_consumer_function(divided, [found.conv]) is sigmoid
+    product = gating_product(divided, [found.value])
     assert product is not None
     assert product.name == found.product
-    assert gated_in(divided, [found.product]) is None
+    assert gating_product(divided, [found.product]) is None
 
 
 def test_an_output_is_read_as_it_is() -> None:
@@ -125,7 +125,7 @@ def test_an_output_is_read_as_it_is() -> None:
             return z, torch.sigmoid(z)
 
     graph = trace(Exposed(), (8, 8))
-    assert read_through(graph, [graph.outputs[0]]) is None
+    assert common_consumer_function(graph, [graph.outputs[0]]) is None
 
 
 def test_a_sigmoid_needs_no_range_beyond_its_slope(scheme: QuantScheme) -> None:

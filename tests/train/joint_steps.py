@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from edgectl.cli.commands.train import begun
+from edgectl.cli.commands.train import plan_new_run
 from edgectl.cli.session import Session
 from edgectl.cli.training import make_setup
 from edgectl.cli.wiring import open_data, open_family
@@ -45,8 +45,8 @@ SETTINGS = {
 def in_double_precision():
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    single = loop.normalise
-    loop.normalise = evaluator.normalise = lambda x, spec: single(x, spec).double()
+    single = loop.normalize
+    loop.normalize = evaluator.normalize = lambda x, spec: single(x, spec).double()
 
 
 class Steps(LossMeter):
@@ -61,12 +61,12 @@ class Steps(LossMeter):
 
 def train(family, processes, sync_bn=True):
     Steps.seen = []
-    plan = begun(family, SETTINGS, [f"train.sync_bn={str(sync_bn).lower()}"])
+    plan = plan_new_run(family, SETTINGS, [f"train.sync_bn={str(sync_bn).lower()}"])
     index = open_data(build_registry(), "demo_mask", plan.config, Session(), quiet=True)
     setup = make_setup(Session(), family, plan.config, index, processes)
     root = Path(tempfile.mkdtemp())
-    path = create_run("joint", root=root).path if processes.first else None
-    result = loop.Trainer(setup, None, processes).fit(RunDirectory(processes.told(path)))
+    path = create_run("joint", root=root).path if processes.is_main else None
+    result = loop.Trainer(setup, None, processes).fit(RunDirectory(processes.broadcast(path)))
     return {"losses": Steps.seen, "metrics": result.metrics}
 
 
@@ -78,13 +78,13 @@ def run(rank, out):
     family = open_family(build_registry(), "fomo")
     processes = Processes.from_environment()
     found = {}
-    if processes.first:
+    if processes.is_main:
         places = {n: os.environ.pop(n) for n in ("WORLD_SIZE", "LOCAL_RANK")}
         found["alone"] = train(family, Processes())
         os.environ |= places
     processes.join("cpu")
     found["together"] = train(family, processes)
-    found["unsynchronised"] = train(family, processes, sync_bn=False)
+    found["unsynchronized"] = train(family, processes, sync_bn=False)
     processes.leave()
     if rank == 0:
         Path(out).write_text(json.dumps(found))

@@ -27,7 +27,7 @@ def make() -> Checkpoint:
         epoch=3,
         data={"name": "d", "fingerprint": {"train": "ab"}},
         versions={"torch": "2"},
-        operating_point=OperatingPoint(0.42, "train-holdout (9 pictures)", 0.8),
+        operating_point=OperatingPoint(0.42, "train-holdout (9 images)", 0.8),
     )
 
 
@@ -37,7 +37,7 @@ def test_round_trip(tmp_path: Path) -> None:
     loaded = Checkpoint.load(path)
     assert torch.equal(loaded.weights["w"], make().weights["w"])
     assert loaded.input_size == (192, 160)
-    assert loaded.operating_point == OperatingPoint(0.42, "train-holdout (9 pictures)", 0.8)
+    assert loaded.operating_point == OperatingPoint(0.42, "train-holdout (9 images)", 0.8)
     assert {k: v for k, v in vars(loaded).items() if k != "weights"} == {
         k: v for k, v in vars(make()).items() if k != "weights"
     }

@@ -70,7 +70,7 @@ def test_places_from_the_environment() -> None:
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     places = dict(zip(names, ("9", "16", "1", "8"), strict=True))
     processes = Processes.from_environment(places)
-    assert (processes.many, processes.first) == (True, False)
+    assert (processes.is_distributed, processes.is_main) == (True, False)
     assert processes.part_of(64) == 4
     assert processes.shard.first(0, 4) == 36
     # what a cluster's scheduler may leave behind is not enough

@@ -93,7 +93,7 @@ def test_the_shipped_metrics_are_those_of_the_shipped_file(
     document = json.loads(whole.metrics.read_text())
     checkpoint = Checkpoint.load(whole.best)
     assert document["best"]["sha256"] == hashlib.sha256(whole.best.read_bytes()).hexdigest()
-    assert "held" not in document["best_chosen_on"] and "40 pictures" in document["best_chosen_on"]
+    assert "held" not in document["best_chosen_on"] and "40 images" in document["best_chosen_on"]
 
     setup = tiny.make_setup()
     model = tiny.TinyNet(8)
@@ -204,7 +204,7 @@ def test_an_overflowing_update_is_not_written(tiny: ModuleType, tmp_path: Path) 
     assert Checkpoint.load(run.last).epoch == 0
 
 
-def test_without_held_back_pictures_the_last_epoch_is_the_best(
+def test_without_held_back_images_the_last_epoch_is_the_best(
     tiny: ModuleType, tmp_path: Path
 ) -> None:
     run = create_run("tiny", root=tmp_path)

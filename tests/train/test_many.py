@@ -76,13 +76,13 @@ def test_two_processes_learn_what_one_learns() -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    alone, together, unsynchronised = (
-        torch.tensor(found[k]["losses"]) for k in ("alone", "together", "unsynchronised")
+    alone, together, unsynchronized = (
+        torch.tensor(found[k]["losses"]) for k in ("alone", "together", "unsynchronized")
     )
     assert len(alone) >= 20
     assert float((alone - together).abs().max()) < 1e-8
     # the comparison would see a difference: batch norm over half a batch is one
-    assert float((alone - unsynchronised).abs().max()) > 1e-2
+    assert float((alone - unsynchronized).abs().max()) > 1e-2
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes in /proc")

@@ -7,7 +7,7 @@ import pytest
 
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.runs.locate import resolve_model
-from edgectl.runs.rundir import create_run, kept_if_resumable, latest_run, pointed_at
+from edgectl.runs.rundir import create_run, keep_if_resumable, latest_run, pointed_at
 
 
 def test_numbers_count_up_a_family(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_leaves_the_one_before_as_la
     def begin(error: BaseException | None, *, checkpoint: bool = False) -> None:
         previous = pointed_at(tmp_path)
         run = create_run("fomo", root=tmp_path)
-        with kept_if_resumable(run, previous, root=tmp_path):
+        with keep_if_resumable(run, previous, root=tmp_path):
             if checkpoint:
                 run.last.write_bytes(b"x")
             if error is not None:
@@ -111,7 +111,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_leaves_the_one_before_as_la
 
 def test_a_run_begun_meanwhile_stays_latest(tmp_path):
     run = create_run("fomo", root=tmp_path)
-    with pytest.raises(OSError), kept_if_resumable(run, None, root=tmp_path):
+    with pytest.raises(OSError), keep_if_resumable(run, None, root=tmp_path):
         other = create_run("fomo", root=tmp_path)
         raise OSError
     assert latest_run(tmp_path).path == other.path

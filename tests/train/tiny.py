@@ -1,6 +1,6 @@
-"""A family that trains in milliseconds, on pictures drawn in memory.
+"""A family that trains in milliseconds, on images drawn in memory.
 
-One bright square a picture (label 0) on a dark ground, or none; the network marks its cell.
+One bright square an image (label 0) on a dark ground, or none; the network marks its cell.
 Run as a program it trains into the directory named by the first argument, for the crash tests.
 """
 
@@ -70,8 +70,8 @@ class TinyPostprocess:
         found = []
         for scores in outputs[0].sigmoid()[:, 0]:
             rc = (scores >= self.threshold).nonzero().float()
-            centre = rc.flip(1) * STRIDE + STRIDE / 2
-            boxes = torch.cat([centre - 2, centre + 2], dim=1)
+            center = rc.flip(1) * STRIDE + STRIDE / 2
+            boxes = torch.cat([center - 2, center + 2], dim=1)
             labels = torch.zeros(len(rc), dtype=torch.int64)
             found.append(Detections(boxes, scores[scores >= self.threshold], labels))
         return found
@@ -120,7 +120,7 @@ class TinyFamily:
 
 
 def cells(targets: Targets) -> Tensor:
-    """(N, 4, 4) float: 1 where a box has its centre."""
+    """(N, 4, 4) float: 1 where a box has its center."""
     grid = torch.zeros(len(targets.boxes_xyxy), SIZE // STRIDE, SIZE // STRIDE)
     for i, boxes in enumerate(targets.boxes_xyxy):
         x = ((boxes[:, 0] + boxes[:, 2]) / 2 / STRIDE).long()
@@ -131,24 +131,24 @@ def cells(targets: Targets) -> Tensor:
 
 @dataclass
 class Batch:
-    pictures: Any
+    images: Any
     targets: Targets
 
 
 def draw(count: int, key: Sequence[int]) -> Batch:
-    """uint8 (count, H, W, 3) and targets; every fifth picture is empty."""
+    """uint8 (count, H, W, 3) and targets; every fifth image is empty."""
     rng = np.random.default_rng(list(key))
-    pictures = rng.integers(0, 90, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    images = rng.integers(0, 90, (count, SIZE, SIZE, 3), dtype=np.uint8)
     boxes, labels = [], []
-    for i, picture in enumerate(pictures):
+    for i, image in enumerate(images):
         x, y = STRIDE * rng.integers(0, SIZE // STRIDE, 2)
         empty = i % 5 == 4
         if not empty:
-            picture[y : y + 4, x : x + 4] = rng.integers(150, 255)
+            image[y : y + 4, x : x + 4] = rng.integers(150, 255)
         box = torch.tensor([[x, y, x + 4, y + 4]], dtype=torch.float32)
         boxes.append(box[:0] if empty else box)
         labels.append(torch.zeros(len(boxes[-1]), dtype=torch.int64))
-    return Batch(pictures, Targets(boxes, labels))
+    return Batch(images, Targets(boxes, labels))
 
 
 class TinyTrain:
@@ -157,7 +157,7 @@ class TinyTrain:
     def epoch(self, epoch: int, *, total_epochs: int) -> Iterator[Batch]:
         for step in range(self.steps_per_epoch):
             batch = draw(16, (1, epoch, step))
-            yield Batch(torch.from_numpy(batch.pictures).permute(0, 3, 1, 2), batch.targets)
+            yield Batch(torch.from_numpy(batch.images).permute(0, 3, 1, 2), batch.targets)
 
 
 def make_setup(*, holdout: bool = True, explode: bool = False, **train: Any) -> TrainSetup:

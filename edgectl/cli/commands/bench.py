@@ -9,7 +9,7 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import BackendUnavailableError, UsageError
-from edgectl.plugins.absent import made_with
+from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _row(
         manifest, name = artifact.manifest, artifact.backend
         file, specs = artifact.model_file, artifact.outputs
         size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
-    with made_with(manifest.get("tools", {})):
+    with explain_missing_plugins(manifest.get("tools", {})):
         opened = open_backend(registry, name, RunConfig())
     wanted = default_runtime(opened.info, manifest) if runtime is None else runtime
     if wanted not in opened.info.runtimes:
@@ -124,7 +124,7 @@ def _size(path: Path, inputs: list[dict[str, Any]]) -> tuple[int, int]:
     if len(shape) == 3 and shape[0] == 3:
         return shape[1], shape[2]
     raise UsageError(
-        f"its input is {shape or 'of no stated size'}, not one colour picture",
+        f"its input is {shape or 'of no stated size'}, not one color image",
         where=str(path),
         fix="--imgsz H W, if it takes one",
     )

@@ -85,7 +85,7 @@ def demo(
 
 
 def _choose(registry: Registry) -> tuple[str, str]:
-    """The first family that finds centres, and a backend that writes int8 itself: one whose runtimes
+    """The first family that finds centers, and a backend that writes int8 itself: one whose runtimes
     must agree to the bit, where there is one."""
     families = [f.name for f in registry.families.infos() if f.task == "centroid"]
     writers = [
@@ -107,17 +107,19 @@ def _score_all(
     exported: OpenModel,
     index: DatasetIndex,
 ) -> list[dict[str, Any]]:
-    """Float, then every runtime of the file that is installed, on the same pictures."""
-    from edgectl.cli.models import scorable
+    """Float, then every runtime of the file that is installed, on the same images."""
+    from edgectl.cli.models import open_for_evaluation
     from edgectl.errors import BackendUnavailableError
     from edgectl.evaluation.evaluate import score
 
     split = model.config.data.valid_split
-    reports = [score(scorable(registry, model, runtime=None, threshold=None), index, split)]
+    reports = [
+        score(open_for_evaluation(registry, model, runtime=None, threshold=None), index, split)
+    ]
     assert exported.artifact is not None
     for runtime in registry.backends.get(exported.artifact.backend).runtimes:
         try:
-            candidate = scorable(registry, exported, runtime=runtime, threshold=None)
+            candidate = open_for_evaluation(registry, exported, runtime=runtime, threshold=None)
         except BackendUnavailableError as e:
             session.warn(f"not scored on {runtime}: {e.message}")
             continue

@@ -9,7 +9,7 @@ import typer
 
 from edgectl.cli.session import Session, plain
 from edgectl.errors import UsageError
-from edgectl.plugins.absent import made_with
+from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def deploy(
             where=str(opened.location.path),
             fix=f"edgectl export --backend {board.backend}",
         )
-    with made_with(opened.versions):
+    with explain_missing_plugins(opened.versions):
         backend = open_backend(registry, opened.artifact.backend, opened.config)
     samples: tuple[Sample, ...] = ()
     if opened.artifact.manifest["data"].get("name"):
@@ -82,5 +82,5 @@ def deploy(
         if not f["path"].startswith("golden/"):
             session.say(f"  {f['path']}  {f['bytes']:,} bytes")
     golden = sum(f["path"].endswith(".rgb") for f in bundle.files)
-    session.say(f"  golden/  {golden} pictures and their outputs")
+    session.say(f"  golden/  {golden} images and their outputs")
     session.say(f"fits: {bundle.fit}")

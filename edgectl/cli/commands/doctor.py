@@ -50,8 +50,8 @@ def doctor(ctx: typer.Context) -> None:
     if not session.json:
         table = Table("", "state", "", "fix", box=None)
         for c in checks:
-            colour = _COLOURS[c.status]
-            state = f"[{colour}]{c.status}[/{colour}]"
+            color = _COLOURS[c.status]
+            state = f"[{color}]{c.status}[/{color}]"
             # tables of the configuration are named in square brackets, as markup is
             table.add_row(plain(c.name), state, plain(c.detail), plain(c.fix))
         session.say(table)

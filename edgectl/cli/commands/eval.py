@@ -14,7 +14,7 @@ from edgectl.plugins.registry import build_registry
 if TYPE_CHECKING:
     from edgectl.cli.models import OpenModel
     from edgectl.data.index import DatasetIndex
-    from edgectl.evaluation.evaluate import Scorable, Scored
+    from edgectl.evaluation.evaluate import EvaluationTarget, Scored
     from edgectl.metrics.diagnosis import Finding
     from edgectl.plugins.registry import Registry
 
@@ -47,8 +47,8 @@ def evaluate(
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
 
-    from edgectl.cli.models import data_for, open_model, scorable
-    from edgectl.cli.views.eval import comparison_line, errors_table, figures_table
+    from edgectl.cli.models import data_for, open_for_evaluation, open_model
+    from edgectl.cli.views.eval import comparison_line, errors_table, metrics_table
     from edgectl.evaluation.evaluate import apply_gates, compare_scored
 
     registry = build_registry()
@@ -58,7 +58,7 @@ def evaluate(
         known = ", ".join(sorted(index.splits))
         raise UsageError("names no split", where="--split", fix=f"one of {known}; or leave it out")
     split = split or opened.config.data.valid_split
-    candidate = scorable(registry, opened, runtime=runtime, threshold=threshold)
+    candidate = open_for_evaluation(registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(candidate, index, split)
     other = _reference(registry, opened, against, index, split, session)
     reference = None if other is None else other.report
@@ -76,7 +76,7 @@ def evaluate(
     if comparison is not None:
         session.data["comparison"] = comparison.to_dict()
     if not session.json:
-        session.say(figures_table(scored.report, reference))
+        session.say(metrics_table(scored.report, reference))
         if "errors" in scored.report["metrics"]:
             session.say(errors_table(scored.report["metrics"]["errors"]))
         if comparison is not None:
@@ -110,13 +110,13 @@ def _configured_gates(model: OpenModel, compared: bool, session: Session) -> lis
     return [g for g in model.gates if g not in drops]
 
 
-def _score(model: Scorable, index: DatasetIndex, split: str) -> Scored:
-    from edgectl.cli.views.eval import picture_bar
+def _score(model: EvaluationTarget, index: DatasetIndex, split: str) -> Scored:
+    from edgectl.cli.views.eval import image_bar
     from edgectl.cli.views.numbers import label
-    from edgectl.evaluation.evaluate import samples_of, score_pictures
+    from edgectl.evaluation.evaluate import samples_of, score_images
 
-    with picture_bar(label(model.identity), len(samples_of(index, split))) as done:
-        return score_pictures(model, index, split, done)
+    with image_bar(label(model.identity), len(samples_of(index, split))) as done:
+        return score_images(model, index, split, done)
 
 
 def _reference(
@@ -128,12 +128,14 @@ def _reference(
     session: Session,
 ) -> Scored | None:
     """The model named, or the checkpoint behind an artifact."""
-    from edgectl.cli.models import open_model, scorable
-    from edgectl.evaluation.evaluate import scorable_checkpoint
+    from edgectl.cli.models import open_for_evaluation, open_model
+    from edgectl.evaluation.evaluate import target_from_checkpoint
 
     if against is not None:
         other = open_model(registry, against, prefer_artifact=False)
-        return _score(scorable(registry, other, runtime=None, threshold=None), index, split)
+        return _score(
+            open_for_evaluation(registry, other, runtime=None, threshold=None), index, split
+        )
     if model.artifact is None:
         return None
     if model.trained is None:
@@ -141,13 +143,13 @@ def _reference(
             "the checkpoint this file was exported from is gone: no float figures beside it"
         )
         return None
-    return _score(scorable_checkpoint(model.trained, model.family.info.task, None), index, split)
+    return _score(target_from_checkpoint(model.trained, model.family.info.task, None), index, split)
 
 
 def _findings(
-    model: OpenModel, candidate: Scorable, scored: Scored, index: DatasetIndex, split: str
+    model: OpenModel, candidate: EvaluationTarget, scored: Scored, index: DatasetIndex, split: str
 ) -> list[Finding]:
-    """Of the figures, the pictures, and the run where they are its own."""
+    """Of the figures, the images, and the run where they are its own."""
     from edgectl.evaluation.evaluate import samples_of
     from edgectl.metrics.diagnosis import Evidence, diagnose
     from edgectl.metrics.tasks import MAIN_METRIC

@@ -9,7 +9,7 @@ import typer
 
 from edgectl.cli.session import Session, plain
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
-from edgectl.plugins.absent import made_with
+from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _EPILOG = """Examples:
 
 edgectl export --backend tflite
 
-edgectl export runs/train/fomo-001 --backend tflite --calib ./pictures --calib-images 200
+edgectl export runs/train/fomo-001 --backend tflite --calib ./images --calib-images 200
 
 edgectl export --backend BACKEND --plan
 
@@ -48,7 +48,7 @@ def export(
         None, help="int8, fp16 or fp32; default: what the backend names first, mostly int8."
     ),
     calib: str | None = typer.Option(
-        None, help="Calibration pictures: DATA (its train split) or a directory of pictures."
+        None, help="Calibration images: DATA (its train split) or a directory of images."
     ),
     calib_images: int | None = typer.Option(None, min=1, help="How many."),
     imgsz: str | None = typer.Option(None, help="Only to check: must be the checkpoint's size."),
@@ -155,7 +155,7 @@ def make_request(
     """
     from dataclasses import replace
 
-    from edgectl.cli.wiring import open_backend, open_data, overridden, parse_size
+    from edgectl.cli.wiring import apply_overrides, open_backend, open_data, parse_size
     from edgectl.export.request import ExportRequest
 
     if model.trained is None or model.artifact is not None:
@@ -172,12 +172,12 @@ def make_request(
             fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
             f" --imgsz {imgsz.replace('x', ' ')}",
         )
-    config = overridden(model.trained.config, flags or {}, assignments or [])
+    config = apply_overrides(model.trained.config, flags or {}, assignments or [])
     trained = replace(model.trained, config=config)
     opened = open_backend(registry, backend, config)
     index: DatasetIndex | None = None
     if config.data.name:
-        with made_with(model.versions):
+        with explain_missing_plugins(model.versions):
             index = open_data(registry, config.data.name, config, session)
     if precision is None:
         precision = opened.info.precisions[0]
@@ -207,7 +207,7 @@ def _calibration(
     config: RunConfig,
     index: DatasetIndex | None,
 ) -> CalibrationSet:
-    """Pictures of *train*; a plain directory of pictures is taken as it is."""
+    """Images of *train*; a plain directory of images is taken as it is."""
     from edgectl.cli.wiring import open_data
     from edgectl.data.formats import looks_like_dataset
     from edgectl.data.select.calibration import calibration_from_directory, calibration_list
@@ -219,7 +219,7 @@ def _calibration(
         source = open_data(registry, calib, config, session) if calib else index
         if source is None:
             raise UsageError(
-                "no calibration pictures",
+                "no calibration images",
                 fix="--set data.name=DATA; export takes --calib DATA or --calib DIR as well",
             )
         split = config.data.train_split if config.data.train_split in source.splits else None
@@ -227,11 +227,11 @@ def _calibration(
             raise UsageError(
                 f"'{source.name}' has no split '{config.data.train_split}' to calibrate on",
                 where="--calib",
-                fix="name a directory of pictures, or --set data.train_split=",
+                fix="name a directory of images, or --set data.train_split=",
             )
         chosen = calibration_list(source.splits[split], count, seed)
     if len(chosen.names) < 50:
-        session.warn(f"{len(chosen.names)} calibration pictures; 100 or more give steadier ranges")
+        session.warn(f"{len(chosen.names)} calibration images; 100 or more give steadier ranges")
     return chosen
 
 
@@ -269,7 +269,7 @@ def say_artifact(session: Session, artifact: Artifact) -> None:
     parity = manifest["parity"]
     heads = parity["graph"]["sqnr_db"]
     if heads:
-        session.say("  quantisation noise: " + ", ".join(f"{k} {v} dB" for k, v in heads.items()))
+        session.say("  quantization noise: " + ", ".join(f"{k} {v} dB" for k, v in heads.items()))
     for name, r in parity["runtimes"].items():
         if heads and r["sqnr_db"]:
             figures = ", ".join(f"{k} {v} dB" for k, v in r["sqnr_db"].items())

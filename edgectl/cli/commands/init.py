@@ -29,11 +29,11 @@ name = "demo_mask"          # a name of 'edgectl data list', a directory, or an 
 # lr = 0.01
 
 # [augment]
-# mosaic = 0.5              # share of samples made of four pictures
+# mosaic = 0.5              # share of samples made of four images
 # scale = [0.6, 1.5]        # zoom range
 
 # [quant]
-# calib_images = 128        # pictures of train the quantiser sees
+# calib_images = 128        # images of train the quantizer sees
 # max_drop = 0.02           # a larger drop of the main metric is exit code 4
 
 # gates = ["f1_drop<=0.01"] # put this line above the first table: checked by every eval

@@ -54,13 +54,13 @@ def list_plugins(ctx: typer.Context) -> None:
         return
     table = Table("name", "kind", "distribution", "version", "state", "", box=None)
     for row in rows:
-        colour = "green" if row["state"] == "ok" else "red"
+        color = "green" if row["state"] == "ok" else "red"
         table.add_row(
             row["name"],
             row["kind"],
             row["distribution"],
             row["version"],
-            f"[{colour}]{row['state']}[/{colour}]",
+            f"[{color}]{row['state']}[/{color}]",
             plain(row["reason"]),
         )
     session.say(table)

@@ -22,9 +22,9 @@ _DETECTOR_THRESHOLD = 0.3
 
 _EPILOG = """Examples:
 
-edgectl predict picture.jpg                            with the latest run's exported file
+edgectl predict image.jpg                            with the latest run's exported file
 
-edgectl predict runs/train/rtmdet-001 ./pictures --out ./seen
+edgectl predict runs/train/rtmdet-001 ./images --out ./seen
 
 edgectl predict runs/train/rtmdet-001 film.mp4 --out ./seen --every 5"""
 
@@ -32,22 +32,22 @@ edgectl predict runs/train/rtmdet-001 film.mp4 --out ./seen --every 5"""
 @app.command(epilog=_EPILOG)
 def predict(
     ctx: typer.Context,
-    words: list[Path] = typer.Argument(help="[MODEL] and a picture, a directory or a video."),
-    out: Path | None = typer.Option(None, help="Directory for pictures with what was found."),
+    words: list[Path] = typer.Argument(help="[MODEL] and an image, a directory or a video."),
+    out: Path | None = typer.Option(None, help="Directory for images with what was found."),
     runtime: str | None = typer.Option(None, help="One of the backend's runtimes."),
     threshold: float | None = typer.Option(
         None, min=0.0, max=1.0, help="Instead of the operating point; detectors: 0.3."
     ),
     every: int = typer.Option(1, min=1, help="Of a video: every so manyeth frame."),
 ) -> None:
-    """Run a model on pictures of your own."""
+    """Run a model on images of your own."""
     session: Session = ctx.obj
     if len(words) > 2:
         raise UsageError("one model and one source at a time", fix="edgectl predict [MODEL] SOURCE")
 
     import cv2
 
-    from edgectl.cli.models import open_model, scorable
+    from edgectl.cli.models import open_for_evaluation, open_model
     from edgectl.evaluation.predict import draw, find
     from edgectl.files import replacing_file
 
@@ -56,15 +56,15 @@ def predict(
     opened = open_model(registry, words[0] if len(words) == 2 else None, prefer_artifact=True)
     if threshold is None and opened.family.info.task == "detection":
         threshold = _DETECTOR_THRESHOLD
-    model = scorable(registry, opened, runtime=runtime, threshold=threshold)
+    model = open_for_evaluation(registry, opened, runtime=runtime, threshold=threshold)
     results = []
     targets = _Targets(out, source) if out is not None else None
-    for name, picture in _pictures(source, every):
-        found = find(model, picture)
-        results.append({"picture": name, "found": found})
+    for name, image in _images(source, every):
+        found = find(model, image)
+        results.append({"image": name, "found": found})
         if targets is not None:
             target = targets.of(name)
-            done, data = cv2.imencode(".png", draw(picture, found, model.classes))
+            done, data = cv2.imencode(".png", draw(image, found, model.classes))
             assert done
             with replacing_file(target) as f:
                 f.write(data.tobytes())
@@ -76,7 +76,7 @@ def predict(
 
 
 class _Targets:
-    """Where drawings go: a name each, and never over a picture of the source.
+    """Where drawings go: a name each, and never over an image of the source.
 
     Raises:
         UsageError: ``out`` is the source's own directory, or no directory.
@@ -86,7 +86,7 @@ class _Targets:
         home = source if source.is_dir() else source.parent
         if out.resolve() == home.resolve():
             raise UsageError(
-                "the drawings would lie among the pictures they are of, and replace some",
+                "the drawings would lie among the images they are of, and replace some",
                 where=str(out),
                 fix="name another --out",
             )
@@ -97,7 +97,7 @@ class _Targets:
         self._used: set[str] = set()
 
     def of(self, name: str) -> Path:
-        """``a.png`` of ``a.jpg``; of a second picture of that stem, ``a.bmp.png``. Names differ in more
+        """``a.png`` of ``a.jpg``; of a second image of that stem, ``a.bmp.png``. Names differ in more
         than case, for disks that do not tell it."""
         stem = Path(name).stem
         chosen = stem if stem.lower() not in self._used else name
@@ -107,18 +107,18 @@ class _Targets:
         return self._out / f"{chosen}.png"
 
 
-def _pictures(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
+def _images(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
     """(name, bgr pixels). Raises DataError for what cannot be read."""
     from edgectl.data.images.preprocess import decode
-    from edgectl.data.index import PICTURE_SUFFIXES
+    from edgectl.data.index import IMAGE_SUFFIXES
 
     if source.is_dir():
-        files = sorted(p for p in source.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+        files = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not files:
-            raise DataError("no pictures in the directory", where=str(source))
+            raise DataError("no images in the directory", where=str(source))
         for file in files:
             yield file.name, decode(file)
-    elif source.suffix.lower() in PICTURE_SUFFIXES or not source.exists():
+    elif source.suffix.lower() in IMAGE_SUFFIXES or not source.exists():
         yield source.name, decode(source)
     else:
         yield from _frames(source, every)
@@ -141,7 +141,7 @@ def _frames(source: Path, every: int) -> Iterator[tuple[str, Any]]:
         video.release()
     if not number:
         raise DataError(
-            "neither a picture nor a video OpenCV can read",
+            "neither an image nor a video OpenCV can read",
             where=str(source),
             fix="JPEG, PNG, BMP, WebP, or a video in a common format",
         )

@@ -120,14 +120,14 @@ def _of_model(
 
 def _nothing_to_overlay(where: str) -> UsageError:
     return UsageError(
-        "--overlay colours the nodes of an exported file; this is none",
+        "--overlay colors the nodes of an exported file; this is none",
         where=where,
         fix="export it, and name the artifact: edgectl profile ARTIFACT --overlay FILE",
     )
 
 
 def _write_overlay(path: Path, found: Profile) -> None:
-    """Model Explorer's node data: a value an output tensor, coloured by share of the largest."""
+    """Model Explorer's node data: a value an output tensor, colored by share of the largest."""
     from edgectl.files import replacing_file
 
     results = {layer.name: {"value": layer.macs} for layer in found.layers}

@@ -42,7 +42,7 @@ def qat(
     from edgectl.cli.commands.export import make_request, say_artifact
     from edgectl.cli.models import open_model
     from edgectl.qat.train import run_qat
-    from edgectl.runs.rundir import create_run, kept_if_resumable, pointed_at, set_latest
+    from edgectl.runs.rundir import create_run, keep_if_resumable, pointed_at, set_latest
 
     registry = build_registry()
     opened = open_model(registry, model, prefer_artifact=False)
@@ -50,7 +50,7 @@ def qat(
     request = make_request(session, registry, opened, backend, flags=flags, assignments=assignments)
     run = create_run(opened.family.info.name, name=name, kind="qat")
     request = replace(request, out=run.path / "export" / f"{backend}-int8")
-    with kept_if_resumable(run, pointed_at()):
+    with keep_if_resumable(run, pointed_at()):
         result = run_qat(
             request,
             on_epoch=lambda e: session.note(f"epoch {e.epoch}/{e.epochs}  loss {e.loss:.4f}"),
@@ -101,14 +101,14 @@ def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:
     """``data`` of ``qat --json``."""
     manifest = result.artifact.manifest
     scored = manifest.get("metrics")
-    pictures = sum(e.images_per_second for e in result.epochs) / len(result.epochs)
+    images = sum(e.images_per_second for e in result.epochs) / len(result.epochs)
     return {
         "run": str(run.path),
         "best": str(run.last),
         "last": str(run.last),
         "epochs": len(result.epochs),
         "seconds": round(result.seconds, 2),
-        "images_per_second": round(pictures, 1),
+        "images_per_second": round(images, 1),
         "metrics": scored["file"]["metrics"] if scored is not None else {},
         "artifact": str(result.artifact.directory),
         "parity": manifest["parity"],

@@ -14,10 +14,10 @@ from edgectl.cli.ranks import Report, launch_command, reporting
 from edgectl.cli.session import Session, plain
 from edgectl.cli.wiring import (
     OpenFamily,
+    apply_overrides,
     check_size,
     open_data,
     open_family,
-    overridden,
     parse_size,
     resolve_config,
 )
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SHEET = 16
-"""Pictures on the sheet of what training sees."""
+"""Images on the sheet of what training sees."""
 
 _EPILOG = """Examples:
 
 edgectl train fomo --data coco_mask
 
-edgectl train fomo --data ./my_pictures --imgsz 96 --epochs 50 --set train.optimizer.lr=0.005
+edgectl train fomo --data ./my_images --imgsz 96 --epochs 50 --set train.optimizer.lr=0.005
 
 edgectl train rtmdet --data coco2017 --devices 8 --batch 256 --set train.scale_lr=true"""
 
@@ -80,7 +80,7 @@ def train(
     name: str | None = typer.Option(None, help="Name of the run directory."),
     assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
 ) -> None:
-    """Train a model family on labelled pictures."""
+    """Train a model family on labelled images."""
     session: Session = ctx.obj
     flags = _table(
         {
@@ -101,7 +101,7 @@ def train(
         if resume is not None:
             plan = resumed(registry, resume, family, flags, assignments, name)
         elif family:
-            plan = begun(open_family(registry, family), flags, assignments, name)
+            plan = plan_new_run(open_family(registry, family), flags, assignments, name)
         else:
             raise UsageError(
                 "which family?", fix="edgectl train FAMILY --data DATA; see 'edgectl models'"
@@ -114,9 +114,9 @@ def train(
             session.note(plan.note)
         machines = Machines(plan.config.train.devices, nodes, rdzv, node_rank)
         processes = Processes.from_environment()
-        if not processes.many:
+        if not processes.is_distributed:
             machines.check()
-        if processes.many or machines.world == 1:
+        if processes.is_distributed or machines.world == 1:
             figures = document(execute(session, registry, plan, processes, report))
             report.done(figures)
         else:
@@ -138,10 +138,12 @@ def start_run(
     """Resolves the configuration, opens the data, trains on one device."""
     from edgectl.train.distributed.processes import Processes
 
-    return execute(session, registry, begun(family, flags, assignments), Processes(), Report())
+    return execute(
+        session, registry, plan_new_run(family, flags, assignments), Processes(), Report()
+    )
 
 
-def begun(
+def plan_new_run(
     family: OpenFamily, flags: dict[str, Any], assignments: list[str], name: str | None = None
 ) -> Plan:
     """A new run."""
@@ -211,7 +213,7 @@ def resumed(
         )
     family = open_family(registry, checkpoint.family)
     stored = RunConfig.model_validate(checkpoint.config, strict=False)
-    config = overridden(stored, flags, assignments)
+    config = apply_overrides(stored, flags, assignments)
     return Plan(family, config, directory, checkpoint)
 
 
@@ -223,7 +225,7 @@ def execute(
     from edgectl.runs.rundir import (
         RunDirectory,
         create_run,
-        kept_if_resumable,
+        keep_if_resumable,
         pointed_at,
         set_latest,
     )
@@ -232,28 +234,28 @@ def execute(
     from edgectl.train.progress import choose_reporter
 
     config, runs = plan.config, (Path.cwd() / "runs").resolve()
-    if processes.many:
+    if processes.is_distributed:
         processes.join(choose_device(config.train.device))
-    with processes.in_turn():
+    with processes.rank0_first():
         index = open_data(registry, config.data.name, config, session)
         resuming = plan.checkpoint is not None
         setup = make_setup(session, plan.family, config, index, processes, resuming=resuming)
     path: Path | None = None
-    begins = processes.first and plan.run is None
+    begins = processes.is_main and plan.run is None
     previous = pointed_at()
     if begins:
         path = create_run(plan.family.info.name, name=plan.name).path
-    elif processes.first and plan.run is not None:
+    elif processes.is_main and plan.run is not None:
         path = plan.run.path
         if path.resolve().is_relative_to(runs):
             set_latest(path.resolve(), root=runs)
-    path = processes.told(path)
+    path = processes.broadcast(path)
     assert path is not None
     run = RunDirectory(path)
     report.opened(run)
     # of several processes, what each wrote lies in the run and says why it ended
-    alone = begins and not processes.many
-    with kept_if_resumable(run, previous) if alone else nullcontext():
+    alone = begins and not processes.is_distributed
+    with keep_if_resumable(run, previous) if alone else nullcontext():
         if begins:
             if index.made_splits:
                 run.write_splits({"made": index.made_splits, "files": index.files()})
@@ -264,8 +266,8 @@ def execute(
 
 
 def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
-    """``plots/pictures.png``: what the network is about to see, for the report."""
-    from edgectl.data.inspect.sheet import batch_pictures, contact_sheet, png
+    """``plots/images.png``: what the network is about to see, for the report."""
+    from edgectl.data.inspect.sheet import batch_images, contact_sheet, png
     from edgectl.data.loading.loader import Batch
     from edgectl.files import replacing_file
 
@@ -273,13 +275,13 @@ def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
     batches = setup.train.epoch(0, total_epochs=max(1, setup.config.train.epochs))
     for batch in batches:
         assert isinstance(batch, Batch)
-        shown += batch_pictures(batch, setup.classes)
+        shown += batch_images(batch, setup.classes)
         if len(shown) >= _SHEET:
             break
     if isinstance(batches, Generator):
         batches.close()  # the loader's thread ends with it
     run.plots.mkdir(parents=True, exist_ok=True)
-    with replacing_file(run.plots / "pictures.png") as f:
+    with replacing_file(run.plots / "images.png") as f:
         f.write(png(contact_sheet(shown[:_SHEET], setup.classes)))
 
 
@@ -304,7 +306,7 @@ def summary(figures: dict[str, Any]) -> str:
     run = plain(str(figures["run"]))
     return (
         f"[bold]{run}[/bold]: {figures['epochs']} epochs in {figures['seconds']:.1f} s, "
-        f"{figures['images_per_second']:.0f} pictures/s\n  valid: {metrics}"
+        f"{figures['images_per_second']:.0f} images/s\n  valid: {metrics}"
     )
 
 

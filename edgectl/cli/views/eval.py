@@ -19,8 +19,8 @@ _CLASSES_SHOWN = 12
 
 
 @contextmanager
-def picture_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while pictures are scored, on terminals only; call it with pictures done."""
+def image_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while images are scored, on terminals only; call it with images done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -33,7 +33,7 @@ def picture_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
+def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
     """One row a figure, then the main figure of each class; the reference's column first."""
     from rich.table import Table
 
@@ -41,7 +41,7 @@ def figures_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
 
     dataset = report["dataset"]
     table = Table(
-        title=f"{dataset['name']} {dataset['split']}: {dataset['images']} pictures",
+        title=f"{dataset['name']} {dataset['split']}: {dataset['images']} images",
         title_justify="left",
         box=None,
     )
@@ -96,7 +96,7 @@ def comparison_line(comparison: Comparison) -> str:
     return (
         f"{comparison.metric} differs by {comparison.difference:+.4f}, {comparison.level:.0%} "
         f"interval {comparison.low:+.4f} to {comparison.high:+.4f} "
-        f"(paired bootstrap over {comparison.pictures} pictures)"
+        f"(paired bootstrap over {comparison.images} images)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Label formats: how each is recognised and read. A new one is a new entry of :data:`FORMATS`."""
+"""Label formats: how each is recognized and read. A new one is a new entry of :data:`FORMATS`."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def _read_coco2017(root: Path) -> DatasetIndex:
 
 
 def _read_coco_file(path: Path) -> DatasetIndex:
-    split, pictures = coco.place_of(path)
-    return coco.read_splits(path.parent, "coco-file", {split: (path, pictures)})
+    split, images = coco.place_of(path)
+    return coco.read_splits(path.parent, "coco-file", {split: (path, images)})
 
 
 FORMATS: tuple[Format, ...] = (
     Format("lmdb", "a pack, NAME.lmdb", pack.is_pack, pack.read_pack),
     Format(
         "coco-roboflow",
-        "<split>/_annotations.coco.json beside the pictures",
+        "<split>/_annotations.coco.json beside the images",
         lambda p: p.is_dir() and bool(coco.roboflow_splits(p)),
         _read_roboflow,
     ),
@@ -50,11 +50,11 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "coco-file",
-        "one COCO annotation file, pictures beside it",
+        "one COCO annotation file, images beside it",
         lambda p: p.is_file() and p.suffix == ".json",
         _read_coco_file,
     ),
-    # last: folders of pictures are what remains when nothing says what is in them
+    # last: folders of images are what remains when nothing says what is in them
     Format(
         "voc",
         "Annotations/*.xml, JPEGImages/ and ImageSets/Main/<split>.txt",
@@ -75,7 +75,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "folder",
-        "<class>/ or <split>/<class>/ with pictures",
+        "<class>/ or <split>/<class>/ with images",
         lambda p: p.is_dir() and bool(folder.split_folders(p)),
         folder.read_folder,
     ),
@@ -83,7 +83,7 @@ FORMATS: tuple[Format, ...] = (
 
 
 def looks_like_dataset(path: Path) -> bool:
-    """Whether some format recognises the path."""
+    """Whether some format recognizes the path."""
     return any(f.detect(path) for f in FORMATS)
 
 
@@ -91,7 +91,7 @@ def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
     """Reads a directory or annotation file, its format detected or named.
 
     Raises:
-        DataError: nothing there, no format recognises it, or what the reader finds.
+        DataError: nothing there, no format recognizes it, or what the reader finds.
         UnknownNameError: a format nobody reads.
     """
     if not path.exists():

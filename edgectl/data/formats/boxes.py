@@ -1,4 +1,4 @@
-"""Boxes of one picture on their way into a sample: clipped, checked, counted."""
+"""Boxes of one image on their way into a sample: clipped, checked, counted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edgectl.errors import DataError
 _WORTH_A_WORD = 1.0
 """Pixels: annotation tools round, half a pixel over the edge is nothing."""
 _LONGEST_SIDE = 2**31 - 1
-"""Pixels: no picture format counts further."""
+"""Pixels: no image format counts further."""
 
 
 def require_size(size: tuple[int, int], file: str, where: str, fix: str) -> None:
-    """size: (width, height) as an annotation states it. Raises DataError for sizes of no picture."""
+    """size: (width, height) as an annotation states it. Raises DataError for sizes of no image."""
     if all(0 < side <= _LONGEST_SIDE for side in size):
         return
     shown = "x".join(str(side) if abs(side) <= _LONGEST_SIDE else "(too large)" for side in size)
@@ -25,7 +25,7 @@ class BoxCollector:
     """Takes boxes as a file states them and keeps those that can be used.
 
     Args:
-        size: (width, height) of the picture.
+        size: (width, height) of the image.
         file: for repairs.
         repairs: receives what was left out or clipped.
     """

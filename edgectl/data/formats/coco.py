@@ -1,7 +1,7 @@
 """COCO annotation files: the Roboflow export layout, the COCO 2017 layout, and a bare file.
 
 Format: https://cocodataset.org/#format-data. Roboflow writes one ``_annotations.coco.json`` beside
-the pictures of each split, with a dummy category 0 whose supercategory is ``none``.
+the images of each split, with a dummy category 0 whose supercategory is ``none``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgectl.data.formats.boxes import BoxCollector, require_size
-from edgectl.data.formats.image_copies import PictureCopies
-from edgectl.data.formats.naming import picture_at
+from edgectl.data.formats.image_copies import ImageCopies
+from edgectl.data.formats.naming import image_at
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import DatasetIndex, Repair
 from edgectl.errors import DataError
@@ -28,7 +28,7 @@ _FIX_EXPORT = "export the annotations again, or correct the file"
 
 
 def roboflow_splits(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Split -> (annotation file, picture directory) of ``<split>/_annotations.coco.json``."""
+    """Split -> (annotation file, image directory) of ``<split>/_annotations.coco.json``."""
     found = sorted(root.glob(f"*/{ROBOFLOW_FILE}"))
     return {split_name(p.parent.name): (p, p.parent) for p in found}
 
@@ -43,12 +43,12 @@ def coco2017_splits(root: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def place_of(path: Path) -> tuple[str, Path]:
-    """(split, picture directory) of an annotation file given by itself."""
+    """(split, image directory) of an annotation file given by itself."""
     if path.name == ROBOFLOW_FILE:
         return split_name(path.parent.name), path.parent
-    for split, (file, pictures) in coco2017_splits(path.parent.parent).items():
-        if file.name == path.name and pictures.is_dir():
-            return split, pictures
+    for split, (file, images) in coco2017_splits(path.parent.parent).items():
+        if file.name == path.name and images.is_dir():
+            return split, images
     return "train", path.parent
 
 
@@ -61,20 +61,20 @@ def read_splits(root: Path, fmt: str, splits: dict[str, tuple[Path, Path]]) -> D
     """Reads every split into one index.
 
     Raises:
-        DataError: a file that is not JSON or not COCO, absent pictures, unknown categories, boxes
+        DataError: a file that is not JSON or not COCO, absent images, unknown categories, boxes
             that are not numbers, splits with different classes, an empty split.
     """
     repairs: list[Repair] = []
     documents = {name: _load(path) for name, (path, _) in splits.items()}
     classes = _classes(documents, splits)
     samples = {}
-    for name, (path, pictures) in splits.items():
-        samples[name] = _samples(documents[name], path, (pictures, root), classes, repairs)
+    for name, (path, images) in splits.items():
+        samples[name] = _samples(documents[name], path, (images, root), classes, repairs)
         if not samples[name]:
             raise DataError(
-                f"the split '{name}' has no pictures",
+                f"the split '{name}' has no images",
                 where=str(path),
-                fix="add pictures, or remove it",
+                fix="add images, or remove it",
             )
     return DatasetIndex(root.resolve().name, root, fmt, classes, samples, repairs)
 
@@ -138,8 +138,8 @@ def _samples(
     classes: Sequence[str],
     repairs: list[Repair],
 ) -> tuple[Sample, ...]:
-    """places: the picture directory, and the set's."""
-    pictures, root = places
+    """places: the image directory, and the set's."""
+    images, root = places
     label_of = {
         int(c["id"]): classes.index(str(c["name"]))
         for c in document["categories"]
@@ -150,13 +150,13 @@ def _samples(
         # a key that is not a number or a string is no image's, and is reported as such below
         rows.setdefault(_key(annotation.get("image_id")), []).append(annotation)
     samples, absent, seen = [], [], set()
-    for image in document["images"]:
+    for entry in document["images"]:
         try:
-            file = str(image["file_name"])
-            width, height, number = int(image["width"]), int(image["height"]), _key(image["id"])
+            file = str(entry["file_name"])
+            width, height, number = int(entry["width"]), int(entry["height"]), _key(entry["id"])
         except (KeyError, TypeError, ValueError, OverflowError) as e:
             raise DataError(
-                f"an image without file_name, width, height or id: {image}",
+                f"an image without file_name, width, height or id: {entry}",
                 where=str(path),
                 fix=_FIX_EXPORT,
             ) from e
@@ -166,22 +166,22 @@ def _samples(
         require_size((width, height), file, str(path), _FIX_EXPORT)
         own = rows.pop(number, [])
         try:
-            picture = picture_at(file, [pictures], root, str(path))
+            image = image_at(file, [images], root, str(path))
         except DataError as e:
             refuse(e, repairs, "broken_annotation", file)
             continue
-        if picture is None:
+        if image is None:
             absent.append(file)
             continue
         objects = _objects(own, file, (width, height), label_of, path, repairs)
-        samples.append(Sample(picture, width, height, *objects))
+        samples.append(Sample(image, width, height, *objects))
     if absent:
         error = DataError(
-            f"{len(absent)} pictures named in the annotations are absent, the first: {absent[0]}",
+            f"{len(absent)} images named in the annotations are absent, the first: {absent[0]}",
             where=str(path),
-            fix=f"put them into {pictures}, or remove their entries",
+            fix=f"put them into {images}, or remove their entries",
         )
-        refuse(error, repairs, "missing_picture", absent[0])
+        refuse(error, repairs, "missing_image", absent[0])
     if rows:
         error = DataError(
             f"annotations for an image that is not listed: image_id {next(iter(rows))}",
@@ -200,7 +200,7 @@ def _objects(
     path: Path,
     repairs: list[Repair],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(N, 4) corners clipped to the picture, (N,) labels, (N,) crowd, (N,) areas."""
+    """(N, 4) corners clipped to the image, (N,) labels, (N,) crowd, (N,) areas."""
     collector = BoxCollector(size, file, repairs)
     for annotation in annotations:
         try:
@@ -251,7 +251,7 @@ def _numbers(bbox: Any, file: str, path: Path) -> list[float]:
     return box
 
 
-def write_coco2017(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+def write_coco2017(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
     """``annotations/instances_<split>2017.json`` and ``<split>2017/``."""
     (directory / "annotations").mkdir()
     for split, samples in index.splits.items():
@@ -260,8 +260,8 @@ def write_coco2017(index: DatasetIndex, directory: Path, copies: PictureCopies) 
         _write(file, samples, directory / folder, index.classes, copies)
 
 
-def write_roboflow(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
-    """``<split>/_annotations.coco.json`` beside the pictures."""
+def write_roboflow(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
+    """``<split>/_annotations.coco.json`` beside the images."""
     for split, samples in index.splits.items():
         (directory / split).mkdir()
         file = directory / split / ROBOFLOW_FILE
@@ -273,7 +273,7 @@ def _write(
     samples: Sequence[Sample],
     folder: Path,
     classes: Sequence[str],
-    copies: PictureCopies,
+    copies: ImageCopies,
 ) -> None:
     folder.mkdir(exist_ok=True)
     images: list[dict[str, Any]] = []
@@ -296,10 +296,10 @@ def _write(
     file.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _annotations(sample: Sample, image: int) -> list[dict[str, Any]]:
+def _annotations(sample: Sample, image_id: int) -> list[dict[str, Any]]:
     return [
         {
-            "image_id": image,
+            "image_id": image_id,
             "category_id": int(label) + 1,
             "bbox": [x0, y0, x1 - x0, y1 - y0],
             "area": float(area),

@@ -1,7 +1,7 @@
 """A folder a class: ``<class>/*.jpg``, or ``<split>/<class>/*.jpg``.
 
 The layout of torchvision's ``ImageFolder`` (https://docs.pytorch.org/vision/stable/generated/
-torchvision.datasets.ImageFolder.html): classes are the folder names in plain string order, pictures
+torchvision.datasets.ImageFolder.html): classes are the folder names in plain string order, images
 may lie deeper. Where there is no validation split one is made, the same one every time.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.formats.image_copies import PictureCopies
-from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair
+from edgectl.data.formats.image_copies import ImageCopies
+from edgectl.data.index import IMAGE_SUFFIXES, DatasetIndex, Repair
 from edgectl.errors import DataError
 from edgectl.labels import Sample
 
@@ -47,10 +47,10 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 
 def read_folder(root: Path) -> DatasetIndex:
-    """Reads names only; a picture is first opened when it is used.
+    """Reads names only; an image is first opened when it is used.
 
     An empty class folder is left out with a word. Without a validation split a share of
-    :data:`VALID_SHARE` of every class is taken from *train*; a class of one picture keeps it.
+    :data:`VALID_SHARE` of every class is taken from *train*; a class of one image keeps it.
 
     Raises:
         DataError: two folders for the same split.
@@ -62,9 +62,7 @@ def read_folder(root: Path) -> DatasetIndex:
     named = sorted({name for classes in found.values() for name in classes})
     classes = tuple(n for n in named if any(c.get(n) for c in found.values()))
     repairs = [
-        Repair("empty_class", name, "no pictures: left out")
-        for name in named
-        if name not in classes
+        Repair("empty_class", name, "no images: left out") for name in named if name not in classes
     ]
     made = {}
     if "train" in found and "valid" not in found:
@@ -73,35 +71,35 @@ def read_folder(root: Path) -> DatasetIndex:
     for name in classes if "train" in found else ():
         count = len(found["train"].get(name, ()))
         if count < 2:
-            repairs.append(Repair("few_pictures", name, f"{count} pictures in train"))
+            repairs.append(Repair("few_images", name, f"{count} images in train"))
     samples = {
-        split: tuple(_sample(p, i) for i, n in enumerate(classes) for p in pictures.get(n, ()))
-        for split, pictures in found.items()
+        split: tuple(_sample(p, i) for i, n in enumerate(classes) for p in images.get(n, ()))
+        for split, images in found.items()
     }
     return DatasetIndex(root.resolve().name, root, "folder", classes, samples, repairs, made)
 
 
 def _make_valid(train: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    """Moves pictures out of ``train``, chosen by a hash of their names: adding or removing some
+    """Moves images out of ``train``, chosen by a hash of their names: adding or removing some
     leaves nearly all others where they were."""
     valid: dict[str, list[Path]] = {}
-    for name, pictures in train.items():
-        count = min(max(1, round(VALID_SHARE * len(pictures))), len(pictures) - 1)
-        chosen = set(sorted(pictures, key=_rank)[: max(count, 0)])
-        valid[name] = [p for p in pictures if p in chosen]
-        train[name] = [p for p in pictures if p not in chosen]
+    for name, images in train.items():
+        count = min(max(1, round(VALID_SHARE * len(images))), len(images) - 1)
+        chosen = set(sorted(images, key=_rank)[: max(count, 0)])
+        valid[name] = [p for p in images if p in chosen]
+        train[name] = [p for p in images if p not in chosen]
     return valid
 
 
-def _rank(picture: Path) -> str:
-    key = f"{SPLIT_SEED}/{picture.parent.name}/{picture.name}"
+def _rank(image: Path) -> str:
+    key = f"{SPLIT_SEED}/{image.parent.name}/{image.name}"
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _sample(picture: Path, label: int) -> Sample:
+def _sample(image: Path, label: int) -> Sample:
     nothing = np.zeros(0, np.int64)
     return Sample(
-        picture,
+        image,
         0,
         0,
         np.zeros((0, 4), np.float32),
@@ -112,17 +110,17 @@ def _sample(picture: Path, label: int) -> Sample:
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
-    return {f.name: sorted(_pictures(f)) for f in _subfolders(folder)}
+    return {f.name: sorted(_images(f)) for f in _subfolders(folder)}
 
 
 def _holds_classes(folder: Path) -> bool:
-    return any(next(_pictures(f), None) is not None for f in _subfolders(folder))
+    return any(next(_images(f), None) is not None for f in _subfolders(folder))
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _images(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file():
             yield path
 
 
@@ -130,8 +128,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
 
 
-def write_folder(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
-    """``<split>/<class>/*``; classes without pictures in a split get no folder there."""
+def write_folder(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
+    """``<split>/<class>/*``; classes without images in a split get no folder there."""
     for split, samples in index.splits.items():
         for sample in samples:
             assert sample.image_label is not None

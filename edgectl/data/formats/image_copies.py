@@ -9,8 +9,8 @@ from edgectl.data.images.storage import pack_of, read_bytes
 from edgectl.labels import Sample
 
 
-class PictureCopies:
-    """Copies pictures into directories, each under a name of its own."""
+class ImageCopies:
+    """Copies images into directories, each under a name of its own."""
 
     def __init__(self) -> None:
         self.origins: dict[Path, Sample] = {}
@@ -18,7 +18,7 @@ class PictureCopies:
         self._taken: dict[Path, set[str]] = {}
 
     def add(self, sample: Sample, directory: Path) -> Path:
-        """The copy. A name that another picture has taken gets a number."""
+        """The copy. A name that another image has taken gets a number."""
         taken = self._taken.setdefault(directory, set())
         name, number = sample.path.name, 1
         # labels go by the stem in some formats, and file systems may ignore case

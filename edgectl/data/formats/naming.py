@@ -1,4 +1,4 @@
-"""Names of pictures in label files become paths here, and nowhere else.
+"""Names of images in label files become paths here, and nowhere else.
 
 A label file comes from outside: a name that leaves the set would copy or pack whatever it points at.
 """
@@ -14,10 +14,10 @@ from edgectl.errors import DataError
 _SHOWN = 80
 
 
-def picture_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Path | None:
+def image_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Path | None:
     """``name`` in the first of ``folders`` that has it, None where none has.
 
-    Symbolic links are followed like directories: a set may keep its pictures on another disk.
+    Symbolic links are followed like directories: a set may keep its images on another disk.
 
     Args:
         root: directory of the set; names stay in it, or in the folder they are looked for in.
@@ -32,7 +32,7 @@ def picture_at(name: str, folders: Sequence[Path], root: Path, where: str) -> Pa
             raise DataError(
                 f"'{shown}' leaves the data set",
                 where=where,
-                fix=f"move the picture into {folder} and name it relative to that",
+                fix=f"move the image into {folder} and name it relative to that",
             )
         path = folder / name
         try:

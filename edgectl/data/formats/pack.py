@@ -25,7 +25,7 @@ _FIX = "pack the set again: edgectl data pack"
 _BLOCK = 64
 _PAGE = 4096
 _ROOM = 64 << 20
-"""Map size beyond pictures and labels."""
+"""Map size beyond images and labels."""
 
 
 def is_pack(path: Path) -> bool:
@@ -34,7 +34,7 @@ def is_pack(path: Path) -> bool:
 
 
 def read_pack(path: Path) -> DatasetIndex:
-    """Labels now, pictures when they are used. Raises DataError."""
+    """Labels now, images when they are used. Raises DataError."""
     data = read_entry(path, INDEX)
     try:
         document = json.loads(data or b"")
@@ -75,9 +75,9 @@ def _sample(pack: Path, row: dict[str, Any]) -> Sample:
 
 @dataclass(frozen=True)
 class Packed:
-    """``pictures`` and ``bytes`` of the pack."""
+    """``images`` and ``bytes`` of the pack."""
 
-    pictures: int
+    images: int
     bytes: int
 
 
@@ -90,10 +90,10 @@ def write_pack(
 ) -> Packed:
     """Writes ``target``, whose name ends in ``.lmdb``; it appears when it is complete.
 
-    Memory holds one block of pictures at a time, however large the set.
+    Memory holds one block of images at a time, however large the set.
 
     Raises:
-        DataError: the name, or a picture that cannot be read.
+        DataError: the name, or an image that cannot be read.
         EdgectlError: the disk is full, or the pack cannot be written.
     """
     if target.suffix != SUFFIX:
@@ -144,7 +144,7 @@ def _contents(sample: Sample) -> bytes:
 
 
 def _keys(split: str, samples: Sequence[Sample]) -> list[str]:
-    """``train/a.jpg``; a second picture of that name gets a number."""
+    """``train/a.jpg``; a second image of that name gets a number."""
     taken: set[str] = set()
     keys = []
     for sample in samples:

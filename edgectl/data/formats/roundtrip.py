@@ -24,10 +24,10 @@ def require_same(
     *,
     crowd: bool,
 ) -> None:
-    """Compares splits, classes, pictures and boxes of ``directory`` with ``index``.
+    """Compares splits, classes, images and boxes of ``directory`` with ``index``.
 
     Args:
-        origins: picture written -> the sample it was made of.
+        origins: image written -> the sample it was made of.
         crowd: whether the format is meant to hold crowd regions.
 
     Raises:
@@ -47,18 +47,16 @@ def require_same(
     for split, samples in index.splits.items():
         found = again.splits[split]
         if len(found) != len(samples):
-            raise _lost(fmt, f"{len(samples)} pictures of {split} become {len(found)}")
+            raise _lost(fmt, f"{len(samples)} images of {split} become {len(found)}")
         for sample in found:
             origin = origins.get(sample.path)
-            change = (
-                "is no picture of the set" if origin is None else _change(origin, sample, crowd)
-            )
+            change = "is no image of the set" if origin is None else _change(origin, sample, crowd)
             if change:
                 raise _lost(fmt, f"{split}/{sample.path.name} {change}")
 
 
 def _change(before: Sample, after: Sample, crowd: bool) -> str:
-    """What became of one picture's labels; empty where nothing did."""
+    """What became of one image's labels; empty where nothing did."""
     stated = (before.width, before.height)
     if all(stated) and stated != (after.width, after.height):
         return (

@@ -1,7 +1,7 @@
 """CSV: one line a box, ``filename,width,height,class,xmin,ymin,xmax,ymax`` and, optionally, ``split``.
 
-The table TensorFlow's object detection tutorials and Roboflow write. A picture without objects has a
-line with an empty class. Pictures lie beside the file or in ``images/``. A ``classes.txt`` in the directory
+The table TensorFlow's object detection tutorials and Roboflow write. An image without objects has a
+line with an empty class. Images lie beside the file or in ``images/``. A ``classes.txt`` in the directory
 gives classes an order.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from edgectl.data.formats.boxes import BoxCollector, require_size
 from edgectl.data.formats.classes_file import read_classes, write_classes
 from edgectl.data.formats.coco import split_name
-from edgectl.data.formats.image_copies import PictureCopies
-from edgectl.data.formats.naming import picture_at
+from edgectl.data.formats.image_copies import ImageCopies
+from edgectl.data.formats.naming import image_at
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.index import DatasetIndex, Repair
 from edgectl.errors import DataError
@@ -42,7 +42,7 @@ def read_csv(path: Path) -> DatasetIndex:
     """Classes as :func:`read_classes` has them; without a column ``split`` everything is *train*.
 
     Raises:
-        DataError: missing columns, numbers that are none, absent pictures.
+        DataError: missing columns, numbers that are none, absent images.
     """
     root = path if path.is_dir() else path.parent
     repairs: list[Repair] = []
@@ -53,10 +53,10 @@ def read_csv(path: Path) -> DatasetIndex:
         raise DataError("no boxes in any line", where=str(path), fix=_FIX)
     by_split: dict[str, list[Sample]] = defaultdict(list)
     for split, (file, rows) in tables.items():
-        by_picture: dict[str, list[dict[str, str]]] = defaultdict(list)
+        by_image: dict[str, list[dict[str, str]]] = defaultdict(list)
         for row in rows:
-            by_picture[row["filename"]].append(row)
-        for name, own in by_picture.items():
+            by_image[row["filename"]].append(row)
+        for name, own in by_image.items():
             target = split or split_name(own[0].get("split") or "train")
             try:
                 by_split[target].append(_sample(file, root, name, own, classes, repairs))
@@ -91,9 +91,9 @@ def _sample(
     repairs: list[Repair],
 ) -> Sample:
     folders = [file.parent, file.parent / "images"]
-    picture = picture_at(name, folders, root, str(file))
-    if picture is None:
-        raise DataError(f"the picture '{name}' is absent", where=str(file), fix=_FIX)
+    image = image_at(name, folders, root, str(file))
+    if image is None:
+        raise DataError(f"the image '{name}' is absent", where=str(file), fix=_FIX)
     width, height = (int(_number(rows[0][c], c, file)) for c in ("width", "height"))
     require_size((width, height), name, str(file), _FIX)
     collector = BoxCollector((width, height), name, repairs)
@@ -103,7 +103,7 @@ def _sample(
             crowd = row.get("crowd", "") == "1"
             collector.add((x0, y0, x1, y1), classes.index(row["class"]), crowd=crowd)
     boxes, labels, crowds, _ = collector.arrays()
-    return Sample(picture, width, height, boxes, labels, crowds)
+    return Sample(image, width, height, boxes, labels, crowds)
 
 
 def _number(text: str, column: str, file: Path) -> float:
@@ -116,8 +116,8 @@ def _number(text: str, column: str, file: Path) -> float:
     return value
 
 
-def write_csv(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
-    """A picture without objects gets a line with an empty class. Corners are written exactly."""
+def write_csv(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
+    """An image without objects gets a line with an empty class. Corners are written exactly."""
     write_classes(index.classes, index.occurring(), directory)
     with (directory / "annotations.csv").open("w", encoding="utf-8", newline="") as f:
         writer = csv.writer(f)

@@ -16,10 +16,10 @@ from xml.etree.ElementTree import Element, SubElement, indent
 from edgectl.data.formats.boxes import BoxCollector, require_size
 from edgectl.data.formats.classes_file import read_classes, write_classes
 from edgectl.data.formats.coco import split_name
-from edgectl.data.formats.image_copies import PictureCopies
-from edgectl.data.formats.naming import picture_at
+from edgectl.data.formats.image_copies import ImageCopies
+from edgectl.data.formats.naming import image_at
 from edgectl.data.formats.tolerance import refuse
-from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair
+from edgectl.data.index import IMAGE_SUFFIXES, DatasetIndex, Repair
 from edgectl.errors import DataError
 from edgectl.labels import Sample
 
@@ -37,7 +37,7 @@ def read_voc(root: Path) -> DatasetIndex:
     """Classes as :func:`read_classes` has them; without split lists everything is *train*.
 
     Raises:
-        DataError: XML that is none, boxes that are not numbers, absent pictures, lists of pictures
+        DataError: XML that is none, boxes that are not numbers, absent images, lists of images
             without annotation.
     """
     repairs: list[Repair] = []
@@ -46,12 +46,12 @@ def read_voc(root: Path) -> DatasetIndex:
     classes = read_classes(root, names - {""})
     if not classes:
         raise DataError("no objects in any annotation", where=str(root), fix=_FIX)
-    pictures = {
-        p.stem: p for p in sorted(root.glob("JPEGImages/*")) if p.suffix.lower() in PICTURE_SUFFIXES
+    images = {
+        p.stem: p for p in sorted(root.glob("JPEGImages/*")) if p.suffix.lower() in IMAGE_SUFFIXES
     }
     splits = {}
     for name, stems in _split_lists(root, documents.keys()).items():
-        made = [_try(root, stem, documents, pictures, classes, repairs) for stem in stems]
+        made = [_try(root, stem, documents, images, classes, repairs) for stem in stems]
         splits[name] = tuple(s for s in made if s is not None)
     return DatasetIndex(root.resolve().name, root, "voc", classes, splits, repairs)
 
@@ -92,12 +92,12 @@ def _try(
     root: Path,
     stem: str,
     documents: dict[str, ElementTree.Element],
-    pictures: dict[str, Path],
+    images: dict[str, Path],
     classes: Sequence[str],
     repairs: list[Repair],
 ) -> Sample | None:
     try:
-        return _sample(root, stem, documents, pictures, classes, repairs)
+        return _sample(root, stem, documents, images, classes, repairs)
     except DataError as e:
         refuse(e, repairs, "broken_annotation", f"{stem}.xml")
         return None
@@ -107,7 +107,7 @@ def _sample(
     root: Path,
     stem: str,
     documents: dict[str, ElementTree.Element],
-    pictures: dict[str, Path],
+    images: dict[str, Path],
     classes: Sequence[str],
     repairs: list[Repair],
 ) -> Sample:
@@ -117,10 +117,10 @@ def _sample(
         raise DataError(
             f"'{stem}' is listed in ImageSets and has no annotation", where=where, fix=_FIX
         )
-    picture = _picture(root, stem, Path(_text(document, "filename", "")).name, pictures, where)
+    image = _image(root, stem, Path(_text(document, "filename", "")).name, images, where)
     width, height = (int(_number(document, f"size/{side}", where)) for side in ("width", "height"))
-    require_size((width, height), picture.name, where, _FIX)
-    collector = BoxCollector((width, height), picture.name, repairs)
+    require_size((width, height), image.name, where, _FIX)
+    collector = BoxCollector((width, height), image.name, repairs)
     for item in document.iter("object"):
         name = _text(item, "name", "")
         if not name:
@@ -131,21 +131,21 @@ def _sample(
         difficult = _text(item, "difficult", "0") == "1"
         collector.add((x0, y0, x1, y1), classes.index(name), crowd=difficult)
     boxes, labels, crowd, _ = collector.arrays()
-    return Sample(picture, width, height, boxes, labels, crowd)
+    return Sample(image, width, height, boxes, labels, crowd)
 
 
-def _picture(root: Path, stem: str, file: str, pictures: dict[str, Path], where: str) -> Path:
+def _image(root: Path, stem: str, file: str, images: dict[str, Path], where: str) -> Path:
     """Of an annotation's own stem, as the development kit has it: tools that rename or multiply
-    pictures leave old names in ``<filename>``, which may meanwhile be another picture's."""
-    if stem in pictures and Path(file).stem != stem:
-        return pictures[stem]
+    images leave old names in ``<filename>``, which may meanwhile be another image's."""
+    if stem in images and Path(file).stem != stem:
+        return images[stem]
     folder = root / "JPEGImages"
-    picture = picture_at(file, [folder], root, where) or pictures.get(stem)
-    if picture is None:
+    image = image_at(file, [folder], root, where) or images.get(stem)
+    if image is None:
         raise DataError(
-            f"the picture '{file or stem}' is absent", where=where, fix=f"put it into {folder}"
+            f"the image '{file or stem}' is absent", where=where, fix=f"put it into {folder}"
         )
-    return picture
+    return image
 
 
 def _text(element: ElementTree.Element, path: str, default: str) -> str:
@@ -163,7 +163,7 @@ def _number(element: ElementTree.Element, path: str, where: str) -> float:
     return value
 
 
-def write_voc(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+def write_voc(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
     """``Annotations``, ``JPEGImages``, ``ImageSets/Main``. Corners are written exactly."""
     annotations, lists = directory / "Annotations", directory / "ImageSets" / "Main"
     annotations.mkdir()
@@ -179,10 +179,10 @@ def write_voc(index: DatasetIndex, directory: Path, copies: PictureCopies) -> No
         (lists / f"{name}.txt").write_text("".join(f"{s}\n" for s in stems), encoding="utf-8")
 
 
-def _write(sample: Sample, picture: str, index: DatasetIndex, file: Path) -> None:
+def _write(sample: Sample, image: str, index: DatasetIndex, file: Path) -> None:
     root = Element("annotation")
     SubElement(root, "folder").text = "JPEGImages"
-    SubElement(root, "filename").text = picture
+    SubElement(root, "filename").text = image
     size = SubElement(root, "size")
     for name, value in (("width", sample.width), ("height", sample.height), ("depth", 3)):
         SubElement(size, name).text = str(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgectl.data.formats import coco, folder, table, voc, yolo
-from edgectl.data.formats.image_copies import PictureCopies
+from edgectl.data.formats.image_copies import ImageCopies
 from edgectl.data.formats.roundtrip import require_same
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
@@ -16,10 +16,10 @@ from edgectl.files import staged
 
 @dataclass(frozen=True)
 class Writer:
-    """``write`` fills an empty directory, pictures included. ``crowd``: it keeps crowd regions."""
+    """``write`` fills an empty directory, images included. ``crowd``: it keeps crowd regions."""
 
     name: str
-    write: Callable[[DatasetIndex, Path, PictureCopies], None]
+    write: Callable[[DatasetIndex, Path, ImageCopies], None]
     crowd: bool = True
 
 
@@ -35,9 +35,9 @@ ALIASES = {"coco": "coco-2017"}
 
 
 def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
-    """Writes the set, labels and copies of the pictures; the directory appears when it is complete
-    and read back as the same. Splits without pictures are left out, and so are classes that a
-    folder of each has no picture of.
+    """Writes the set, labels and copies of the images; the directory appears when it is complete
+    and read back as the same. Splits without images are left out, and so are classes that a
+    folder of each has no image of.
 
     Raises:
         UnknownNameError: a format nobody writes.
@@ -48,27 +48,27 @@ def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
     chosen = next((w for w in WRITERS if w.name == name), None)
     if chosen is None:
         raise UnknownNameError("data format", fmt, [*(w.name for w in WRITERS), *ALIASES])
-    of_pictures = any(s.image_label is not None for v in index.splits.values() for s in v)
-    if of_pictures != (name == "folder"):
+    of_images = any(s.image_label is not None for v in index.splits.values() for s in v)
+    if of_images != (name == "folder"):
         raise DataError(
-            "labels of whole pictures go into folders, boxes into the other formats",
+            "labels of whole images go into folders, boxes into the other formats",
             where=f"--to {fmt}",
-            fix="--to folder" if of_pictures else "--to coco, voc, yolo or csv",
+            fix="--to folder" if of_images else "--to coco, voc, yolo or csv",
         )
     index = replace(index, splits={k: v for k, v in index.splits.items() if v})
-    if of_pictures:
+    if of_images:
         occurring = index.occurring()
         index = index.restricted([c for c in index.classes if c in occurring])
-    for written in (*index.splits, *(index.classes if of_pictures else ())):
+    for written in (*index.splits, *(index.classes if of_images else ())):
         if Path(written).name != written or written in ("", "..") or "\0" in written:
             raise DataError(f"'{written}' cannot be a directory's name", fix="rename it")
-    copies = PictureCopies()
+    copies = ImageCopies()
     with staged(directory) as place:
         try:
             chosen.write(index, place, copies)
         except UnicodeEncodeError as e:
             raise DataError(
                 f"'{ascii(e.object)[1:-1][:80]}' is not text that {name} can hold",
-                fix="rename the class or picture",
+                fix="rename the class or image",
             ) from e
         require_same(index, place, name, copies.origins, crowd=chosen.crowd)

@@ -1,7 +1,7 @@
-"""YOLO: ``data.yaml`` names splits and classes, one text file a picture holds its boxes.
+"""YOLO: ``data.yaml`` names splits and classes, one text file an image holds its boxes.
 
 Format: https://docs.ultralytics.com/datasets/detect/. A line is ``class cx cy width height``, relative to
-the picture. ``labels/`` lies where ``images/`` lies.
+the image. ``labels/`` lies where ``images/`` lies.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import yaml
 
 from edgectl.data.formats.boxes import BoxCollector
 from edgectl.data.formats.coco import split_name
-from edgectl.data.formats.image_copies import PictureCopies
+from edgectl.data.formats.image_copies import ImageCopies
 from edgectl.data.formats.tolerance import refuse
-from edgectl.data.images.headers import picture_size
-from edgectl.data.index import PICTURE_SUFFIXES, DatasetIndex, Repair
+from edgectl.data.images.headers import image_size
+from edgectl.data.index import IMAGE_SUFFIXES, DatasetIndex, Repair
 from edgectl.errors import DataError
 from edgectl.labels import Sample
 
@@ -46,10 +46,10 @@ def read_yolo(path: Path) -> DatasetIndex:
     for key in _SPLITS:
         if document.get(key):
             try:
-                pictures = _pictures(document, key, file)
+                images = _images(document, key, file)
             except OSError as e:
                 raise DataError(f"{key}: {e.strerror}", where=str(file), fix=_FIX) from e
-            made = [_sample(p, classes, repairs) for p in pictures]
+            made = [_sample(p, classes, repairs) for p in images]
             splits[split_name(key)] = tuple(s for s in made if s is not None)
     if not splits:
         raise DataError("no split (train, val, test) is named", where=str(file), fix=_FIX)
@@ -82,8 +82,8 @@ def _classes(document: dict[str, Any], file: Path) -> tuple[str, ...]:
     return classes
 
 
-def _pictures(document: dict[str, Any], key: str, file: Path) -> list[Path]:
-    """Of one split: folders, or text files that list pictures."""
+def _images(document: dict[str, Any], key: str, file: Path) -> list[Path]:
+    """Of one split: folders, or text files that list images."""
     root, entry = file.parent, document[key]
     base = root / str(document.get("path") or ".")
     if not base.is_dir():  # exports keep the path of the machine they were made on
@@ -97,7 +97,7 @@ def _pictures(document: dict[str, Any], key: str, file: Path) -> list[Path]:
         if place is None:
             raise DataError(f"'{name}' is not there", where=str(file), fix="correct the path")
         if place.is_dir():
-            found += [p for p in sorted(place.rglob("*")) if p.suffix.lower() in PICTURE_SUFFIXES]
+            found += [p for p in sorted(place.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
         else:
             lines = (line.strip() for line in _lines(place))
             found += [_listed(line, place, base) for line in lines if line]
@@ -111,9 +111,9 @@ def _listed(name: str, listing: Path, base: Path) -> Path:
     raise DataError(f"'{name}' is absent", where=str(listing), fix="correct the list")
 
 
-def label_file(picture: Path) -> Path:
-    """``images/a/b.jpg`` to ``labels/a/b.txt``; beside the picture where there is no ``images``."""
-    parts = list(picture.parts)
+def label_file(image: Path) -> Path:
+    """``images/a/b.jpg`` to ``labels/a/b.txt``; beside the image where there is no ``images``."""
+    parts = list(image.parts)
     for i in range(len(parts) - 2, -1, -1):
         if parts[i] == "images":
             parts[i] = "labels"
@@ -121,16 +121,16 @@ def label_file(picture: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _sample(picture: Path, classes: tuple[str, ...], repairs: list[Repair]) -> Sample | None:
+def _sample(image: Path, classes: tuple[str, ...], repairs: list[Repair]) -> Sample | None:
     try:
-        width, height = picture_size(picture)
+        width, height = image_size(image)
     except DataError as e:
-        refuse(e, repairs, "unreadable_picture", picture.name)
+        refuse(e, repairs, "unreadable_image", image.name)
         return None
-    collector = BoxCollector((width, height), picture.name, repairs)
-    labels = label_file(picture)
+    collector = BoxCollector((width, height), image.name, repairs)
+    labels = label_file(image)
     if not labels.is_file():
-        repairs.append(Repair("missing_label", picture.name, f"no {labels.name}: taken as empty"))
+        repairs.append(Repair("missing_label", image.name, f"no {labels.name}: taken as empty"))
     else:
         for number, line in enumerate(_lines(labels), start=1):
             if line.split():
@@ -141,7 +141,7 @@ def _sample(picture: Path, classes: tuple[str, ...], repairs: list[Repair]) -> S
                     continue
                 collector.add(corners, label, shown=line.strip())
     boxes, own, crowd, _ = collector.arrays()
-    return Sample(picture, width, height, boxes, own, crowd)
+    return Sample(image, width, height, boxes, own, crowd)
 
 
 def _lines(path: Path) -> list[str]:
@@ -174,7 +174,7 @@ def _box(
     return (min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height), label
 
 
-def write_yolo(index: DatasetIndex, directory: Path, copies: PictureCopies) -> None:
+def write_yolo(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:
     """Nine digits of a coordinate: a float32 needs no more."""
     description: dict[str, object] = {"path": "."}
     for split, samples in index.splits.items():

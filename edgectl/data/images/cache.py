@@ -26,12 +26,12 @@ cv2.setNumThreads(0)
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """Attributes:
     pixels: (H, W, 3) uint8 in the spec's channel order, crowd regions filled with its pad value.
     boxes_xyxy: (N, 4) float32 in ``pixels`` coordinates, crowd left out.
     labels: (N,) int64.
-    image_label: class of the whole picture, where the set has such.
+    image_label: class of the whole image, where the set has such.
     """
 
     pixels: np.ndarray
@@ -40,8 +40,8 @@ class Picture:
     image_label: int | None = None
 
 
-class PictureCache:
-    """A sequence of training pictures.
+class ImageCache:
+    """A sequence of training images.
 
     Args:
         samples: what to read.
@@ -49,7 +49,7 @@ class PictureCache:
         enabled: False decodes at every access, for sets larger than memory.
 
     Raises:
-        DataError: on construction: a picture that cannot be decoded, or not of the annotated size.
+        DataError: on construction: an image that cannot be decoded, or not of the annotated size.
     """
 
     def __init__(
@@ -57,27 +57,27 @@ class PictureCache:
     ) -> None:
         self._samples = tuple(samples)
         self._spec = spec
-        self._pictures: list[Picture] | None = None
+        self._images: list[Image] | None = None
         if enabled:
             with ThreadPoolExecutor(_THREADS) as pool:
-                self._pictures = list(pool.map(lambda s: read_picture(s, spec), self._samples))
+                self._images = list(pool.map(lambda s: read_image(s, spec), self._samples))
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, index: int) -> Picture:
-        if self._pictures is not None:
-            return self._pictures[index]
-        return read_picture(self._samples[index], self._spec)
+    def __getitem__(self, index: int) -> Image:
+        if self._images is not None:
+            return self._images[index]
+        return read_image(self._samples[index], self._spec)
 
     @property
     def nbytes(self) -> int:
         """Memory held by pixels."""
-        return sum(p.pixels.nbytes for p in self._pictures or ())
+        return sum(p.pixels.nbytes for p in self._images or ())
 
 
-def read_picture(sample: Sample, spec: PreprocessSpec) -> Picture:
-    """Decodes one picture, scaled down to at most twice the network's input."""
+def read_image(sample: Sample, spec: PreprocessSpec) -> Image:
+    """Decodes one image, scaled down to at most twice the network's input."""
     pixels, sample = read_labelled(sample)
     height, width = pixels.shape[:2]
     size = cached_size(height, width, spec)
@@ -87,7 +87,7 @@ def read_picture(sample: Sample, spec: PreprocessSpec) -> Picture:
     boxes, wanted = sample.boxes_xyxy * factor, ~sample.crowd
     if sample.crowd.any():
         pixels = _without(pixels, boxes[sample.crowd], boxes[wanted], spec.pad_value)
-    return Picture(
+    return Image(
         np.ascontiguousarray(in_order(pixels, spec)),
         boxes[wanted],
         sample.labels[wanted],
@@ -101,7 +101,7 @@ def _without(
     """Crowd regions filled with ``value``, but for the objects in them.
 
     What is in such a region is neither a target nor background: nobody has said which objects it holds.
-    Like what lies beside the picture it teaches nothing.
+    Like what lies beside the image it teaches nothing.
     """
     filled = pixels.copy()
     for box in regions:
@@ -119,7 +119,7 @@ def _pixels_of(box: np.ndarray) -> tuple[slice, slice]:
 
 
 def cached_size(height: int, width: int, spec: PreprocessSpec) -> Size:
-    """(height, width) a picture of that size is kept at."""
+    """(height, width) an image of that size is kept at."""
     rows, columns = spec.input_size
     scale = min(1.0, _OVERSAMPLE * min(rows / height, columns / width))
     return max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,4 +1,4 @@
-"""Decoded pictures in a memory-mapped file, for sets that do not fit into memory.
+"""Decoded images in a memory-mapped file, for sets that do not fit into memory.
 
 Made once for a set and an input size, in the user's cache directory, and found again by the next run. The
 operating system keeps in memory what fits; the process itself holds labels and offsets only.
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgectl.config.paths import cache_directory
-from edgectl.data.images.cache import Picture, PictureCache, cached_size, read_picture
+from edgectl.data.images.cache import Image, ImageCache, cached_size, read_image
 from edgectl.data.images.storage import version_of
 from edgectl.errors import EdgectlError
 from edgectl.labels import Sample
@@ -25,28 +25,28 @@ from edgectl.spec import PreprocessSpec
 
 _RAM_LIMIT = 1 << 30
 _UNKNOWN_SIDE = 640
-"""Assumed of pictures whose format states no size."""
+"""Assumed of images whose format states no size."""
 
 
-class Pictures(Protocol):
-    """A sequence of training pictures."""
+class Images(Protocol):
+    """A sequence of training images."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Picture: ...
+    def __getitem__(self, index: int) -> Image: ...
 
 
-def open_cache(samples: Sequence[Sample], spec: PreprocessSpec, kind: str) -> Pictures:
+def open_cache(samples: Sequence[Sample], spec: PreprocessSpec, kind: str) -> Images:
     """``kind`` as ``data.cache`` in the configuration."""
     if kind == "auto":
         kind = "ram" if expected_bytes(samples, spec) <= _RAM_LIMIT else "disk"
     if kind == "disk":
-        return DiskPictures(samples, spec)
-    return PictureCache(samples, spec, enabled=kind == "ram")
+        return DiskImages(samples, spec)
+    return ImageCache(samples, spec, enabled=kind == "ram")
 
 
 def expected_bytes(samples: Sequence[Sample], spec: PreprocessSpec) -> int:
-    """Of all decoded pictures."""
+    """Of all decoded images."""
     total = 0
     for s in samples:
         height, width = cached_size(s.height or _UNKNOWN_SIDE, s.width or _UNKNOWN_SIDE, spec)
@@ -54,11 +54,11 @@ def expected_bytes(samples: Sequence[Sample], spec: PreprocessSpec) -> int:
     return total
 
 
-class DiskPictures:
-    """Raises DataError as :class:`PictureCache`, EdgectlError where the file cannot be written."""
+class DiskImages:
+    """Raises DataError as :class:`ImageCache`, EdgectlError where the file cannot be written."""
 
     def __init__(self, samples: Sequence[Sample], spec: PreprocessSpec) -> None:
-        directory = cache_directory() / "pictures"
+        directory = cache_directory() / "images"
         pixels, labels = (directory / f"{_key(samples, spec)}.{s}" for s in ("bin", "json"))
         if not labels.is_file():
             _write(samples, spec, pixels, labels)
@@ -68,12 +68,12 @@ class DiskPictures:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> Image:
         row = self._rows[index]
         height, width = row["size"]
         first = row["offset"]
         pixels = self._pixels[first : first + height * width * 3].reshape(height, width, 3)
-        return Picture(
+        return Image(
             np.asarray(pixels),
             np.array(row["boxes"], np.float32).reshape(-1, 4),
             np.array(row["labels"], np.int64),
@@ -82,7 +82,7 @@ class DiskPictures:
 
 
 def _key(samples: Sequence[Sample], spec: PreprocessSpec) -> str:
-    """Changes with any picture, any label, and what the spec makes of them."""
+    """Changes with any image, any label, and what the spec makes of them."""
     h = hashlib.sha256(
         f"3 {spec.input_size} {spec.channel_order} {spec.resize} {spec.pad_value}".encode()
     )
@@ -102,18 +102,18 @@ def _write(samples: Sequence[Sample], spec: PreprocessSpec, pixels: Path, labels
         with tempfile.NamedTemporaryFile(dir=pixels.parent, delete=False) as out:
             names.append(out.name)
             for sample in samples:
-                picture = read_picture(sample, spec)
-                out.write(picture.pixels.tobytes())
+                image = read_image(sample, spec)
+                out.write(image.pixels.tobytes())
                 rows.append(
                     {
                         "offset": offset,
-                        "size": picture.pixels.shape[:2],
-                        "boxes": picture.boxes_xyxy.tolist(),
-                        "labels": picture.labels.tolist(),
-                        "image_label": picture.image_label,
+                        "size": image.pixels.shape[:2],
+                        "boxes": image.boxes_xyxy.tolist(),
+                        "labels": image.labels.tolist(),
+                        "image_label": image.image_label,
                     }
                 )
-                offset += picture.pixels.nbytes
+                offset += image.pixels.nbytes
         with tempfile.NamedTemporaryFile("w", dir=pixels.parent, delete=False) as text:
             names.append(text.name)
             json.dump(rows, text)
@@ -121,7 +121,7 @@ def _write(samples: Sequence[Sample], spec: PreprocessSpec, pixels: Path, labels
         Path(names[1]).replace(labels)
     except OSError as e:
         raise EdgectlError(
-            f"decoded pictures cannot be kept: {e.strerror or e}",
+            f"decoded images cannot be kept: {e.strerror or e}",
             where=str(pixels.parent),
             fix="free disk space, set EDGECTL_CACHE to another disk, or --set data.cache=off",
         ) from e

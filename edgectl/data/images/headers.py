@@ -1,4 +1,4 @@
-"""The size of a picture from its header, without decoding it."""
+"""The size of an image from its header, without decoding it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _TURNED = frozenset({5, 6, 7, 8})
 
 
 def _opened(path: Path) -> Path | io.BytesIO:
-    """A header is a few bytes: only a pack's picture is read whole."""
+    """A header is a few bytes: only a pack's image is read whole."""
     return path if pack_of(path) is None else io.BytesIO(read_bytes(path))
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """(width, height) as viewers show the picture, its EXIF rotation applied.
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) as viewers show the image, its EXIF rotation applied.
 
     Raises DataError.
     """
     try:
-        with Image.open(_opened(path)) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(_EXIF_ORIENTATION) in _TURNED
+        with Image.open(_opened(path)) as image:
+            width, height = image.size
+            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as e:
         raise DataError(
-            f"not a picture: {e}", where=str(path), fix="replace or remove the file"
+            f"not an image: {e}", where=str(path), fix="replace or remove the file"
         ) from e
     except Image.DecompressionBombError as e:
-        raise DataError(f"too large a picture: {e}", where=str(path), fix="scale it down") from e
+        raise DataError(f"too large an image: {e}", where=str(path), fix="scale it down") from e
     return (height, width) if turned else (width, height)

@@ -1,10 +1,10 @@
-"""Labelled pictures as they are to be seen: upright, with boxes that lie where the objects are.
+"""Labelled images as they are to be seen: upright, with boxes that lie where the objects are.
 
 A camera held sideways stores its pixels sideways and notes the turn in EXIF. Some labelling tools
 honour the note, some draw on the stored pixels. The size an annotation states tells which: upright
 pixels are always used, and boxes drawn on stored pixels are turned along. (Where both sizes are
-equal - a square picture, or one upside down - the note is taken to have been honoured, as by every
-picture viewer.)
+equal - a square image, or one upside down - the note is taken to have been honoured, as by every
+image viewer.)
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from edgectl.errors import DataError
 from edgectl.labels import Sample
 
 _MIRRORS = ((True, False), (False, True), (False, False), (True, True))
-"""EXIF swaps the sides of a picture in four ways (6, 8, 5, 7): transposed, then mirrored in x, y."""
+"""EXIF swaps the sides of an image in four ways (6, 8, 5, 7): transposed, then mirrored in x, y."""
 
 
 def read_labelled(sample: Sample) -> tuple[np.ndarray, Sample]:
-    """Decodes a picture; returns its upright pixels and its labels in them.
+    """Decodes an image; returns its upright pixels and its labels in them.
 
     (H, W, 3) uint8 bgr, and a sample of exactly that size. (Formats that state no size leave 0.)
 
@@ -42,9 +42,9 @@ def read_labelled(sample: Sample) -> tuple[np.ndarray, Sample]:
             if np.array_equal(turn_pixels(stored, mirrors), pixels):
                 return pixels, turn_labels(sample, mirrors)
     raise DataError(
-        f"the picture is {width}x{height}, its annotation says {sample.width}x{sample.height}",
+        f"the image is {width}x{height}, its annotation says {sample.width}x{sample.height}",
         where=str(sample.path),
-        fix="export pictures and annotations together",
+        fix="export images and annotations together",
     )
 
 
@@ -55,7 +55,7 @@ def turn_pixels(pixels: np.ndarray, mirrors: tuple[bool, bool]) -> np.ndarray:
 
 
 def turn_labels(sample: Sample, mirrors: tuple[bool, bool]) -> Sample:
-    """The labels of a picture turned by :func:`turn_pixels`."""
+    """The labels of an image turned by :func:`turn_pixels`."""
     boxes = sample.boxes_xyxy[:, [1, 0, 3, 2]].copy()
     width, height = sample.height, sample.width
     if mirrors[0]:

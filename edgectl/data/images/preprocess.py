@@ -1,4 +1,4 @@
-"""The one implementation of ``PreprocessSpec``: decode, resize, pad, normalise.
+"""The one implementation of ``PreprocessSpec``: decode, resize, pad, normalize.
 
 Training, evaluation, calibration and parity all come through here; a device's lowering is tested
 against it.
@@ -27,7 +27,7 @@ def decode(path: Path, *, stored: bool = False) -> np.ndarray:
     EXIF rotation is applied; ``stored`` gives the pixels as they lie in the file.
 
     Raises:
-        DataError: absent, not a picture, or cut short. OpenCV fills what is missing of a JPEG or
+        DataError: absent, not an image, or cut short. OpenCV fills what is missing of a JPEG or
             PNG with grey or black without a word, so the end marker is looked for.
     """
     try:
@@ -35,14 +35,14 @@ def decode(path: Path, *, stored: bool = False) -> np.ndarray:
     except OSError as e:
         raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
     if _is_cut_short(data):
-        raise DataError("truncated: the end of the picture is missing", where=str(path), fix=_FIX)
-    picture = None
+        raise DataError("truncated: the end of the image is missing", where=str(path), fix=_FIX)
+    image = None
     if data:
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if stored else 0)
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if picture is None:
-        raise DataError("not a picture OpenCV can decode", where=str(path), fix=_FIX)
-    return np.asarray(picture, np.uint8)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise DataError("not an image OpenCV can decode", where=str(path), fix=_FIX)
+    return np.asarray(image, np.uint8)
 
 
 def _is_cut_short(data: bytes) -> bool:
@@ -62,7 +62,7 @@ def _is_cut_short(data: bytes) -> bool:
 
 
 def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[Size, Geometry]:
-    """((new height, new width), geometry) of a picture of that size under ``spec``."""
+    """((new height, new width), geometry) of an image of that size under ``spec``."""
     rows, columns = spec.input_size
     if spec.resize == "stretch":
         return (rows, columns), Geometry(columns / width, rows / height, 0, 0)
@@ -74,32 +74,32 @@ def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[S
     return new, Geometry(new[1] / width, new[0] / height, left, top)
 
 
-def resize_picture(picture_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarray, Geometry]:
+def resize_image(image_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarray, Geometry]:
     """(H, W, 3) uint8 bgr to ((rows, columns, 3) uint8 in ``spec.channel_order``, geometry)."""
-    height, width = picture_bgr.shape[:2]
+    height, width = image_bgr.shape[:2]
     (new_height, new_width), geometry = letterbox_geometry(height, width, spec)
-    resized = resize_to(picture_bgr, (new_height, new_width))
+    resized = resize_to(image_bgr, (new_height, new_width))
     out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
     top, left = geometry.pad_top, geometry.pad_left
     out[top : top + new_height, left : left + new_width] = in_order(resized, spec)
     return out, geometry
 
 
-def resize_to(picture: np.ndarray, size: Size) -> np.ndarray:
+def resize_to(image: np.ndarray, size: Size) -> np.ndarray:
     """Area averaging when it shrinks (no aliasing), bilinear when it grows."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     shrinks = size[0] * size[1] < height * width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=how), np.uint8)
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
 
-def in_order(picture_bgr: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
+def in_order(image_bgr: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
     """Channels in the spec's order."""
-    return picture_bgr[:, :, ::-1] if spec.channel_order == "rgb" else picture_bgr
+    return image_bgr[:, :, ::-1] if spec.channel_order == "rgb" else image_bgr
 
 
-def normalise(pictures: Tensor, spec: PreprocessSpec) -> Tensor:
+def normalize(images: Tensor, spec: PreprocessSpec) -> Tensor:
     """uint8 (N, 3, H, W) to float32 (pixel - mean) / std, memory format kept."""
-    x = pictures.to(torch.float32)
+    x = images.to(torch.float32)
     mean, std = (x.new_tensor(v)[None, :, None, None] for v in (spec.mean, spec.std))
     return (x - mean) / std if any(spec.mean) else x / std

@@ -1,8 +1,8 @@
-"""Where a picture's bytes lie: in a file of its own, or in a pack.
+"""Where an image's bytes lie: in a file of its own, or in a pack.
 
-A pack is an LMDB directory, ``<name>.lmdb``. Its pictures have paths inside it, ``<name>.lmdb/train/a.jpg``;
-everything that reads pictures goes through here and need not know the difference. Reading is by
-memory map: no file is opened a picture, and the operating system keeps in memory what fits.
+A pack is an LMDB directory, ``<name>.lmdb``. Its images have paths inside it, ``<name>.lmdb/train/a.jpg``;
+everything that reads images goes through here and need not know the difference. Reading is by
+memory map: no file is opened an image, and the operating system keeps in memory what fits.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LOCK = threading.Lock()
 
 
 def pack_of(path: Path) -> Path | None:
-    """The pack a picture lies in."""
+    """The pack an image lies in."""
     return next((p for p in path.parents if p.suffix == SUFFIX), None)
 
 
 def read_bytes(path: Path) -> bytes:
-    """A picture file's contents.
+    """An image file's contents.
 
     Raises OSError for an absent file, as ``Path.read_bytes``.
     """
@@ -44,7 +44,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a picture file."""
+    """Bytes of an image file."""
     pack = pack_of(path)
     if pack is None or not (pack / "data.mdb").is_file():
         return path.stat().st_size
@@ -52,7 +52,7 @@ def size_of(path: Path) -> int:
 
 
 def version_of(path: Path) -> str:
-    """Changes when a picture's contents do: size and time of the file, or pack, that holds it."""
+    """Changes when an image's contents do: size and time of the file, or pack, that holds it."""
     pack = pack_of(path)
     file = path if pack is None or not (pack / "data.mdb").is_file() else pack / "data.mdb"
     found = file.stat()

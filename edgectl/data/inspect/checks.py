@@ -15,23 +15,23 @@ import numpy as np
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.findings import Finding, Severity
 from edgectl.data.inspect.similarity import near_duplicates
-from edgectl.data.inspect.survey import PictureFacts
+from edgectl.data.inspect.survey import ImageFacts
 from edgectl.labels import Sample
 from edgectl.spec import Size
 
 _REPAIRS: dict[str, Severity] = {
-    "missing_picture": "error",
+    "missing_image": "error",
     "broken_annotation": "error",
     "orphan_annotation": "error",
     "unknown_class": "error",
     "not_a_box": "error",
-    "unreadable_picture": "error",
+    "unreadable_image": "error",
     "zero_size_box": "warning",
     "box_outside": "warning",
     "box_clipped": "note",
     "missing_label": "warning",
     "empty_class": "warning",
-    "few_pictures": "warning",
+    "few_images": "warning",
 }
 """How bad what a reader mended is."""
 
@@ -51,13 +51,13 @@ _SHOWN = 3
 class Evidence:
     """Attributes:
     index: read with tolerance.
-    facts: of every picture.
+    facts: of every image.
     input_size: of the network in mind, (height, width).
     cell: smallest object side it can be expected to find, in network pixels.
     """
 
     index: DatasetIndex
-    facts: Sequence[PictureFacts]
+    facts: Sequence[ImageFacts]
     input_size: Size
     cell: float
 
@@ -69,20 +69,20 @@ class Evidence:
 Check = Callable[[Evidence], Iterator[Finding]]
 
 
-def labels_mended(e: Evidence) -> Iterator[Finding]:
+def repaired_labels(e: Evidence) -> Iterator[Finding]:
     """What the reader left out or clipped."""
     for repair in e.index.repairs:
         yield Finding(_REPAIRS.get(repair.kind, "note"), repair.kind, repair.file, repair.detail)
 
 
-def pictures_decode(e: Evidence) -> Iterator[Finding]:
-    """Truncated files, files that are no pictures, blank ones."""
+def images_decode(e: Evidence) -> Iterator[Finding]:
+    """Truncated files, files that are no images, blank ones."""
     for f in e.facts:
         if f.problem:
-            yield Finding("error", "unreadable_picture", str(f.path), f.problem)
+            yield Finding("error", "unreadable_image", str(f.path), f.problem)
         elif f.spread < _BLANK:
             detail = f"blank: all values within {f.spread:.1f} of {f.brightness:.0f}"
-            yield Finding("warning", "blank_picture", str(f.path), detail)
+            yield Finding("warning", "blank_image", str(f.path), detail)
 
 
 def sizes_as_stated(e: Evidence) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def sizes_as_stated(e: Evidence) -> Iterator[Finding]:
             detail = f"upright it is {of}, the annotation says {says}: boxes are turned along"
             yield Finding("warning", "exif_rotation", str(f.path), detail)
         else:
-            detail = f"the picture is {of}, the annotation says {says}"
+            detail = f"the image is {of}, the annotation says {says}"
             yield Finding("error", "wrong_size", str(f.path), detail)
 
 
@@ -140,16 +140,16 @@ def classes_balanced(e: Evidence) -> Iterator[Finding]:
 
 
 def splits_present(e: Evidence) -> Iterator[Finding]:
-    """A set without validation pictures, an empty split."""
+    """A set without validation images, an empty split."""
     for name, samples in e.index.splits.items():
         if not samples:
-            yield Finding("error", "empty_split", name, "no pictures")
+            yield Finding("error", "empty_split", name, "no images")
     if "valid" not in e.index.splits:
         detail = "no validation split: runs are not scored. edgectl data split makes one"
         yield Finding("note", "no_valid_split", "", detail)
 
 
-def pictures_twice(e: Evidence) -> Iterator[Finding]:
+def images_twice(e: Evidence) -> Iterator[Finding]:
     """Near-duplicates; across splits they leak what is to be predicted."""
     known = [f for f in e.facts if f.hash is not None and f.thumb is not None]
     if len(known) < 2:
@@ -168,7 +168,7 @@ def pictures_twice(e: Evidence) -> Iterator[Finding]:
 
 
 def splits_alike(e: Evidence) -> Iterator[Finding]:
-    """Validation pictures that differ from the training pictures in classes, sizes or light."""
+    """Validation images that differ from the training images in classes, sizes or light."""
     train = e.index.splits.get("train", ())
     for name, samples in e.index.splits.items():
         if name == "train" or not train or not samples:
@@ -217,14 +217,14 @@ def objects_large_enough(e: Evidence) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    labels_mended,
-    pictures_decode,
+    repaired_labels,
+    images_decode,
     sizes_as_stated,
     boxes_twice,
     classes_used,
     classes_balanced,
     splits_present,
-    pictures_twice,
+    images_twice,
     splits_alike,
     objects_large_enough,
 )
@@ -274,7 +274,7 @@ def _class_shares(e: Evidence, samples: Sequence[Sample]) -> np.ndarray | None:
 
 
 def _size_shares(samples: Sequence[Sample]) -> np.ndarray | None:
-    """Shares of small, medium and large objects, relative to the picture."""
+    """Shares of small, medium and large objects, relative to the image."""
     relative = [
         np.sqrt(s.object_areas() / (s.width * s.height)) for s in samples if len(s.boxes_xyxy)
     ]

@@ -15,7 +15,7 @@ class Finding:
     Attributes:
         severity: ``error`` spoils training or scores, ``warning`` may, ``note`` is worth knowing.
         kind: stable word, for scripts.
-        file: picture or label file, or the split, or empty.
+        file: image or label file, or the split, or empty.
         detail: what is wrong, with the numbers.
     """
 

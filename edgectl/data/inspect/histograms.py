@@ -14,11 +14,11 @@ from edgectl.spec import Size
 EDGES: dict[str, tuple[float, ...]] = {
     "object_side": (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 1e9),
     "aspect_ratio": (0, 0.25, 0.5, 0.75, 1.0, 1.33, 2.0, 4.0, 1e9),
-    "objects_per_picture": (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 1e9),
-    "picture_side": (0, 160, 320, 480, 640, 960, 1280, 1920, 3840, 1e9),
+    "objects_per_image": (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 1e9),
+    "image_side": (0, 160, 320, 480, 640, 960, 1280, 1920, 3840, 1e9),
 }
 """Bin edges; the last bin is open. ``object_side``: square root of the area, network pixels.
-``aspect_ratio``: width over height of a box. ``picture_side``: the longer one, pixels."""
+``aspect_ratio``: width over height of a box. ``image_side``: the longer one, pixels."""
 
 
 def histograms(index: DatasetIndex, input_size: Size) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def _values(samples: Sequence[Sample], input_size: Size) -> dict[str, np.ndarray
     return {
         "object_side": np.concatenate(sides),
         "aspect_ratio": np.concatenate(ratios),
-        "objects_per_picture": np.array([len(s.labels) for s in samples], np.float64),
-        "picture_side": np.array([max(s.width, s.height) for s in samples], np.float64),
+        "objects_per_image": np.array([len(s.labels) for s in samples], np.float64),
+        "image_side": np.array([max(s.width, s.height) for s in samples], np.float64),
     }
 
 
@@ -60,7 +60,7 @@ def _describe(values: np.ndarray, edges: Sequence[float]) -> dict[str, Any]:
 
 
 def plot(document: dict[str, Any], out: BinaryIO) -> None:
-    """PNG. A panel a distribution, a colour a split, shares of the split."""
+    """PNG. A panel a distribution, a color a split, shares of the split."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

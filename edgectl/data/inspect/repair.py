@@ -13,19 +13,19 @@ from edgectl.data.formats.writing import WRITERS, write_dataset
 from edgectl.data.images.orientation import read_labelled
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.findings import Finding
-from edgectl.data.inspect.survey import PictureFacts
+from edgectl.data.inspect.survey import ImageFacts
 from edgectl.labels import Sample
 
-_LEFT_OUT = frozenset({"unreadable_picture", "wrong_size", "leakage", "near_duplicate"})
+_LEFT_OUT = frozenset({"unreadable_image", "wrong_size", "leakage", "near_duplicate"})
 
 
 def write_repaired(
-    index: DatasetIndex, facts: Sequence[PictureFacts], found: Sequence[Finding], directory: Path
+    index: DatasetIndex, facts: Sequence[ImageFacts], found: Sequence[Finding], directory: Path
 ) -> dict[str, Any]:
-    """Writes the set without unreadable and wrongly sized pictures, without the later of two near
+    """Writes the set without unreadable and wrongly sized images, without the later of two near
     duplicates, without boxes that lie on one another, with boxes clipped and turned upright.
 
-    In the set's own format where edgectl writes it. Returns ``pictures`` and ``left_out``.
+    In the set's own format where edgectl writes it. Returns ``images`` and ``left_out``.
     """
     bad = {f.file for f in found if f.kind in _LEFT_OUT}
     bad |= {str(f.path) for f in facts if f.problem}
@@ -38,7 +38,7 @@ def write_repaired(
     after = sum(len(v) for v in splits.values())
     fmt = index.format if any(w.name == index.format for w in WRITERS) else "coco-2017"
     write_dataset(replace(index, splits=splits), directory, fmt)
-    return {"pictures": after, "left_out": before - after, "format": fmt}
+    return {"images": after, "left_out": before - after, "format": fmt}
 
 
 def _mended(sample: Sample) -> Sample:

@@ -1,9 +1,9 @@
-"""Near-duplicate pictures by a perceptual hash.
+"""Near-duplicate images by a perceptual hash.
 
 The hash is the sign of the low frequencies of a small grey copy (after Zauner, "Implementation and
 Benchmarking of Perceptual Image Hash Functions", 2010): it survives re-encoding, scaling and small changes
 of brightness. Pairs that come close are then compared pixel by pixel on a larger copy, so that two
-different pictures of one plain scene are not taken for one.
+different images of one plain scene are not taken for one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ HASH_BITS = _LOW * _LOW - 1
 MAX_BITS = 10
 """Of 63 bits; re-encoded and scaled copies differ in at most about six."""
 MIN_CORRELATION = 0.95
-"""Of two thumbnails' grey values; copies reach .99, neighbouring frames of a video about .9."""
+"""Of two thumbnails' grey values; copies reach .99, neighboring frames of a video about .9."""
 
 
-def fingerprint(picture_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fingerprint(image_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """((63,) bool hash, (48 * 48,) float32 thumbnail of mean 0 and length 1)."""
-    grey = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2GRAY)
+    grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:_LOW, :_LOW].reshape(-1)[1:]
     thumb = cv2.resize(grey, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
-    centred = (thumb - thumb.mean()).reshape(-1)
-    return low > np.median(low), centred / max(float(np.linalg.norm(centred)), 1e-6)
+    centered = (thumb - thumb.mean()).reshape(-1)
+    return low > np.median(low), centered / max(float(np.linalg.norm(centered)), 1e-6)
 
 
 def near_duplicates(hashes: np.ndarray, thumbs: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (i < j) that show the same picture.
+    """Pairs (i < j) that show the same image.
 
     hashes: (N, 63) bool; thumbs: (N, 2304) float32. Memory grows with N in blocks, not N squared.
     """

@@ -1,4 +1,4 @@
-"""One look at every picture of a set: can it be decoded, how large is it, what does it look like."""
+"""One look at every image of a set: can it be decoded, how large is it, what does it look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgectl.data.images.headers import picture_size
+from edgectl.data.images.headers import image_size
 from edgectl.data.images.preprocess import decode
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.similarity import fingerprint
@@ -22,14 +22,14 @@ _BLOCK = 64
 
 
 @dataclass(frozen=True)
-class PictureFacts:
+class ImageFacts:
     """Attributes:
     split, path: where it belongs.
     size: (width, height) upright, None where it cannot be decoded.
     stated: (width, height) of the annotation, (0, 0) where it says none.
     problem: why it cannot be decoded, or empty.
     brightness: mean of all values, 0..255.
-    spread: standard deviation of all values; near 0 is a blank picture.
+    spread: standard deviation of all values; near 0 is a blank image.
     hash, thumb: of :func:`edgectl.data.inspect.similarity.fingerprint`.
     """
 
@@ -53,12 +53,12 @@ class PictureFacts:
         )
 
 
-def survey(index: DatasetIndex, seen: Callable[[], None] = lambda: None) -> list[PictureFacts]:
-    """Every picture of every split, in order. ``seen`` is called after each."""
+def survey(index: DatasetIndex, seen: Callable[[], None] = lambda: None) -> list[ImageFacts]:
+    """Every image of every split, in order. ``seen`` is called after each."""
     wanted = ((split, s) for split, samples in index.splits.items() for s in samples)
-    facts: list[PictureFacts] = []
+    facts: list[ImageFacts] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
-        # in blocks, so that a large set's decoded pictures never wait in memory
+        # in blocks, so that a large set's decoded images never wait in memory
         for block in iter(lambda: list(islice(wanted, _BLOCK)), []):
             for fact in _looked_at(pool, block):
                 facts.append(fact)
@@ -66,22 +66,22 @@ def survey(index: DatasetIndex, seen: Callable[[], None] = lambda: None) -> list
     return facts
 
 
-def _looked_at(pool: ThreadPoolExecutor, block: list[tuple[str, Sample]]) -> Iterator[PictureFacts]:
+def _looked_at(pool: ThreadPoolExecutor, block: list[tuple[str, Sample]]) -> Iterator[ImageFacts]:
     yield from pool.map(lambda item: look(*item), block)
 
 
-def look(split: str, sample: Sample) -> PictureFacts:
-    """Decodes one picture."""
+def look(split: str, sample: Sample) -> ImageFacts:
+    """Decodes one image."""
     stated = (sample.width, sample.height)
     try:
-        # a header that promises a gigantic picture is refused before it is decoded
-        picture_size(sample.path)
+        # a header that promises a gigantic image is refused before it is decoded
+        image_size(sample.path)
         pixels = decode(sample.path)
     except DataError as e:
-        return PictureFacts(split, sample.path, None, stated, e.message)
+        return ImageFacts(split, sample.path, None, stated, e.message)
     height, width = pixels.shape[:2]
     hashed, thumb = fingerprint(pixels)
-    return PictureFacts(
+    return ImageFacts(
         split,
         sample.path,
         (width, height),

@@ -1,6 +1,6 @@
-"""Training-time augmentation: zoom, placement, mosaic of four, flip, colour.
+"""Training-time augmentation: zoom, placement, mosaic of four, flip, color.
 
-One affine warp takes each source picture straight from the cached pixels to its place in the
+One affine warp takes each source image straight from the cached pixels to its place in the
 output, so nothing is resampled twice. Randomness comes in as a generator; no state is kept.
 """
 
@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.images.cache import Picture
+from edgectl.data.images.cache import Image
 from edgectl.spec import PreprocessSpec, Size
 
 # a box less visible than this no longer looks like its class
 _VISIBLE = 0.4
 _MIN_SIDE = 2.0
-# four tiles share the window: pictures are drawn smaller, so that each still shows whole objects
+# four tiles share the window: images are drawn smaller, so that each still shows whole objects
 _TILE_ZOOM = 0.75
 _COLOUR_SHARE = 0.8
 _GRAIN = 32
@@ -29,7 +29,7 @@ _GRAIN = 32
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the output one picture fills, in output pixels."""
+    """The part of the output one image fills, in output pixels."""
 
     left: int
     top: int
@@ -39,7 +39,7 @@ class Window:
 
 def augment(
     index: int,
-    pictures: Callable[[int], Picture],
+    images: Callable[[int], Image],
     count: int,
     spec: PreprocessSpec,
     config: AugmentConfig,
@@ -47,7 +47,7 @@ def augment(
     *,
     mosaic: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One training sample around picture ``index`` of ``count``.
+    """One training sample around image ``index`` of ``count``.
 
     Returns (rows, columns, 3) uint8 of :func:`sample_size`, (N, 4) float32 boxes in its pixels, (N,)
     int64 labels.
@@ -57,16 +57,16 @@ def augment(
     if mosaic and rng.random() < config.mosaic:
         chosen = [index, *(int(i) for i in rng.integers(count, size=3))]
         parts = [
-            place(pictures(i), window, spec, config, rng, out, zoom=_TILE_ZOOM)
+            place(images(i), window, spec, config, rng, out, zoom=_TILE_ZOOM)
             for i, window in zip(chosen, _quarters((rows, columns), rng), strict=True)
         ]
     else:
         window = Window(0, 0, columns, rows)
-        parts = [place(pictures(index), window, spec, config, rng, out, zoom=1.0)]
+        parts = [place(images(index), window, spec, config, rng, out, zoom=1.0)]
     boxes, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
     jitters = any((config.hue, config.saturation, config.value, config.grey))
     if jitters and rng.random() < _COLOUR_SHARE:
-        out = jitter_colour(out, config, rng, rgb=spec.channel_order == "rgb")
+        out = jitter_color(out, config, rng, rgb=spec.channel_order == "rgb")
     # drawn only where asked for: other settings keep the samples their seed gave them
     if config.blur and rng.random() < config.blur:
         out = np.asarray(cv2.GaussianBlur(out, (3, 3), 0), np.uint8)
@@ -94,7 +94,7 @@ def _quarters(size: Size, rng: np.random.Generator) -> list[Window]:
 
 
 def place(
-    picture: Picture,
+    image: Image,
     window: Window,
     spec: PreprocessSpec,
     config: AugmentConfig,
@@ -103,26 +103,26 @@ def place(
     *,
     zoom: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Warps the picture into its window of ``out``; returns the boxes and labels still visible.
+    """Warps the image into its window of ``out``; returns the boxes and labels still visible.
 
-    A picture larger than the window is cropped at random, a smaller one put down at random; both
+    An image larger than the window is cropped at random, a smaller one put down at random; both
     up to ``translate`` beyond.
     """
-    matrix = _affine(picture.pixels.shape[:2], window, spec, config, rng, zoom)
+    matrix = _affine(image.pixels.shape[:2], window, spec, config, rng, zoom)
     view = out[window.top : window.top + window.height, window.left : window.left + window.width]
-    # a box edge at 0 is the outer edge of pixel 0; OpenCV counts from the centres of the pixels
-    centred = matrix.copy()
-    centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    # a box edge at 0 is the outer edge of pixel 0; OpenCV counts from the centers of the pixels
+    centered = matrix.copy()
+    centered[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     view[:] = cv2.warpAffine(
-        picture.pixels,
-        centred,
+        image.pixels,
+        centered,
         (window.width, window.height),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(spec.pad_value,) * 3,
     )
-    boxes, kept = warp_boxes(picture.boxes_xyxy, matrix, window)
-    return boxes, picture.labels[kept]
+    boxes, kept = warp_boxes(image.boxes_xyxy, matrix, window)
+    return boxes, image.labels[kept]
 
 
 def _affine(
@@ -133,7 +133,7 @@ def _affine(
     rng: np.random.Generator,
     zoom: float,
 ) -> np.ndarray:
-    """(2, 3) float64: picture pixels to window pixels."""
+    """(2, 3) float64: image pixels to window pixels."""
     height, width = shape
     rows, columns = spec.input_size
     fit_x, fit_y = columns / width, rows / height
@@ -179,8 +179,8 @@ def _area(boxes: np.ndarray) -> np.ndarray:
     return area
 
 
-def jitter_colour(
-    picture: np.ndarray, config: AugmentConfig, rng: np.random.Generator, *, rgb: bool
+def jitter_color(
+    image: np.ndarray, config: AugmentConfig, rng: np.random.Generator, *, rgb: bool
 ) -> np.ndarray:
     """Shifts hue, scales saturation and value by a table of 256 entries each."""
     hue, saturation, value = rng.uniform(-1, 1, 3) * (config.hue, config.saturation, config.value)
@@ -198,5 +198,5 @@ def jitter_colour(
     there, back = (
         (cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB) if rgb else (cv2.COLOR_BGR2HSV, cv2.COLOR_HSV2BGR)
     )
-    shifted = cv2.LUT(cv2.cvtColor(picture, there), table.astype(np.uint8)[None])
+    shifted = cv2.LUT(cv2.cvtColor(image, there), table.astype(np.uint8)[None])
     return np.asarray(cv2.cvtColor(shifted, back), np.uint8)

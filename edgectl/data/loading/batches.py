@@ -40,7 +40,7 @@ def train_batches(
 ) -> BatchLoader:
     """``batch`` and ``shard`` are of one process.
 
-    Raises DataError for no samples, and for pictures that cannot be read.
+    Raises DataError for no samples, and for images that cannot be read.
     """
     cache = open_cache(samples, spec, config.data.cache)
     seed = config.train.seed

@@ -1,4 +1,4 @@
-"""Training batches of whole-picture classes: random crop, flip, RandAugment, mixing, class weights.
+"""Training batches of whole-image classes: random crop, flip, RandAugment, mixing, class weights.
 
 As :mod:`edgectl.data.loading.loader`: a batch is a pure function of (seed, epoch, position).
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgectl.config.schema import ClassifyConfig
-from edgectl.data.images.disk_cache import Pictures
+from edgectl.data.images.disk_cache import Images
 from edgectl.data.images.preprocess import letterbox_geometry, resize_to
 from edgectl.data.loading.loader import Batch
 from edgectl.data.loading.mixup import mix, mixes
@@ -26,14 +26,14 @@ from edgectl.labels import Targets
 from edgectl.spec import PreprocessSpec
 
 _MIXING = 0x317
-"""Keeps the draws of a batch apart from those of its pictures."""
+"""Keeps the draws of a batch apart from those of its images."""
 
 
 class ClassTrainLoader:
     """Shuffled, augmented batches; every epoch has the same number of full ones.
 
     Args:
-        labels: (N,) int64, the class of each picture of ``cache``.
+        labels: (N,) int64, the class of each image of ``cache``.
         num_classes: width of mixed labels.
 
     Raises:
@@ -42,7 +42,7 @@ class ClassTrainLoader:
 
     def __init__(
         self,
-        cache: Pictures,
+        cache: Images,
         labels: np.ndarray,
         spec: PreprocessSpec,
         config: ClassifyConfig,
@@ -53,7 +53,7 @@ class ClassTrainLoader:
         shard: Shard = Shard(),
     ) -> None:
         if not len(cache):
-            raise DataError("no pictures to train on", fix="check the training split")
+            raise DataError("no images to train on", fix="check the training split")
         self._cache, self._spec, self._config = cache, spec, config
         self._labels, self._num_classes = torch.from_numpy(labels), num_classes
         self._weights = _balanced(labels, num_classes) if config.class_weights != "none" else None
@@ -73,7 +73,7 @@ class ClassTrainLoader:
     def _make(self, order: Sequence[int], step: int, epoch: int) -> Batch:
         first = self._shard.first(step, self._batch)
         positions = range(first, first + self._batch)
-        stacked = self._pictures(order, positions, epoch)
+        stacked = self._images(order, positions, epoch)
         chosen = [order[p] for p in positions]
         labels: Tensor = self._labels[chosen]
         shares = self._shares(labels)
@@ -85,8 +85,8 @@ class ClassTrainLoader:
         targets = Targets(*empty, image_labels=labels, image_weights=weights)
         return Batch(stacked, targets, tuple(chosen))
 
-    def _pictures(self, order: Sequence[int], positions: Sequence[int], epoch: int) -> Tensor:
-        pictures = [
+    def _images(self, order: Sequence[int], positions: Sequence[int], epoch: int) -> Tensor:
+        images = [
             augment_whole(
                 self._cache[order[position]].pixels,
                 self._spec,
@@ -96,7 +96,7 @@ class ClassTrainLoader:
             for position in positions
         ]
         # (B, H, W, C) seen as NCHW is channels_last
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
     def _shares(self, labels: Tensor) -> Tensor:
         return F.one_hot(labels, self._num_classes).float()
@@ -104,17 +104,17 @@ class ClassTrainLoader:
     def _mix(
         self, order: Sequence[int], step: int, epoch: int, stacked: Tensor, shares: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Each picture with the one before it in the joint batch."""
+        """Each image with the one before it in the joint batch."""
         before = self._shard.before(step, self._batch)
         if self._shard.world == 1:
-            neighbour, share = stacked[-1:], shares[-1:]
+            neighbor, share = stacked[-1:], shares[-1:]
         else:
-            neighbour = self._pictures(order, [before], epoch)
+            neighbor = self._images(order, [before], epoch)
             share = self._shares(self._labels[[order[before]]])
         # one draw for the joint batch
         joint = step * self._shard.world * self._batch
         rng = np.random.default_rng((self._seed, epoch, joint, _MIXING))
-        others = torch.cat([neighbour, stacked[:-1]]), torch.cat([share, shares[:-1]])
+        others = torch.cat([neighbor, stacked[:-1]]), torch.cat([share, shares[:-1]])
         return mix((stacked, shares), others, self._config, rng)
 
 
@@ -123,7 +123,7 @@ def augment_whole(
 ) -> np.ndarray:
     """One training sample: (H, W, 3) uint8 to (rows, columns, 3) uint8, channel order kept.
 
-    The crop is brought into the network's input as evaluation does it with whole pictures, letterboxed
+    The crop is brought into the network's input as evaluation does it with whole images, letterboxed
     or stretched.
     """
     out = _fit(_random_crop(pixels, config, rng), spec)
@@ -137,7 +137,7 @@ def augment_whole(
 def _random_crop(
     pixels: np.ndarray, config: ClassifyConfig, rng: np.random.Generator
 ) -> np.ndarray:
-    """After Szegedy et al., 2015 (arXiv:1409.4842, section 6), relative to the picture's own shape."""
+    """After Szegedy et al., 2015 (arXiv:1409.4842, section 6), relative to the image's own shape."""
     height, width = pixels.shape[:2]
     area = rng.uniform(*config.crop_area)
     low, high = map(math.log, config.crop_ratio)
@@ -157,7 +157,7 @@ def _fit(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
 
 
 def _balanced(labels: np.ndarray, num_classes: int) -> Tensor:
-    """(C,) weights inverse to the number of pictures, 1 on average over the pictures."""
+    """(C,) weights inverse to the number of images, 1 on average over the images."""
     counts = np.bincount(labels, minlength=num_classes)
     present = np.count_nonzero(counts)
     return torch.from_numpy(len(labels) / (present * np.maximum(counts, 1))).float()

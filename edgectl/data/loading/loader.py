@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from edgectl.config.schema import AugmentConfig
-from edgectl.data.images.disk_cache import Pictures
+from edgectl.data.images.disk_cache import Images
 from edgectl.data.images.orientation import read_labelled
-from edgectl.data.images.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_image
 from edgectl.data.loading.augment import augment
 from edgectl.data.loading.prefetch import ahead, shuffled
 from edgectl.data.loading.shard import Shard
 from edgectl.errors import DataError
-from edgectl.labels import Sample, SourcePicture, Targets
+from edgectl.labels import Sample, SourceImage, Targets
 from edgectl.spec import PreprocessSpec
 
 _EVAL_CACHE_BYTES = 512 << 20
@@ -30,25 +30,25 @@ _EVAL_CACHE_BYTES = 512 << 20
 @dataclass(frozen=True)
 class Batch:
     """Attributes:
-    pictures: uint8 (B, 3, H, W), channels_last in memory.
+    images: uint8 (B, 3, H, W), channels_last in memory.
     targets: boxes in network-input pixels.
-    indices: which pictures the samples were built around.
+    indices: which images the samples were built around.
     """
 
-    pictures: Tensor
+    images: Tensor
     targets: Targets
     indices: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class PictureBatch:
+class ImageBatch:
     """Attributes:
-    pictures: uint8 (B, H, W, 3), exactly as ``resize_picture`` makes them.
+    images: uint8 (B, H, W, 3), exactly as ``resize_image`` makes them.
     targets: boxes in network-input pixels, crowd left out; with ``sources``, crowd included.
     samples: what they were read from.
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     targets: Targets
     samples: tuple[Sample, ...]
 
@@ -66,7 +66,7 @@ class TrainLoader:
 
     def __init__(
         self,
-        cache: Pictures,
+        cache: Images,
         spec: PreprocessSpec,
         config: AugmentConfig,
         *,
@@ -75,7 +75,7 @@ class TrainLoader:
         shard: Shard = Shard(),
     ) -> None:
         if not len(cache):
-            raise DataError("no pictures to train on", fix="check the training split")
+            raise DataError("no images to train on", fix="check the training split")
         self._cache, self._spec, self._config = cache, spec, config
         self._batch, self._seed, self._shard = batch, seed, shard
         self.steps_per_epoch = shard.steps(len(cache) * config.repeats, batch)
@@ -94,10 +94,10 @@ class TrainLoader:
         yield from ahead(self.steps_per_epoch, make)
 
     def _make(self, chosen: Sequence[int], first: int, epoch: int, *, mosaic: bool) -> Batch:
-        pictures, boxes, labels = [], [], []
+        images, boxes, labels = [], [], []
         for position, index in enumerate(chosen, start=first):
             rng = np.random.default_rng((self._seed, epoch, position, index))
-            picture, own_boxes, own_labels = augment(
+            image, own_boxes, own_labels = augment(
                 index,
                 self._cache.__getitem__,
                 len(self._cache),
@@ -106,24 +106,24 @@ class TrainLoader:
                 rng,
                 mosaic=mosaic,
             )
-            pictures.append(picture)
+            images.append(image)
             boxes.append(torch.from_numpy(own_boxes))
             labels.append(torch.from_numpy(own_labels))
         # (B, H, W, C) seen as NCHW is channels_last
-        stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         return Batch(stacked, Targets(boxes, labels), tuple(chosen))
 
 
 class EvalLoader:
-    """Pictures in data-set order, exactly as the spec prepares them. Iterable again and again."""
+    """Images in data-set order, exactly as the spec prepares them. Iterable again and again."""
 
     def __init__(self, samples: Sequence[Sample], spec: PreprocessSpec, batch: int) -> None:
         self._samples, self._spec, self._batch = tuple(samples), spec, batch
         rows, columns = spec.input_size
         self._keep = len(self._samples) * rows * columns * 3 <= _EVAL_CACHE_BYTES
-        self._kept: list[PictureBatch] = []
+        self._kept: list[ImageBatch] = []
 
-    def __iter__(self) -> Iterator[PictureBatch]:
+    def __iter__(self) -> Iterator[ImageBatch]:
         if self._kept:
             yield from self._kept
             return
@@ -136,21 +136,21 @@ class EvalLoader:
         # only now: an iteration that was broken off has not seen them all
         self._kept = made
 
-    def _read(self, samples: tuple[Sample, ...]) -> PictureBatch:
-        pictures, boxes, labels, sources = [], [], [], []
+    def _read(self, samples: tuple[Sample, ...]) -> ImageBatch:
+        images, boxes, labels, sources = [], [], [], []
         for sample in samples:
             pixels, upright = read_labelled(sample)
-            picture, geometry = resize_picture(pixels, self._spec)
+            image, geometry = resize_image(pixels, self._spec)
             wanted = ~upright.crowd
-            pictures.append(picture)
+            images.append(image)
             boxes.append(torch.from_numpy(geometry.to_input(upright.boxes_xyxy[wanted])))
             labels.append(torch.from_numpy(upright.labels[wanted]))
-            sources.append(SourcePicture(upright, geometry))
+            sources.append(SourceImage(upright, geometry))
         targets = Targets(boxes, labels, sources, _image_labels(samples))
-        return PictureBatch(np.stack(pictures), targets, samples)
+        return ImageBatch(np.stack(images), targets, samples)
 
 
 def _image_labels(samples: Sequence[Sample]) -> Tensor | None:
-    """(N,) int64 where every picture has a class of its own."""
+    """(N,) int64 where every image has a class of its own."""
     known = [s.image_label for s in samples if s.image_label is not None]
     return torch.tensor(known) if len(known) == len(samples) else None

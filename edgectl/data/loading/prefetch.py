@@ -1,4 +1,4 @@
-"""What training loaders share: the order of the pictures, and a thread that works ahead.
+"""What training loaders share: the order of the images, and a thread that works ahead.
 
 One background thread prepares the next batches while torch computes; OpenCV and torch release the
 interpreter lock.

@@ -58,7 +58,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def randaugment(
-    picture: np.ndarray,
+    image: np.ndarray,
     spec: PreprocessSpec,
     rng: np.random.Generator,
     *,
@@ -67,10 +67,10 @@ def randaugment(
 ) -> np.ndarray:
     """``operations`` of :data:`OPERATIONS` one after another, each of ``magnitude`` up or down.
 
-    picture: (H, W, 3) uint8, channels in the spec's order; returned so.
+    image: (H, W, 3) uint8, channels in the spec's order; returned so.
     """
     red_first = spec.channel_order == "rgb"
-    ordered = picture if red_first else picture[:, :, ::-1]
+    ordered = image if red_first else image[:, :, ::-1]
     x = torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1)))
     names = list(OPERATIONS)
     for _ in range(operations):

@@ -18,10 +18,10 @@ class Shard:
         return (step * self.world + self.rank) * batch
 
     def before(self, step: int, batch: int) -> int:
-        """Position of the picture before this process's first in the joint batch, which is a ring."""
+        """Position of the image before this process's first in the joint batch, which is a ring."""
         joint = self.world * batch
         return step * joint + (self.rank * batch - 1) % joint
 
-    def steps(self, pictures: int, batch: int) -> int:
+    def steps(self, images: int, batch: int) -> int:
         """Steps an epoch, the same in every process."""
-        return max(1, pictures // (batch * self.world))
+        return max(1, images // (batch * self.world))

@@ -1,4 +1,4 @@
-"""The calibration set: which pictures the quantiser saw, recorded so that it can be seen again."""
+"""The calibration set: which images the quantizer saw, recorded so that it can be seen again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.images.preprocess import decode, resize_picture
+from edgectl.data.images.preprocess import decode, resize_image
 from edgectl.data.images.storage import read_bytes
-from edgectl.data.index import PICTURE_SUFFIXES
+from edgectl.data.index import IMAGE_SUFFIXES
 from edgectl.errors import DataError
 from edgectl.files import staged
 from edgectl.labels import Sample
@@ -26,7 +26,7 @@ _WRITE_BATCH = 16
 @dataclass(frozen=True)
 class CalibrationSet:
     """Attributes:
-    files: the pictures, in the order they are fed.
+    files: the images, in the order they are fed.
     sha256: over names and bytes, in that order.
     seed: that chose them.
     source: ``train`` or the directory's name.
@@ -42,11 +42,11 @@ class CalibrationSet:
         """File names without directories."""
         return [p.name for p in self.files]
 
-    def pictures(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
-        """uint8 (N, H, W, 3), as for evaluation: the quantiser sees what the device sees."""
+    def images(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
+        """uint8 (N, H, W, 3), as for evaluation: the quantizer sees what the device sees."""
         for first in range(0, len(self.files), batch):
             chosen = self.files[first : first + batch]
-            yield np.stack([resize_picture(decode(p), spec)[0] for p in chosen])
+            yield np.stack([resize_image(decode(p), spec)[0] for p in chosen])
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -60,12 +60,12 @@ class CalibrationSet:
 
 
 def calibration_list(samples: Sequence[Sample], count: int, seed: int) -> CalibrationSet:
-    """``count`` pictures of a training split, at random but with every class among them.
+    """``count`` images of a training split, at random but with every class among them.
 
     Raises DataError for an empty split.
     """
     if not samples:
-        raise DataError("no pictures to calibrate on", fix="add --calib DATA or --calib DIR")
+        raise DataError("no images to calibrate on", fix="add --calib DATA or --calib DIR")
     order = np.random.default_rng((seed, 0xCA11)).permutation(len(samples)).tolist()
     classes = sorted({int(c) for s in samples for c in s.class_labels()})
     first = [next(i for i in order if c in samples[i].class_labels()) for c in classes]
@@ -74,13 +74,13 @@ def calibration_list(samples: Sequence[Sample], count: int, seed: int) -> Calibr
 
 
 def calibration_from_directory(directory: Path, count: int, seed: int) -> CalibrationSet:
-    """Pictures of a plain directory. Raises DataError when there are none."""
-    files = sorted(p for p in directory.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    """Images of a plain directory. Raises DataError when there are none."""
+    files = sorted(p for p in directory.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(
-            "no pictures to calibrate on",
+            "no images to calibrate on",
             where=str(directory),
-            fix="a directory with " + ", ".join(sorted(PICTURE_SUFFIXES)),
+            fix="a directory with " + ", ".join(sorted(IMAGE_SUFFIXES)),
         )
     order = np.random.default_rng((seed, 0xCA11)).permutation(len(files)).tolist()
     return _hashed([files[i] for i in order[:count]], seed, directory.resolve().name)
@@ -96,17 +96,17 @@ def _hashed(files: Sequence[Path], seed: int, source: str) -> CalibrationSet:
 def write_calibration(
     chosen: CalibrationSet, directory: Path, form: str, spec: PreprocessSpec
 ) -> list[str]:
-    """``calibration.json``, and the pictures as a vendor's tool wants them.
+    """``calibration.json``, and the images as a vendor's tool wants them.
 
     Args:
-        form: ``list``: no pictures. ``npy``: one array (N, H, W, 3), uint8, rgb. ``bin``: a raw uint8
-            file a picture, row by row. ``zip``: the picture files as they are.
+        form: ``list``: no images. ``npy``: one array (N, H, W, 3), uint8, rgb. ``bin``: a raw uint8
+            file an image, row by row. ``zip``: the image files as they are.
 
     Returns:
         Names of the files written.
 
     Raises:
-        DataError: ``directory`` is there already, or a picture cannot be decoded.
+        DataError: ``directory`` is there already, or an image cannot be decoded.
         EdgectlError: it cannot be written.
     """
     with staged(directory) as place:
@@ -115,7 +115,7 @@ def write_calibration(
         if form == "npy":
             _write_npy(chosen, place / "calibration.npy", spec)
         if form == "bin":
-            for number, batch in enumerate(chosen.pictures(spec, 1)):
+            for number, batch in enumerate(chosen.images(spec, 1)):
                 (place / f"{number:05}.bin").write_bytes(batch[0].tobytes())
         if form == "zip":
             with zipfile.ZipFile(place / "calibration.zip", "w") as archive:
@@ -130,5 +130,5 @@ def _write_npy(chosen: CalibrationSet, file: Path, spec: PreprocessSpec) -> None
     with file.open("wb") as f:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(f, header)
-        for batch in chosen.pictures(spec, _WRITE_BATCH):
+        for batch in chosen.images(spec, _WRITE_BATCH):
             f.write(batch.tobytes())

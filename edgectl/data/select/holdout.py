@@ -9,7 +9,7 @@ import numpy as np
 from edgectl.labels import Sample
 
 FEWEST = 4
-"""Held-back pictures below which a choice made on them is noise."""
+"""Held-back images below which a choice made on them is noise."""
 _PASSES = 4
 
 
@@ -18,10 +18,10 @@ def split_holdout(
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """(kept, held back), each in the original order; the same for the same seed.
 
-    Pictures hold very different numbers of objects, so the draw is systematic over the pictures
+    Images hold very different numbers of objects, so the draw is systematic over the images
     sorted by that number: the part held back is crowded and sparse in the same proportion as the
-    whole. Pictures of one class each are sorted by class instead.
-    Every class with two pictures or more is on both sides. With too few pictures nothing is
+    whole. Images of one class each are sorted by class instead.
+    Every class with two images or more is on both sides. With too few images nothing is
     held back.
     """
     count = round(fraction * len(samples))
@@ -54,17 +54,17 @@ def _mend(held: list[int], holders: Mapping[int, Sequence[int]], samples: Sequen
         inside = {label: sum(i in held for i in h) for label, h in holders.items()}
 
         def torn(new: int | None, old: int, inside: Mapping[int, int] = inside) -> int:
-            """Classes that exchanging the held picture ``old`` for ``new`` leaves on one side only."""
+            """Classes that exchanging the held image ``old`` for ``new`` leaves on one side only."""
             come = set() if new is None else set(samples[new].class_labels().tolist())
             go = set(samples[old].class_labels().tolist())
             last = sum(inside[c] == 1 and len(holders[c]) >= 2 for c in go - come)
             return last + sum(inside[c] + 1 == len(holders[c]) >= 2 for c in come - go)
 
         found = sum(i in held for i in having)
-        # a picture with its only class is worth more in training; one with many objects is not
+        # an image with its only class is worth more in training; one with many objects is not
         whole = samples[having[0]].image_label is not None
         if len(having) >= 2 and not found:
-            # in place of the held picture most like it in its number of objects
+            # in place of the held image most like it in its number of objects
             _, _, new, old = min(
                 (torn(a, b), abs(len(samples[a].labels) - len(samples[b].labels)), a, b)
                 for a in having

@@ -1,6 +1,6 @@
 """Splits a set anew: the same mix of classes and sizes in every part, near-duplicates kept together.
 
-Iterative stratification for pictures with several labels each (Sechidis, Tsoumakas and Vlahavas, "On
+Iterative stratification for images with several labels each (Sechidis, Tsoumakas and Vlahavas, "On
 the Stratification of Multi-Label Data", 2011): the rarest label is dealt out first, each time to the part
 that lacks most of it.
 """
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from edgectl.data.inspect.similarity import near_duplicates
-from edgectl.data.inspect.survey import PictureFacts
+from edgectl.data.inspect.survey import ImageFacts
 from edgectl.labels import Sample
 
 _SIZES = (0.05, 0.2)
-"""Object side relative to the picture's: small below the first, large from the second on."""
+"""Object side relative to the image's: small below the first, large from the second on."""
 
 
-def duplicate_groups(facts: Sequence[PictureFacts]) -> list[list[int]]:
-    """Indices of ``facts``, those that show the same picture together. Undecodable ones stay alone."""
+def duplicate_groups(facts: Sequence[ImageFacts]) -> list[list[int]]:
+    """Indices of ``facts``, those that show the same image together. Undecodable ones stay alone."""
     parent = list(range(len(facts)))
 
     def find(i: int) -> int:
@@ -51,7 +51,7 @@ def stratified(
 ) -> dict[str, list[int]]:
     """Part -> indices of samples, in order. The same for the same seed.
 
-    shares: part -> share of the pictures, summing to 1.
+    shares: part -> share of the images, summing to 1.
     """
     rng = np.random.default_rng((seed, 0x59117))
     counts = np.stack([_counts((samples[i] for i in g), num_classes) for g in groups])
@@ -62,7 +62,7 @@ def stratified(
     while left:
         open_groups = sorted(left)
         remaining = counts[open_groups].sum(axis=0)
-        # the last column counts pictures: it deals out what has no other label left
+        # the last column counts images: it deals out what has no other label left
         labels = np.flatnonzero(remaining[:-1])
         label = int(labels[remaining[labels].argmin()]) if len(labels) else counts.shape[1] - 1
         holders = [g for g in open_groups if counts[g, label]]
@@ -77,7 +77,7 @@ def stratified(
 
 
 def _counts(samples: Iterable[Sample], num_classes: int) -> np.ndarray:
-    """Objects of each class, of each size, and pictures: (num_classes + 3 + 1,)."""
+    """Objects of each class, of each size, and images: (num_classes + 3 + 1,)."""
     counts = np.zeros(num_classes + len(_SIZES) + 2)
     for s in samples:
         np.add.at(counts, s.class_labels(), 1)

@@ -1,7 +1,7 @@
-"""From raw heads to results, by the rules of training and evaluation: classes, object centres, boxes.
+"""From raw heads to results, by the rules of training and evaluation: classes, object centers, boxes.
 
 A result is ``(label, score, (x0, y0, x1, y1))`` in pixels of the network's input; a class of the whole
-picture has no box.
+image has no box.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def decode(heads, model):
         return classes(outputs[0][1], outputs[0][0]["applied"])
     if model["task"] == "centroid":
         output, grid = outputs[0]
-        return centres(grid, output["stride"], model["threshold"], output["applied"])
+        return centers(grid, output["stride"], model["threshold"], output["applied"])
     return boxes(outputs, model["threshold"], model["overlap"])
 
 
@@ -39,13 +39,13 @@ def classes(logits, applied):
 
 
 def shifted(grid, dy, dx):
-    """The neighbour of every cell in that direction; zero beyond the border."""
+    """The neighbor of every cell in that direction; zero beyond the border."""
     rows, columns = grid.shape
     padded = np.pad(grid, 1)
     return padded[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
 
 
-def centres(logits, stride, threshold, applied):
+def centers(logits, stride, threshold, applied):
     """Objects of a grid whose channel 0 is the background.
 
     A cell fires where a class beats every other channel with a score over the threshold. Of cells that share
@@ -85,7 +85,7 @@ def highest_around(grid):
 def boxes(outputs, threshold, overlap):
     """Boxes of all strides over the threshold, overlapping ones of one class suppressed.
 
-    Where there is a centre-ness, scores are sqrt(class * centre-ness).
+    Where there is a center-ness, scores are sqrt(class * center-ness).
     """
     levels = {}
     for output, grid in outputs:

@@ -1,6 +1,6 @@
-"""Pictures, a video or a camera through the network on this machine's accelerator.
+"""Images, a video or a camera through the network on this machine's accelerator.
 
-    python3 main.py picture.jpg ...        one line a result
+    python3 main.py image.jpg ...        one line a result
     python3 main.py --camera 0             results on the screen, until q
     python3 main.py --golden               compares the device with the numbers measured before deployment
 
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from decode import decode
 from device import Accelerator
-from pictures import fit, to_original
+from images import fit, to_original
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MOST_CLASSES = 3
@@ -28,10 +28,10 @@ def load_model():
         return json.load(f)
 
 
-def results(accelerator, picture_bgr, model):
-    """[(name, score, box in pixels of the picture or None)]."""
-    height, width = picture_bgr.shape[:2]
-    found = decode(accelerator.heads(fit(picture_bgr, model)), model)
+def results(accelerator, image_bgr, model):
+    """[(name, score, box in pixels of the image or None)]."""
+    height, width = image_bgr.shape[:2]
+    found = decode(accelerator.heads(fit(image_bgr, model)), model)
     if model["task"] == "classification":
         found = found[:MOST_CLASSES]
     return [
@@ -47,16 +47,16 @@ def text_of(name, score, box):
 
 
 def files(accelerator, paths, model):
-    """A line a result; 1 where a file is no picture."""
+    """A line a result; 1 where a file is no image."""
     bad = 0
     for path in paths:
-        picture = cv2.imread(path)
-        if picture is None:
-            print("%s: not a picture" % path, file=sys.stderr)
+        image = cv2.imread(path)
+        if image is None:
+            print("%s: not an image" % path, file=sys.stderr)
             bad = 1
             continue
         print(path)
-        for result in results(accelerator, picture, model):
+        for result in results(accelerator, image, model):
             print("  " + text_of(*result))
     return bad
 
@@ -80,21 +80,21 @@ def watch(accelerator, source, model):
 
 
 def golden(accelerator):
-    """The largest difference of every head, a line a picture; 1 where none was sent along."""
+    """The largest difference of every head, a line an image; 1 where none was sent along."""
     folder = os.path.join(HERE, "golden")
     listing = os.path.join(folder, "golden.json")
     if not os.path.exists(listing):
-        print("no golden pictures in this bundle", file=sys.stderr)
+        print("no golden images in this bundle", file=sys.stderr)
         return 1
     with open(listing, encoding="utf-8") as f:
         document = json.load(f)
     print("measured on %s" % document["runtime"])
     for entry in document["entries"]:
-        pixels = np.fromfile(os.path.join(folder, entry["picture"]), np.uint8)
-        picture = pixels.reshape(document["shape"])
+        pixels = np.fromfile(os.path.join(folder, entry["image"]), np.uint8)
+        image = pixels.reshape(document["shape"])
         if document["channel_order"] == "bgr":
-            picture = picture[..., ::-1]
-        found = accelerator.heads(picture)
+            image = image[..., ::-1]
+        found = accelerator.heads(image)
         apart = []
         for name, path in entry["outputs"].items():
             wanted = np.load(os.path.join(folder, path))
@@ -108,13 +108,13 @@ def golden(accelerator):
 def main(words=None):
     """Exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", nargs="*")
+    parser.add_argument("images", nargs="*")
     parser.add_argument("--camera", help="number of the camera, or a video file")
     parser.add_argument("--golden", action="store_true")
     parser.add_argument("--threshold", type=float, help="lowest score shown")
     chosen = parser.parse_args(words)
-    if not (chosen.pictures or chosen.camera or chosen.golden):
-        parser.error("name pictures, --camera or --golden")
+    if not (chosen.images or chosen.camera or chosen.golden):
+        parser.error("name images, --camera or --golden")
     model = load_model()
     if chosen.threshold is not None:
         model["threshold"] = chosen.threshold
@@ -125,7 +125,7 @@ def main(words=None):
         if chosen.camera:
             source = int(chosen.camera) if chosen.camera.isdigit() else chosen.camera
             return watch(accelerator, source, model)
-        return files(accelerator, chosen.pictures, model)
+        return files(accelerator, chosen.images, model)
     finally:
         accelerator.close()
 

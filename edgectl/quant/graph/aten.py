@@ -32,7 +32,7 @@ ADVICE: dict[str, str] = {
     ),
     **dict.fromkeys(
         ("upsample_bilinear2d", "upsample_bicubic2d", "conv_transpose2d", "pixel_shuffle"),
-        "use nearest-neighbour upsampling by an integer factor followed by a convolution",
+        "use nearest-neighbor upsampling by an integer factor followed by a convolution",
     ),
     **dict.fromkeys(
         ("permute", "transpose", "movedim"),

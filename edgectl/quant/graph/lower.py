@@ -89,9 +89,9 @@ def _pad_node(source: Node, conv: Node, value: float) -> Node:
 
 
 def _prepend(graph: QuantGraph, scale: Tensor, shift: Tensor) -> QuantGraph:
-    """Normalisation as a depthwise 1x1 convolution between the input and its readers."""
+    """Normalization as a depthwise 1x1 convolution between the input and its readers."""
     source = graph.input
-    normalise = Node(
+    normalize = Node(
         "normalise",
         "conv",
         (source.name,),
@@ -102,9 +102,9 @@ def _prepend(graph: QuantGraph, scale: Tensor, shift: Tensor) -> QuantGraph:
     )
     nodes: list[Node] = []
     for node in graph:
-        inputs = tuple(normalise.name if i == source.name else i for i in node.inputs)
+        inputs = tuple(normalize.name if i == source.name else i for i in node.inputs)
         nodes.append(replace(node, inputs=inputs))
         if node.op == "input":
-            nodes.append(normalise)
-    outputs = [normalise.name if o == source.name else o for o in graph.outputs]
+            nodes.append(normalize)
+    outputs = [normalize.name if o == source.name else o for o in graph.outputs]
     return QuantGraph(nodes, outputs)

@@ -48,7 +48,7 @@ OPS: dict[str, Op] = {
     "mean": Op("global average over H, W, kept as 1x1"),
     "max_pool": Op("", ("kernel", "stride", "padding"), shares_range=True),
     "avg_pool": Op("without counting padding", ("kernel", "stride", "padding"), shares_range=True),
-    "upsample": Op("nearest neighbour by an integer factor", ("factor",), shares_range=True),
+    "upsample": Op("nearest neighbor by an integer factor", ("factor",), shares_range=True),
     "pad": Op("constant border", ("padding", "value"), shares_range=True),
     "reshape": Op("same elements, NCHW order", ("shape",), shares_range=True),
 }
@@ -197,7 +197,7 @@ def execute(
 ) -> Tensor:
     """One op in float torch, its fused activation included. Inputs (N, C, H, W) or (N, C).
 
-    ``weight`` and ``bias`` are passed in so that fake-quantised ones can stand in for the node's.
+    ``weight`` and ``bias`` are passed in so that fake-quantized ones can stand in for the node's.
     """
     return activate(_compute(node, list(inputs), weight, bias), node.activation)
 

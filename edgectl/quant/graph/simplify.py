@@ -65,7 +65,7 @@ def _activation(node: Node) -> Activation:
     )
 
 
-def materialise_affine(draft: Draft) -> None:
+def materialize_affine(draft: Draft) -> None:
     """Given: an affine nobody could take. Result: a depthwise 1x1 convolution."""
     for node in [n for n in draft.nodes if n.op == "affine"]:
         assert node.weight is not None
@@ -106,7 +106,7 @@ def drop_dead(draft: Draft) -> None:
 PASSES: tuple[Callable[[Draft], None], ...] = (
     fold_affine,  # before the clamps, so that they find the convolution directly before them
     fuse_clamp,
-    materialise_affine,  # after both had their chance; before padding, which may fuse into it
+    materialize_affine,  # after both had their chance; before padding, which may fuse into it
     fuse_pad,
     drop_dead,
 )

@@ -28,7 +28,7 @@ def silu(x: Floats) -> Floats:
     return x * sigmoid(x)
 
 
-def read_through(graph: QuantGraph, members: Sequence[str]) -> Function | None:
+def common_consumer_function(graph: QuantGraph, members: Sequence[str]) -> Function | None:
     """The one function all readers of a range group see its values through, if there is one."""
     readers = _readers(graph, members)
     if not readers:
@@ -43,7 +43,7 @@ def read_through(graph: QuantGraph, members: Sequence[str]) -> Function | None:
     return None
 
 
-def gated_in(graph: QuantGraph, members: Sequence[str]) -> Node | None:
+def gating_product(graph: QuantGraph, members: Sequence[str]) -> Node | None:
     """The product that is the only reader of a one-tensor group, where a sigmoid is the other factor."""
     readers = _readers(graph, members)
     if len(members) != 1 or len(readers) != 1:

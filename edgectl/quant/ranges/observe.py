@@ -1,4 +1,4 @@
-"""Two passes over the calibration pictures: extremes of every tensor, then its histogram."""
+"""Two passes over the calibration images: extremes of every tensor, then its histogram."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges.consumers import gated_in, read_through
+from edgectl.quant.ranges.consumers import common_consumer_function, gating_product
 from edgectl.quant.ranges.observers import OBSERVERS, Extremes, Histogram
 from edgectl.quant.ranges.ranges import RangeGroup, qparams, range_groups
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.rewrite.equalize import equalizable
 from edgectl.quant.weights import weight_scales
 
-Pictures = Callable[[], Iterable[Tensor]]
+Images = Callable[[], Iterable[Tensor]]
 """Each call starts over and yields batches (B, C, H, W), float32 in the lowered domain."""
 
 Sink = Callable[[Tensor, list[Tensor]], None]
@@ -38,25 +38,25 @@ class Observed:
 
 
 def observe(
-    graph: QuantGraph, scheme: QuantScheme, pictures: Pictures, config: QuantConfig
+    graph: QuantGraph, scheme: QuantScheme, images: Images, config: QuantConfig
 ) -> Observed:
     """Runs the configured observer (``mse`` where none is named) on every range group."""
     groups = range_groups(graph, scheme)
     free = [g for g in groups if g.fixed is None]
-    extremes = _extremes(graph, free, pictures)
+    extremes = _extremes(graph, free, images)
     histograms: dict[str, Histogram] = {}
     sinks: list[tuple[str, Sink]] = []
     for group in free:
         seen = extremes[group.name]
-        histogram = Histogram(seen.lo, seen.hi, read_through(graph, group.members))
+        histogram = Histogram(seen.lo, seen.hi, common_consumer_function(graph, group.members))
         histograms[group.name] = histogram
-        product = gated_in(graph, group.members)
+        product = gating_product(graph, group.members)
         if product is None:
             sinks += [(p, _counting(histogram)) for p in group.producers]
         else:
             own = product.inputs.index(group.name)
             sinks.append((product.name, _counting_behind_gate(histogram, own)))
-    feed(graph, pictures, sinks)
+    feed(graph, images, sinks)
     choose = OBSERVERS[config.observer if config.observer in OBSERVERS else "mse"]
     activations = {}
     for group in groups:
@@ -68,15 +68,13 @@ def observe(
     return Observed(QuantizedGraph(graph.copy(), scheme, activations, scales), histograms)
 
 
-def _extremes(
-    graph: QuantGraph, groups: list[RangeGroup], pictures: Pictures
-) -> dict[str, Extremes]:
+def _extremes(graph: QuantGraph, groups: list[RangeGroup], images: Images) -> dict[str, Extremes]:
     extremes = {g.name: Extremes() for g in groups}
 
     def watching(seen: Extremes) -> Sink:
         return lambda y, _: seen.update(y)
 
-    feed(graph, pictures, [(p, watching(extremes[g.name])) for g in groups for p in g.producers])
+    feed(graph, images, [(p, watching(extremes[g.name])) for g in groups for p in g.producers])
     for group in groups:
         for border in (graph[m] for m in group.members if graph[m].op == "pad"):
             extremes[group.name].update(torch.tensor(border.attrs["value"]))
@@ -97,8 +95,8 @@ def _counting_behind_gate(histogram: Histogram, own: int) -> Sink:
     return sink
 
 
-def channel_peaks(graph: QuantGraph, pictures: Pictures) -> dict[str, Tensor]:
-    """(C,) largest absolute output of every tensor that can be equalised."""
+def channel_peaks(graph: QuantGraph, images: Images) -> dict[str, Tensor]:
+    """(C,) largest absolute output of every tensor that can be equalized."""
     peaks = {name: torch.zeros(graph[name].shape[1]) for name in equalizable(graph)}
 
     def sink(name: str) -> Sink:
@@ -107,16 +105,16 @@ def channel_peaks(graph: QuantGraph, pictures: Pictures) -> dict[str, Tensor]:
 
         return update
 
-    feed(graph, pictures, [(name, sink(name)) for name in peaks])
+    feed(graph, images, [(name, sink(name)) for name in peaks])
     return peaks
 
 
-def feed(graph: QuantGraph, pictures: Pictures, sinks: Iterable[tuple[str, Sink]]) -> None:
-    """Runs the float graph over all pictures and hands the named nodes' tensors out."""
+def feed(graph: QuantGraph, images: Images, sinks: Iterable[tuple[str, Sink]]) -> None:
+    """Runs the float graph over all images and hands the named nodes' tensors out."""
     by_name: dict[str, list[Sink]] = defaultdict(list)
     for name, sink in sinks:
         by_name[name].append(sink)
-    for x in pictures():
+    for x in images():
 
         def step(node: Node, inputs: list[Tensor], x: Tensor = x) -> Tensor:
             y = x if node.op == "input" else execute(node, inputs, node.weight, node.bias)

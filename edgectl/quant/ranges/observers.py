@@ -1,6 +1,6 @@
 """Range search from streamed statistics: min/max, percentile and mean squared error.
 
-Statistics are collected in two passes over the same pictures: exact extremes, then a histogram
+Statistics are collected in two passes over the same images: exact extremes, then a histogram
 between them. Exact zeros (padding, ReLU) are counted apart: they cost no error in any range.
 """
 
@@ -21,7 +21,7 @@ Range = tuple[float, float]
 
 BINS = 2048
 _GRID = np.linspace(1.0, 0.04, 33)
-"""Fractions of the extremes tried first; the best neighbourhood is then refined."""
+"""Fractions of the extremes tried first; the best neighborhood is then refined."""
 
 
 @dataclass
@@ -67,8 +67,8 @@ class Histogram:
         self.counts += counted.hist.double().numpy()
 
     @property
-    def centres(self) -> Floats:
-        """Bin centres, (BINS,)."""
+    def centers(self) -> Floats:
+        """Bin centers, (BINS,)."""
         width = (self.hi - self.lo) / BINS
         return np.asarray(self.lo + width * (np.arange(BINS) + 0.5), dtype=np.float64)
 
@@ -84,11 +84,11 @@ def percentile_range(h: Histogram, scheme: QuantScheme, percentile: float) -> Ra
         return h.lo, h.hi
     total = h.counts.sum() + h.zeros
     tail = total * (1.0 - percentile / 100.0)
-    centres = h.centres
+    centers = h.centers
     # Zeros sit between the bins on either side; a tail that reaches them ends at zero.
-    below = np.cumsum(h.counts * (centres < 0))
-    above = np.cumsum((h.counts * (centres > 0))[::-1])[::-1]
-    low, high = centres[(below > tail) & (centres < 0)], centres[(above > tail) & (centres > 0)]
+    below = np.cumsum(h.counts * (centers < 0))
+    above = np.cumsum((h.counts * (centers > 0))[::-1])[::-1]
+    low, high = centers[(below > tail) & (centers < 0)], centers[(above > tail) & (centers > 0)]
     half = (h.hi - h.lo) / BINS / 2
     return (
         max(h.lo, float(low[0]) - half) if low.size else 0.0,
@@ -119,7 +119,7 @@ def mse_range(h: Histogram, scheme: QuantScheme, percentile: float) -> Range:
 def _error(h: Histogram, candidate: Range, scheme: QuantScheme) -> float:
     q = qparams(*candidate, scheme)
     lo, hi = bounds(q, scheme)
-    x = h.centres
+    x = h.centers
     rounded = np.clip(np.rint(x / q.scale) * q.scale, lo, hi)
     if h.through is not None:
         x, rounded = h.through(x), h.through(rounded)

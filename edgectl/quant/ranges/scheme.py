@@ -34,7 +34,7 @@ class QuantScheme:
             the parameters of that tensor; everything else computes in float.
         float_grouped: depthwise and other grouped convolutions keep float weights, and where
             inputs are rounded, theirs are not.
-        accumulator: free text for reports: how the device requantises.
+        accumulator: free text for reports: how the device requantizes.
     """
 
     name: str

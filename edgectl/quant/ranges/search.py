@@ -35,7 +35,7 @@ class DownstreamSearch:
 
     Args:
         quantized: changed in place.
-        x: (N, C, H, W) pictures in the lowered domain.
+        x: (N, C, H, W) images in the lowered domain.
         heads: the float network's outputs for ``x``.
 
     Attributes:
@@ -62,7 +62,7 @@ class DownstreamSearch:
         self._simulator.assign(group.members, self._region_best(group, widest))
 
     def improve(self, group: RangeGroup, widest: Range) -> bool:
-        """Tries the widest range and the readers' favourite; keeps what lowers :attr:`error`."""
+        """Tries the widest range and the readers' favorite; keeps what lowers :attr:`error`."""
         changed = False
         for candidate in (self._region_best(group, widest), qparams(*widest, self._scheme)):
             before = self._quantized.activations[group.name]

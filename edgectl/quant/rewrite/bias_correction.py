@@ -1,7 +1,7 @@
 """Empirical bias correction (Nagel et al., 2019, arXiv:1906.04721, section 4.2).
 
 Rounding weights and clipping activations shifts the mean of a layer's output; the shift, measured a
-channel at a time on calibration pictures, goes into the bias.
+channel at a time on calibration images, goes into the bias.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def correct_biases(
     Layers are corrected in topological order, each seeing its predecessors already corrected.
 
     Args:
-        x: (N, C, H, W) pictures in the lowered domain.
+        x: (N, C, H, W) images in the lowered domain.
         float_taps: every tensor of the float graph for ``x``.
     """
     corrected = replace(quantized, graph=quantized.graph.copy())

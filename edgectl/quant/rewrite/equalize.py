@@ -1,4 +1,4 @@
-"""Cross-layer equalisation (Nagel et al., 2019, "Data-Free Quantization Through Weight Equalization
+"""Cross-layer equalization (Nagel et al., 2019, "Data-Free Quantization Through Weight Equalization
 and Bias Correction", arXiv:1906.04721).
 
 A channel between two convolutions may be divided by s > 0 in the first and multiplied by s in the
@@ -46,10 +46,10 @@ def equalize(
 
     ReLU6 is not homogeneous. Its channels are only ever enlarged, and only so far that
     ``_HEADROOM`` times the largest value seen still passes the clamp: unchanged on the calibration
-    pictures, and saturating beyond them, as int8 would anyway. Channels that reach 6 stay.
+    images, and saturating beyond them, as int8 would anyway. Channels that reach 6 stay.
 
     Args:
-        channel_peaks: node name -> (C,) largest absolute output on calibration pictures, for every
+        channel_peaks: node name -> (C,) largest absolute output on calibration images, for every
             name in :func:`equalizable`.
     """
     result = graph.copy()

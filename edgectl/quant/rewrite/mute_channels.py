@@ -1,7 +1,7 @@
 """Channels whose rounding noise would drown all they ever say are made constant.
 
 Where a ReLU channel died in training, the batch norm behind it saw no variance and divides by the root of
-its epsilon: folded, that channel's weights are hundreds or thousands of times its neighbours', on an
+its epsilon: folded, that channel's weights are hundreds or thousands of times its neighbors', on an
 input that never changes. In float nothing comes of it. In int8 the input is off by a fraction of a step,
 and the channel answers with a jump over the tensor's whole range: a few of them ruin the network.
 """
@@ -15,9 +15,9 @@ from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.quant.rewrite.equalize import LIMIT
 
-_LOUD = 8.0
+_NOISE_STEPS = 8.0
 """Steps of its own tensor a channel's noise must exceed. A channel that is merely quiet on the sample
-may speak up on other pictures, and stays; one that loud was quiet in all of training."""
+may speak up on other images, and stays; one that loud was quiet in all of training."""
 
 
 def silence(graph: QuantGraph, x: Tensor, scheme: QuantScheme) -> tuple[QuantGraph, int]:
@@ -27,7 +27,7 @@ def silence(graph: QuantGraph, x: Tensor, scheme: QuantScheme) -> tuple[QuantGra
     predecessors already silenced: the outliers of one would hide the next.
 
     Args:
-        x: (N, C, H, W) pictures in the lowered domain.
+        x: (N, C, H, W) images in the lowered domain.
     """
     result = graph.copy()
     count = 0
@@ -37,7 +37,7 @@ def silence(graph: QuantGraph, x: Tensor, scheme: QuantScheme) -> tuple[QuantGra
         y = x if node.op == "input" else execute(node, inputs, node.weight, node.bias)
         if node.weight is None or node.bias is None:
             return y
-        channels, level = _drowned(node, inputs[0], y, scheme)
+        channels, level = _dead_channels(node, inputs[0], y, scheme)
         if not bool(channels.any()):
             return y
         count += int(channels.sum())
@@ -52,7 +52,9 @@ def silence(graph: QuantGraph, x: Tensor, scheme: QuantScheme) -> tuple[QuantGra
     return result, count
 
 
-def _drowned(node: Node, read: Tensor, y: Tensor, scheme: QuantScheme) -> tuple[Tensor, Tensor]:
+def _dead_channels(
+    node: Node, read: Tensor, y: Tensor, scheme: QuantScheme
+) -> tuple[Tensor, Tensor]:
     """((C,) bool, (C,) mean): channels that vary less than the rounding of what they read varies them,
     even were that balanced as well as can be (:mod:`edgectl.quant.rewrite.equalize`).
 
@@ -64,7 +66,7 @@ def _drowned(node: Node, read: Tensor, y: Tensor, scheme: QuantScheme) -> tuple[
     widest = _spans(read.flatten()[None, None])
     at_best = _noise(node, torch.maximum(own, widest / LIMIT) / levels)
     noise = _noise(node, widest.expand_as(own) / levels)
-    loud = _LOUD * _spans(y.flatten()[None, None]) / levels
+    loud = _NOISE_STEPS * _spans(y.flatten()[None, None]) / levels
     values = y.movedim(1, 0).flatten(1)
     mean = values.mean(dim=1)
     varies = (values - mean[:, None]).square().mean(dim=1).sqrt()

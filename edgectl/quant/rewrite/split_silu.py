@@ -3,7 +3,7 @@
     y = z * sigmoid(z),  z = conv(x)      becomes      y / s = conv(x) / s * sigmoid(conv(x))
 
 A SiLU's output has one int8 scale for all channels. Where a few channels are a hundred times as large as
-the others, those others vanish, and equalisation (:mod:`edgectl.quant.rewrite.equalize`) cannot help:
+the others, those others vanish, and equalization (:mod:`edgectl.quant.rewrite.equalize`) cannot help:
 SiLU is not homogeneous, ``silu(z / s) != silu(z) / s``. But gate and value need not come from one tensor.
 Given a convolution each, the value's channels may be divided by any s > 0 and the readers' weights
 multiplied by it, while the gate keeps the scale it needs, and may be clipped where the sigmoid is flat.
@@ -74,7 +74,7 @@ def splittable(graph: QuantGraph) -> list[Silu]:
 def split(graph: QuantGraph, silu: Silu, channel_peaks: Tensor, scheme: QuantScheme) -> QuantGraph:
     """A graph of the same function with this SiLU's output channels balanced.
 
-    channel_peaks: (C,) largest absolute output of the SiLU on calibration pictures.
+    channel_peaks: (C,) largest absolute output of the SiLU on calibration images.
     """
     result = graph.copy()
     readers = result.consumers(silu.product)
@@ -109,7 +109,7 @@ def total_macs(graph: QuantGraph) -> int:
 
 
 def peaks_of(taps: Mapping[str, Tensor], silu: Silu) -> Tensor:
-    """(C,) largest absolute output a channel. taps: every tensor of the graph on some pictures."""
+    """(C,) largest absolute output a channel. taps: every tensor of the graph on some images."""
     return taps[silu.product].abs().amax(dim=(0, 2, 3))
 
 
@@ -123,7 +123,7 @@ def choose_splits(
 
     Args:
         quantized: ranges chosen, nothing split; left as it is.
-        x: (N, C, H, W) pictures in the lowered domain.
+        x: (N, C, H, W) images in the lowered domain.
         heads: the float network's outputs for ``x``.
         budget: multiplications that may be added, as a share of those there are.
     """

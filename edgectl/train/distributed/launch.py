@@ -149,7 +149,7 @@ def launch(machines: Machines, words: Sequence[str], *, threads: int = 0) -> Out
         failures: dict[int, ProcessFailure] = {}
         variables = {OUTCOMES: str(outcomes)}
         variables |= {n: v for n, v in _defaults(machines, threads).items() if n not in os.environ}
-        with _calm(), _environment(variables):
+        with _quiet_launcher(), _environment(variables):
             try:
                 elastic_launch(config, sys.executable)("-u", "-m", "edgectl", *words)
             except SignalException as e:
@@ -280,7 +280,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _calm() -> Iterator[None]:
+def _quiet_launcher() -> Iterator[None]:
     """Without the elastic launcher's own log lines, and with the signal handlers as they were."""
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     handlers = {n: signal.getsignal(n) for n in numbers}

@@ -47,12 +47,12 @@ class Processes:
         return cls(*(int(environ[n]) for n in names))
 
     @property
-    def many(self) -> bool:
+    def is_distributed(self) -> bool:
         """Whether there are others."""
         return self.world > 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that writes, validates and speaks."""
         return self.rank == 0
 
@@ -68,7 +68,7 @@ class Processes:
 
     def join(self, device_type: str) -> None:
         """Meets the others. ``device_type``: a key of :data:`BACKENDS`."""
-        if not self.many:
+        if not self.is_distributed:
             return
         backend = BACKENDS[device_type]
         if device_type != "cpu":
@@ -78,20 +78,20 @@ class Processes:
 
     def leave(self) -> None:
         """After the last word. Not after a failure: it might wait for processes that have gone."""
-        if self.many:
+        if self.is_distributed:
             distributed.destroy_process_group()
 
-    def told(self, words: T) -> T:
+    def broadcast(self, value: T) -> T:
         """What the first process says, in all of them: plain picklable values."""
-        if not self.many:
-            return words
-        box = [words]
+        if not self.is_distributed:
+            return value
+        box = [value]
         distributed.broadcast_object_list(box, device=torch.device("cpu"))
         return box[0]
 
     def mean(self, values: Tensor) -> Tensor:
         """Element by element, over the processes."""
-        if not self.many:
+        if not self.is_distributed:
             return values
         values = values.clone()
         distributed.all_reduce(values)
@@ -99,14 +99,14 @@ class Processes:
 
     def wait(self) -> None:
         """Until all are here."""
-        if self.many:
+        if self.is_distributed:
             distributed.all_reduce(torch.zeros(1))
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def rank0_first(self) -> Iterator[None]:
         """The first process, then one a machine, then the rest: what the earlier ones download or put
         into a cache, the later ones find there."""
-        turn = 0 if self.first else 1 if self.local_rank == 0 else 2
+        turn = 0 if self.is_main else 1 if self.local_rank == 0 else 2
         for _ in range(turn):
             self.wait()
         yield

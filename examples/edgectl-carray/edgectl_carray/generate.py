@@ -201,6 +201,6 @@ def _nchw(shape: list[int]) -> tuple[int, int, int, int]:
 
 
 def _number(value: float) -> str:
-    """float32 with the digits that tell it from its neighbours."""
+    """float32 with the digits that tell it from its neighbors."""
     text = repr(float(np.float32(value)))
     return f"{text}f"

@@ -1,4 +1,4 @@
-/* Loops a generated model.c calls. NCHW, one picture. */
+/* Loops a generated model.c calls. NCHW, one image. */
 #ifndef EDGECTL_KERNELS_H
 #define EDGECTL_KERNELS_H
 
@@ -18,7 +18,7 @@ static void activate(float *y, int n, int act) {
   for (int i = 0; i < n; ++i) y[i] = clamp(y[i], act);
 }
 
-static void quantise(const float *x, int n, float step, signed char *q) {
+static void quantize(const float *x, int n, float step, signed char *q) {
   for (int i = 0; i < n; ++i) {
     float v = rintf(x[i] / step); /* ties to even */
     q[i] = (signed char)(v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v);
@@ -53,7 +53,7 @@ EDGECTL_DOT(dot_f32, float, float)
 
 static void conv_int8(const Conv *p, const float *x, signed char *room, const signed char *weight,
                       const float *bias, const float *scale, float step, float *y) {
-  quantise(x, p->c * p->h * p->w, step, room);
+  quantize(x, p->c * p->h * p->w, step, room);
   for (int o = 0, k = 0; o < p->oc; ++o)
     for (int i = 0; i < p->oh; ++i)
       for (int j = 0; j < p->ow; ++j, ++k)
@@ -67,7 +67,7 @@ static void conv_f32(const Conv *p, const float *x, const float *weight, const f
         y[k] = clamp(dot_f32(p, x, weight, o, i, j) + bias[o], p->act);
 }
 
-/* b is broadcast over the picture where it has one value a channel */
+/* b is broadcast over the image where it has one value a channel */
 static void binary(const float *a, int na, const float *b, int nb, int c, int product, float *y) {
   int n = na > nb ? na : nb;
   for (int i = 0; i < n; ++i) {
@@ -88,7 +88,7 @@ static void mean(const float *x, int c, int n, float *y) {
   }
 }
 
-/* average: over what lies inside the picture */
+/* average: over what lies inside the image */
 static void pool(const Conv *p, const float *x, int average, float *y) {
   for (int o = 0, k = 0; o < p->oc; ++o)
     for (int i = 0; i < p->oh; ++i)

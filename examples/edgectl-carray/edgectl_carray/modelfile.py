@@ -28,7 +28,7 @@ class Model:
 
 
 def from_graph(graph: QuantizedGraph | QuantGraph) -> Model:
-    """Of a float graph or a quantised one."""
+    """Of a float graph or a quantized one."""
     quantized = graph if isinstance(graph, QuantizedGraph) else None
     network = graph.graph if isinstance(graph, QuantizedGraph) else graph
     nodes, arrays = [], {}

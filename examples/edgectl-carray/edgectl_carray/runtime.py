@@ -63,13 +63,13 @@ class CompiledRunner:
         self._run = ctypes.CDLL(str(library)).edgectl_run
         weakref.finalize(self, place.cleanup)
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 to one float32 NCHW array an output."""
-        x = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+        x = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         sizes = [math.prod(s) for s in self._shapes]
         rows = np.empty((len(x), sum(sizes)), np.float32)
         pointer = ctypes.POINTER(ctypes.c_float)
-        for picture, row in zip(x, rows, strict=True):
-            self._run(picture.ctypes.data_as(pointer), row.ctypes.data_as(pointer))
+        for image, row in zip(x, rows, strict=True):
+            self._run(image.ctypes.data_as(pointer), row.ctypes.data_as(pointer))
         parts = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
         return [p.reshape(len(x), *s[1:]) for p, s in zip(parts, self._shapes, strict=True)]

@@ -61,10 +61,10 @@ def written(directory: Path) -> tuple[Path, Zoo]:
 
 def test_every_op(tmp_path: Path) -> None:
     file, net = written(tmp_path)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    found = CArrayBackend().open(file, runtime="cc", specs=(), manifest={})(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    found = CArrayBackend().open(file, runtime="cc", specs=(), manifest={})(images)
     with torch.no_grad():
-        expected = net(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255)
+        expected = net(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
     for got, want in zip(found, expected, strict=True):
         np.testing.assert_allclose(got, want.numpy(), atol=1e-5)
 

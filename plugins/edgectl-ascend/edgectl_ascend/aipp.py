@@ -1,8 +1,8 @@
 """AIPP: the NPU's preprocessing, generated from the PreprocessSpec, and emulated to prove it.
 
-The host letterboxes and feeds uint8; AIPP converts colours and computes ``(x - mean - min) * var_reci``,
-after which the network must not be normalised again. Order of the hardware's steps: exchange of channels
-(red and blue, or U and V), crop, colour conversion, mean and variance, padding.
+The host letterboxes and feeds uint8; AIPP converts colors and computes ``(x - mean - min) * var_reci``,
+after which the network must not be normalized again. Order of the hardware's steps: exchange of channels
+(red and blue, or U and V), crop, color conversion, mean and variance, padding.
 https://www.hiascend.com/document (ATC, "AIPP configuration file template")
 """
 
@@ -107,19 +107,19 @@ def _converted(aipp: Aipp, frame: np.ndarray) -> np.ndarray:
     chroma = frame[height:].reshape(height // 2, -1, 2).astype(np.int32)
     chroma = chroma[..., ::-1] if swap else chroma
     planes = [luma, *(chroma[..., i].repeat(2, 0).repeat(2, 1) for i in range(2))]
-    centred = [p - int(aipp.number(f"input_bias_{i}", 0)) for i, p in enumerate(planes)]
+    centered = [p - int(aipp.number(f"input_bias_{i}", 0)) for i, p in enumerate(planes)]
     rows = [
-        sum(int(aipp.number(f"matrix_r{r}c{c}", 0)) * centred[c] for c in range(3))
+        sum(int(aipp.number(f"matrix_r{r}c{c}", 0)) * centered[c] for c in range(3))
         for r in range(3)
     ]
     rounded = [(np.asarray(v) + (1 << (_FIXED_POINT - 1))) >> _FIXED_POINT for v in rows]
     return np.clip(np.stack(rounded, axis=-1), 0, 255).astype(np.uint8)
 
 
-def to_nv12(picture_rgb: np.ndarray) -> np.ndarray:
+def to_nv12(image_rgb: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 3) to (H * 3 / 2, W): what a hardware decoder would hand over. Even sizes only."""
-    height, width = picture_rgb.shape[:2]
-    r, g, b = (picture_rgb[..., i].astype(np.float64) for i in range(3))
+    height, width = image_rgb.shape[:2]
+    r, g, b = (image_rgb[..., i].astype(np.float64) for i in range(3))
     y = 16 + 0.256788 * r + 0.504129 * g + 0.097906 * b
     u = _HALF - 0.148223 * r - 0.290993 * g + 0.439216 * b
     v = _HALF + 0.439216 * r - 0.367788 * g - 0.071427 * b

@@ -12,7 +12,7 @@ import torch
 
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan, Step
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.plugins.info import BoardInfo
 from edgectl.spec import OutputSpec
@@ -67,14 +67,14 @@ class AscendBackend:
         (directory / AIPP_FILE).write_text(text, encoding="ascii")
         if precision != "int8":
             return Plan(atc_arguments(config, ONNX_FILE, PRODUCT, network.input_size), PRODUCT)
-        pictures = np.stack(list(network.pictures()))
-        x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), network.preprocess)
+        images = np.stack(list(network.images()))
+        x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), network.preprocess)
         np.save(directory / "calibration.npy", x.numpy())
-        shutil.copyfile(_JOB / "quantise.py", directory / "quantise.py")
+        shutil.copyfile(_JOB / "quantize.py", directory / "quantize.py")
         return Plan(
             atc_arguments(config, DEPLOY_MODEL, PRODUCT, network.input_size),
             PRODUCT,
-            before=(Step(AMCT, ("quantise.py",)),),
+            before=(Step(AMCT, ("quantize.py",)),),
         )
 
     def open(

@@ -32,7 +32,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Operation → what to use."""
 
-_STATIC = "export writes static shapes; a layer computes its shape from the picture's content"
+_STATIC = "export writes static shapes; a layer computes its shape from the image's content"
 
 
 def check_network(network: Network) -> list[str]:

@@ -17,7 +17,7 @@ def usage(manifest: Mapping[str, Any]) -> str:
         if manifest["status"] == "planned"
         else ""
     )
-    command = "python3 quantise.py && \\\n" if int8 else ""
+    command = "python3 quantize.py && \\\n" if int8 else ""
     words = " \\\n  ".join(("atc", *manifest["compiler"]["arguments"]))
     outputs = "\n".join(f"{i}. `{o['name']}`" for i, o in enumerate(manifest["outputs"]))
     return f"""# {manifest["family"]} {manifest["variant"]} for an Ascend NPU
@@ -27,11 +27,11 @@ def usage(manifest: Mapping[str, Any]) -> str:
 ```
 
 The OM takes uint8 (1, {height}, {width}, 3), red first, resized: {spec["resize"]}. AIPP (`aipp.cfg`)
-normalises; do not normalise again. Outputs, raw, float32 (1, C, H, W):
+normalizes; do not normalize again. Outputs, raw, float32 (1, C, H, W):
 
 {outputs}
 
 ```sh
-python3 -m ais_bench --model {manifest["compiler"]["product"]} --input pictures/ --output out --outfmt NPY
+python3 -m ais_bench --model {manifest["compiler"]["product"]} --input images/ --output out --outfmt NPY
 ```
 """

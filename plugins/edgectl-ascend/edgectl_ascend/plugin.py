@@ -36,7 +36,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             entry="edgectl_ascend.backend:AscendBackend",
             precisions=("fp16", "int8"),
             runtimes=("acl", "onnxruntime"),
-            input="normalised",
+            input="normalized",
             suffix=".om",
             takes="network",
             tool=ATC,

@@ -37,12 +37,12 @@ class AclRunner:
         self._session = ToolSession(tool, words, here, log=here / "npu.log")
         weakref.finalize(self, _close, self._session, self._place)
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8, in the spec's order, to one float32 NCHW array an output."""
         # AIPP takes red first, and exchanges red and blue itself where the spec wants blue first
-        pictures = pictures[..., ::-1] if self._bgr else pictures
+        images = images[..., ::-1] if self._bgr else images
         source, target = (Path(self._place.name, n) for n in ("x.npy", "y.npz"))
-        np.save(source, np.ascontiguousarray(pictures))
+        np.save(source, np.ascontiguousarray(images))
         self._session.request({"input": str(source), "output": str(target)})
         with np.load(target) as answer:
             return [answer[f"arr_{i}"].astype(np.float32) for i in range(len(self._specs))]

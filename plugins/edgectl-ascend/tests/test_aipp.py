@@ -9,7 +9,7 @@ import pytest
 import torch
 from edgectl_ascend.aipp import aipp_config, emulate, read_aipp, to_nv12
 
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.spec import PreprocessSpec
 
@@ -32,7 +32,7 @@ def specs() -> dict[str, PreprocessSpec]:
 def test_pixels_become_what_training_feeds(name: str, spec: PreprocessSpec) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     ordered = rgb[..., ::-1].copy() if spec.channel_order == "bgr" else rgb
-    expected = normalise(torch.from_numpy(ordered).permute(2, 0, 1)[None], spec)[0].numpy()
+    expected = normalize(torch.from_numpy(ordered).permute(2, 0, 1)[None], spec)[0].numpy()
     got = emulate(read_aipp(aipp_config(spec, "RGB888_U8")), rgb)
     np.testing.assert_allclose(got, expected, atol=1e-3)
 
@@ -40,7 +40,7 @@ def test_pixels_become_what_training_feeds(name: str, spec: PreprocessSpec) -> N
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_a_decoders_frames_come_within_their_own_rounding(order: str) -> None:
     spec = PreprocessSpec((32, 48), channel_order=order)
-    # colours without fine detail: NV12 halves the resolution of colour
+    # colors without fine detail: NV12 halves the resolution of color
     ramp = np.linspace(20, 230, 48, dtype=np.float32)
     rgb = np.stack([np.tile(ramp, (32, 1)), np.full((32, 48), 90.0), np.tile(ramp[::-1], (32, 1))])
     rgb = rgb.transpose(1, 2, 0).astype(np.uint8)

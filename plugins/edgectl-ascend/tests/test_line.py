@@ -47,7 +47,7 @@ def test_a_plan_walks_through_every_file(project: Any, family: str) -> None:
     assert "--input_shape=images:1,3,64,64 --soc_version=Ascend310B4" in command
     assert subprocess.run(["sh", "-n", artifact / "build.sh"], check=False).returncode == 0
     readme = (artifact / "README.md").read_text()
-    assert "do not normalise again" in readme and "./build.sh" in readme
+    assert "do not normalize again" in readme and "./build.sh" in readme
     # the same without --plan: kept, and the exit code says that something is missing
     code, document = project.call(*words)
     assert code == 3 and "atc" in document["error"]["message"]
@@ -75,13 +75,13 @@ def test_int8_is_amct_then_atc(project: Any) -> None:
     names = {f["path"] for f in document["data"]["files"]}
     assert {"model_fake_quant_model.onnx", "model_deploy_model.onnx", "model.om"} <= names
     script = (Path(document["data"]["artifact"]) / "build.sh").read_text()
-    assert "python3 quantise.py &&\natc --model=model_deploy_model.onnx" in script
+    assert "python3 quantize.py &&\natc --model=model_deploy_model.onnx" in script
 
 
 def test_calibration_is_the_networks_own_input(project: Any) -> None:
     import torch
 
-    from edgectl.data.images.preprocess import decode, normalise, resize_picture
+    from edgectl.data.images.preprocess import decode, normalize, resize_image
 
     code, document = project.call(
         "export", f"{RUNS}/rtmdet", "--backend", "ascend", *INT8, "--plan"
@@ -92,8 +92,8 @@ def test_calibration_is_the_networks_own_input(project: Any) -> None:
     spec = PreprocessSpec.from_dict(manifest["preprocess"])
     array = np.load(artifact / "calibration.npy")
     for x, name in zip(array, manifest["calibration"]["names"], strict=True):
-        picture, _ = resize_picture(decode(Path("set", "train", name)), spec)
-        expected = normalise(torch.from_numpy(picture).permute(2, 0, 1)[None], spec)[0].numpy()
+        image, _ = resize_image(decode(Path("set", "train", name)), spec)
+        expected = normalize(torch.from_numpy(image).permute(2, 0, 1)[None], spec)[0].numpy()
         np.testing.assert_array_equal(x, expected)
 
 
@@ -175,8 +175,8 @@ def test_the_board_s_program_finds_what_evaluation_finds(
     words = ["deploy", artifact, "--target", "atlas-200i-dk", "--out", str(bundle)]
     code, document = project.call(*words)
     assert code == 0, document["error"]
-    picture = next(Path("set", "valid").glob("*.jpg")).resolve()
-    assert cv2.imread(str(picture)) is not None
+    image = next(Path("set", "valid").glob("*.jpg")).resolve()
+    assert cv2.imread(str(image)) is not None
 
     def program(*arguments: str) -> str:
         done = subprocess.run(
@@ -194,8 +194,8 @@ def test_the_board_s_program_finds_what_evaluation_finds(
     assert all("(0.0 %)" in line for line in golden[1:])
     if family == "rtmdet":
         return  # one epoch: boxes without area, of which every suppression makes what it will
-    found = program(str(picture), "--threshold", "0.0").splitlines()
-    code, document = project.call("predict", artifact, str(picture), "--threshold", "0.0")
+    found = program(str(image), "--threshold", "0.0").splitlines()
+    code, document = project.call("predict", artifact, str(image), "--threshold", "0.0")
     assert code == 0
     wanted = document["data"]["results"][0]["found"]
     shown = [line.split() for line in found[1:]]

@@ -1,6 +1,6 @@
 """Which prior predicts which object, one batch at a time.
 
-``ranges``: by geometry alone (Tian et al., 2019, arXiv:1904.01355, section 3.2; centre sampling: 2020,
+``ranges``: by geometry alone (Tian et al., 2019, arXiv:1904.01355, section 3.2; center sampling: 2020,
 arXiv:2006.09214). ``dynamic``: by what the predictions cost, after SimOTA (Ge et al., 2021,
 arXiv:2107.08430).
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgectl.labels import Targets
-from edgectl.nn.boxes import box_area, generalised_iou, iou
+from edgectl.nn.boxes import box_area, generalized_iou, iou
 from edgectl.nn.matching import match_dynamically, pad_targets
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import Predictions
@@ -30,7 +30,7 @@ _GIOU_COST = 2.0
 
 @dataclass(frozen=True)
 class Assignment:
-    """What each of the P priors of each picture is to predict.
+    """What each of the P priors of each image is to predict.
 
     Attributes:
         positive: (N, P) bool.
@@ -109,5 +109,5 @@ def _by_cost(
     own = ALPHA * F.softplus(-logit) * (1 - score) ** GAMMA
     focal = empty.sum(dim=2, keepdim=True) - empty.gather(2, index) + own
     pairs = found.boxes[:, :, None], boxes[:, None]
-    cost = focal + _GIOU_COST * (1 - generalised_iou(*pairs))
+    cost = focal + _GIOU_COST * (1 - generalized_iou(*pairs))
     return match_dynamically(cost, iou(*pairs), usable, top=_TOP)

@@ -44,7 +44,7 @@ class ResNetBody(nn.Module):
 
 
 def build_body(config: FcosConfig) -> ResNetBody | EfficientNetB0:
-    """Randomly initialised."""
+    """Randomly initialized."""
     if config.backbone == "efficientnet_b0":
         return EfficientNetB0()
     return ResNetBody(config.backbone)

@@ -1,5 +1,5 @@
 """BiFPN with plain sums: a pyramid of five levels, fused down and up again (Tan et al., 2020,
-arXiv:1911.09070, without the learnt weights of the sums, which quantise badly)."""
+arXiv:1911.09070, without the learnt weights of the sums, which quantize badly)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class FcosConfig(StrictModel):
     norm_on_bbox: bool = True
     """Distances are max(0, raw) in units of the stride; else exp(raw), in pixels."""
     centerness_on_reg: bool = True
-    """Centre-ness is predicted beside the box; else beside the class."""
+    """Center-ness is predicted beside the box; else beside the class."""
     point_offset: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     """Place of a prior in its cell; torchvision's weights were trained with 0."""
     normalise: Literal["imagenet", "centred", "signed"] = "signed"
@@ -43,11 +43,11 @@ class FcosConfig(StrictModel):
     assigner: Literal["ranges", "dynamic"] = "dynamic"
     """By a box's size and nesting, as published; or by what the predictions cost."""
     center_sampling: bool = True
-    """ranges: only points within ``center_radius`` strides of an object's centre."""
+    """ranges: only points within ``center_radius`` strides of an object's center."""
     center_radius: Annotated[float, Field(gt=0.0)] = 1.5
     box_loss: Literal["iou", "giou"] = "giou"
     weigh_boxes: bool = True
-    """Boxes count by their centre-ness, as published; torchvision's implementation counts all alike."""
+    """Boxes count by their center-ness, as published; torchvision's implementation counts all alike."""
     box_weight: Annotated[float, Field(ge=0.0)] = 1.0
     centerness_weight: Annotated[float, Field(ge=0.0)] = 1.0
     score_threshold: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05

@@ -35,7 +35,7 @@ class Predictions:
 
 
 def flatten(outputs: Sequence[Tensor], config: FcosConfig) -> Predictions:
-    """Fifteen head tensors: five of classes, five of distances, five of centre-ness."""
+    """Fifteen head tensors: five of classes, five of distances, five of center-ness."""
     levels = len(STRIDES)
     classes, centerness, boxes, points, strides = [], [], [], [], []
     for level, stride in enumerate(STRIDES):

@@ -1,6 +1,6 @@
 """EfficientNet-B0 without squeeze-excitation, ReLU in place of swish (Tan and Le, 2019, arXiv:1905.11946).
 
-So NPUs run it: two ops fewer, ranges that quantise. Parameter names are torchvision's, where what is
+So NPUs run it: two ops fewer, ranges that quantize. Parameter names are torchvision's, where what is
 left out keeps its place in the numbering, so its weights load by key as far as they fit.
 """
 

@@ -1,4 +1,4 @@
-"""FCOS's head: per level a class branch and a box branch, centre-ness beside one of them (Tian et al.,
+"""FCOS's head: per level a class branch and a box branch, center-ness beside one of them (Tian et al.,
 2019, arXiv:1904.01355; 2020, arXiv:2006.09214).
 
 Parameter names are torchvision's.
@@ -58,7 +58,7 @@ class Tower(nn.Module):
 
 
 class FcosHead(nn.Module):
-    """Five (N, C, h, w) maps to fifteen tensors: class logits, distances, centre-ness logits.
+    """Five (N, C, h, w) maps to fifteen tensors: class logits, distances, center-ness logits.
 
     Distances are left, top, right, bottom in units of the stride, or with ``norm_on_bbox`` off their
     logarithms.
@@ -81,7 +81,7 @@ class FcosHead(nn.Module):
                     tower.bias("bbox_reg").fill_(_FIRST_DISTANCE)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Class tensors first, then distances, then centre-ness; finest level first."""
+        """Class tensors first, then distances, then center-ness; finest level first."""
         classes = _levels(self.classification_head)
         boxes = _levels(self.regression_head)
         found = [

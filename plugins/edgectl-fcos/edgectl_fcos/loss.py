@@ -1,4 +1,4 @@
-"""Focal loss for classes, (generalised) IoU loss for boxes, cross entropy for centre-ness (Tian et al., 2020,
+"""Focal loss for classes, (generalized) IoU loss for boxes, cross entropy for center-ness (Tian et al., 2020,
 arXiv:2006.09214)."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.labels import Targets
-from edgectl.nn.boxes import generalised_iou, iou
+from edgectl.nn.boxes import generalized_iou, iou
 from edgectl.nn.joint import joint_total
 from edgectl.nn.vision import vision
 from edgectl_fcos.assigner import ALPHA, GAMMA, assign
@@ -43,7 +43,7 @@ class FcosCriterion(nn.Module):
 
         pairs = found.boxes[chosen], assigned.boxes[chosen]
         if self.config.box_loss == "giou":
-            gap = 1.0 - generalised_iou(*pairs)
+            gap = 1.0 - generalized_iou(*pairs)
         else:
             gap = -iou(*pairs).clamp_min(_EPS).log()
         share = middle if self.config.weigh_boxes else torch.ones_like(middle)

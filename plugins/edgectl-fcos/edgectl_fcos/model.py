@@ -56,8 +56,8 @@ _MODELS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Published for hundreds of thousands of pictures: .01 for batches of 16 (ResNet), .14 for 96
-# (EfficientNet). Few pictures make few steps: small batches, at several times the linear rule's rate.
+# Published for hundreds of thousands of images: .01 for batches of 16 (ResNet), .14 for 96
+# (EfficientNet). Few images make few steps: small batches, at several times the linear rule's rate.
 _SGD = {"name": "sgd", "momentum": 0.9, "weight_decay": 0.0001}
 _RECIPES: dict[str, dict[str, Any]] = {
     "r50": {"epochs": 100, "batch": 8, "ema_decay": 0.99, "optimizer": {**_SGD, "lr": 0.01}},
@@ -86,7 +86,7 @@ class FeatureExtractor(nn.Module):
 
 
 class Fcos(nn.Module):
-    """(N, 3, H, W) to fifteen tensors: classes at strides 8 to 128, distances, centre-ness."""
+    """(N, 3, H, W) to fifteen tensors: classes at strides 8 to 128, distances, center-ness."""
 
     def __init__(self, config: FcosConfig, num_classes: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Fcos(nn.Module):
         self.head = FcosHead(config, num_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Raw class logits, distances, centre-ness logits."""
+        """Raw class logits, distances, center-ness logits."""
         outputs: tuple[Tensor, ...] = self.head(list(self.backbone(x).values()))
         return outputs
 
@@ -105,7 +105,7 @@ class FcosFamily:
     config_type: ClassVar[type[FcosConfig]] = FcosConfig
 
     def presets(self, variant: str) -> dict[str, Any]:
-        """A recipe for hundreds of pictures."""
+        """A recipe for hundreds of images."""
         return {
             "model": dict(_MODELS[variant]),
             "train": copy.deepcopy(_RECIPES[variant]),
@@ -114,7 +114,7 @@ class FcosFamily:
         }
 
     def build(self, config: FcosConfig, *, num_classes: int) -> Fcos:
-        """Randomly initialised."""
+        """Randomly initialized."""
         return Fcos(config, num_classes)
 
     def preprocess(self, config: FcosConfig, input_size: Size) -> PreprocessSpec:
@@ -123,7 +123,7 @@ class FcosFamily:
         return PreprocessSpec(input_size, mean=seen.mean, std=seen.std)
 
     def outputs(self, config: FcosConfig, *, num_classes: int) -> tuple[OutputSpec, ...]:
-        """Five class tensors, five distance tensors, five centre-ness tensors."""
+        """Five class tensors, five distance tensors, five center-ness tensors."""
         distances = "box_distances" if config.norm_on_bbox else "box_log_distances"
         return (
             *(OutputSpec(f"cls_{s}", "class_logits", s, num_classes, "sigmoid") for s in STRIDES),
@@ -132,7 +132,7 @@ class FcosFamily:
         )
 
     def criterion(self, config: FcosConfig, *, num_classes: int) -> FcosCriterion:
-        """Focal, IoU and centre-ness loss over the configured assignment."""
+        """Focal, IoU and center-ness loss over the configured assignment."""
         return FcosCriterion(config)
 
     def postprocess(self, config: FcosConfig, *, num_classes: int) -> FcosPostprocess:

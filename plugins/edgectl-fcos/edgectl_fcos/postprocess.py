@@ -16,7 +16,7 @@ from edgectl_fcos.head import STRIDES
 
 
 class FcosPostprocess:
-    """A prior may report several classes; the score of each is sqrt(class * centre-ness)."""
+    """A prior may report several classes; the score of each is sqrt(class * center-ness)."""
 
     def __init__(self, config: FcosConfig) -> None:
         self.threshold = config.score_threshold
@@ -34,9 +34,9 @@ class FcosPostprocess:
         rows, columns = (n * STRIDES[0] for n in outputs[0].shape[2:])
         edge = torch.tensor([columns, rows, columns, rows], device=scores.device)
         boxes = torch.minimum(found.boxes.clamp_min(0), edge)
-        return [self._picture(s, b, found) for s, b in zip(scores, boxes, strict=True)]
+        return [self._image(s, b, found) for s, b in zip(scores, boxes, strict=True)]
 
-    def _picture(self, scores: Tensor, boxes: Tensor, found: Predictions) -> Detections:
+    def _image(self, scores: Tensor, boxes: Tensor, found: Predictions) -> Detections:
         """scores: (P, classes); boxes: (P, 4)."""
         candidates = []
         first = 0

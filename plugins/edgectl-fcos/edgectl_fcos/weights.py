@@ -8,19 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgectl.nn.state import Normalisation, load_by_key, read_state, renormalise
+from edgectl.nn.state import Normalization, load_by_key, read_state, renormalize
 
-IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """What torchvision's files were trained on."""
 
 SEEN = {
     "imagenet": IMAGENET,
     # One mean for all channels, and that the grey of the letterbox: zero padding continues the
-    # picture's border, and a device that is fed plain pixels pads with one number exactly.
-    "centred": Normalisation((114.0, 114.0, 114.0), IMAGENET.std),
-    "signed": Normalisation((128.0, 128.0, 128.0), (128.0, 128.0, 128.0)),
+    # image's border, and a device that is fed plain pixels pads with one number exactly.
+    "centred": Normalization((114.0, 114.0, 114.0), IMAGENET.std),
+    "signed": Normalization((128.0, 128.0, 128.0), (128.0, 128.0, 128.0)),
 }
-"""What our network sees, by ``normalise``."""
+"""What our network sees, by ``normalize``."""
 
 _BODY = "backbone.body."
 _CLASSES = "head.classification_head.cls_logits."
@@ -30,7 +30,7 @@ _NEVER_USED = (0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 """Of COCO's category ids, which torchvision's class predictor counts by; 80 are in use."""
 
 
-def load_torchvision(model: nn.Module, path: Path, seen: Normalisation) -> dict[str, Any]:
+def load_torchvision(model: nn.Module, path: Path, seen: Normalization) -> dict[str, Any]:
     """Loads every tensor that fits; the stem is rewritten for a network that sees ``seen``.
 
     A file for all of COCO's category ids gives its class predictor to a model of 80 classes too: those
@@ -56,7 +56,7 @@ def load_torchvision(model: nn.Module, path: Path, seen: Normalisation) -> dict[
     )
     stem = next(k for k in model.state_dict() if k.startswith(_BODY))
     if stem not in report["missing"] and seen != IMAGENET:
-        renormalise(*_stem(model), IMAGENET, seen)
+        renormalize(*_stem(model), IMAGENET, seen)
     return report
 
 

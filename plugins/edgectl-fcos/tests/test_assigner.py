@@ -14,17 +14,17 @@ from edgectl_fcos.loss import FcosCriterion
 from torch.nn import functional as F
 
 from edgectl.labels import Targets
-from edgectl.nn.boxes import generalised_iou, iou
+from edgectl.nn.boxes import generalized_iou, iou
 
 RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, math.inf))
 
 
-def heads(pictures, classes, size, seed):
+def heads(images, classes, size, seed):
     g = torch.Generator().manual_seed(seed)
     grids = [size // s for s in STRIDES]
-    logits = [torch.randn(pictures, classes, n, n, generator=g) for n in grids]
-    distances = [torch.rand(pictures, 4, n, n, generator=g) * 6 for n in grids]
-    middles = [torch.randn(pictures, 1, n, n, generator=g) for n in grids]
+    logits = [torch.randn(images, classes, n, n, generator=g) for n in grids]
+    distances = [torch.rand(images, 4, n, n, generator=g) * 6 for n in grids]
+    middles = [torch.randn(images, 1, n, n, generator=g) for n in grids]
     return [*logits, *distances, *middles]
 
 
@@ -74,7 +74,7 @@ def by_cost(found, i, boxes, labels):
             right = torch.where(wanted == 1, score, 1 - score)
             alpha = torch.where(wanted == 1, 0.25, 0.75)
             focal = (alpha * (1 - right) ** 2 * -right.log()).sum()
-            gap = 1 - generalised_iou(found.boxes[i, p], box)
+            gap = 1 - generalized_iou(found.boxes[i, p], box)
             cost[p, m] = float(focal + 2 * gap)
             overlap[p, m] = float(iou(found.boxes[i, p], box))
     claims = {}
@@ -172,7 +172,7 @@ def test_exact_boxes_cost_nothing():
         assert float(losses["loss_box"]) == pytest.approx(0, abs=1e-5)
 
 
-def test_focal_loss_of_an_empty_picture():
+def test_focal_loss_of_an_empty_image():
     """No object: the sum of .75 * softplus(x) * sigmoid(x)^2, divided by 1."""
     outputs = heads(1, 1, 128, 3)
     targets = Targets([torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.int64)])

@@ -48,7 +48,7 @@ def test_published_size():
 
     The parameters leave out the 53120 of ResNet-50's frozen norms (26560 channels, weight and bias). The
     operations are multiply-accumulates at 800 x 800: what torchvision's transform makes of the square
-    picture it counts with. A photograph of 4:3 at 800 x 1088 takes 1088 / 800 of that, and an odd
+    image it counts with. A photograph of 4:3 at 800 x 1088 takes 1088 / 800 of that, and an odd
     grid's last row more.
     """
     counted = profile("r50", 91, (800, 800))
@@ -80,7 +80,7 @@ def test_heads_are_as_declared(variant, changes):
     assert {s.offset for s in specs[5:10]} == {0.0 if variant == "r50" else 0.5}
 
 
-def test_distances_without_normalisation_are_exponentials_in_pixels():
+def test_distances_without_normalization_are_exponentials_in_pixels():
     """exp(scale * raw) pixels, so that all levels of a new network find boxes of one pixel or so."""
     model = build("r18", norm_on_bbox=False).eval()
     for predictor in model.head.modules():
@@ -163,7 +163,7 @@ def test_backbone_is_torchvisions_without_squeeze_excitation():
 @pytest.mark.parametrize("variant", ["r18", "efficientnetb0"])
 @pytest.mark.parametrize("counters", [True, False])
 def test_imagenet_weights_give_the_backbone(variant, counters, tmp_path):
-    """The stem computes what it did, away from the border, where zero padding means another colour."""
+    """The stem computes what it did, away from the border, where zero padding means another color."""
     name = {"r18": "resnet18", "efficientnetb0": "efficientnet_b0"}[variant]
     theirs = getattr(vision("models"), name)(weights=None).eval()
     state = {k: v for k, v in theirs.state_dict().items() if counters or "num_batches" not in k}
@@ -218,6 +218,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_preprocessing_is_what_the_weights_are_rewritten_for(variant):
     spec = FAMILY.preprocess(config(variant), (256, 256))
     assert (spec.mean, spec.std) == (
-        SEEN[config(variant).normalise].mean,
-        SEEN[config(variant).normalise].std,
+        SEEN[config(variant).normalize].mean,
+        SEEN[config(variant).normalize].std,
     )

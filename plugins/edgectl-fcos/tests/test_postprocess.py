@@ -54,7 +54,7 @@ def test_logarithms_of_distances():
     assert found.boxes_xyxy[0].tolist() == [32, 32, 64, 64]
 
 
-def test_boxes_end_at_the_picture():
+def test_boxes_end_at_the_image():
     heads = empty_heads()
     heads[4][0, 0, 0, 0] = 5.0
     heads[9][0, :, 0, 0] = 3.0

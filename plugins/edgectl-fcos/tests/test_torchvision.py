@@ -11,7 +11,7 @@ from edgectl_fcos.loss import FcosCriterion
 from edgectl_fcos.model import FcosFamily
 from torch import nn
 
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.labels import Targets
 from edgectl.nn.boxes import iou
 from edgectl.nn.vision import vision
@@ -58,17 +58,17 @@ def ours(theirs, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def seen_by_ours(picture):
+def seen_by_ours(image):
     spec = FAMILY.preprocess(config(), (SIZE, SIZE))
-    return normalise(torch.from_numpy(picture).permute(0, 3, 1, 2), spec)
+    return normalize(torch.from_numpy(image).permute(0, 3, 1, 2), spec)
 
 
-def test_raw_outputs(theirs, ours, picture):
-    x = seen_by_ours(picture)
+def test_raw_outputs(theirs, ours, image):
+    x = seen_by_ours(image)
     with torch.no_grad():
         found = theirs.head(list(theirs.backbone(x).values()))
         mine = ours(x)
@@ -90,14 +90,14 @@ def greedy(boxes, scores, labels, threshold):
     return torch.tensor(kept, dtype=torch.int64)
 
 
-def test_detections(theirs, ours, picture, monkeypatch):
-    """From the picture on: their preprocessing, decoding and selection against ours."""
+def test_detections(theirs, ours, image, monkeypatch):
+    """From the image on: their preprocessing, decoding and selection against ours."""
     threshold = 0.2
     monkeypatch.setattr(vision("ops.boxes"), "batched_nms", greedy)
     monkeypatch.setattr(theirs, "score_thresh", threshold)
     with torch.no_grad():
-        (wanted,) = theirs([torch.from_numpy(picture[0]).permute(2, 0, 1).float() / 255])
-        outputs = ours(seen_by_ours(picture))
+        (wanted,) = theirs([torch.from_numpy(image[0]).permute(2, 0, 1).float() / 255])
+        outputs = ours(seen_by_ours(image))
     settings = config(score_threshold=threshold)
     postprocess = FAMILY.postprocess(settings, num_classes=CLASSES)
     (got,) = postprocess(outputs, FAMILY.outputs(settings, num_classes=CLASSES))
@@ -107,9 +107,9 @@ def test_detections(theirs, ours, picture, monkeypatch):
     assert float((got.boxes_xyxy - wanted["boxes"]).abs().max()) < 1e-2
 
 
-def test_losses(theirs, ours, picture):
-    """Assignment, centre-ness and all three losses. The box loss's mean is a plain one there."""
-    x = seen_by_ours(picture)
+def test_losses(theirs, ours, image):
+    """Assignment, center-ness and all three losses. The box loss's mean is a plain one there."""
+    x = seen_by_ours(image)
     boxes = [[10.0, 20, 80, 90], [100, 30, 250, 220], [5, 5, 250, 250], [60, 60, 75, 80]]
     labels = torch.tensor([3, 17, 60, 5])
     with torch.no_grad():
@@ -128,8 +128,8 @@ def test_losses(theirs, ours, picture):
         assert float(got[f"loss_{mine}"]) == pytest.approx(float(wanted[other]), rel=1e-5)
 
 
-def test_points_are_torchvisions(theirs, ours, picture):
-    x = seen_by_ours(picture)
+def test_points_are_torchvisions(theirs, ours, image):
+    x = seen_by_ours(image)
     with torch.no_grad():
         features = list(theirs.backbone(x).values())
         outputs = ours(x)

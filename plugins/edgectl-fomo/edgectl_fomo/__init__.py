@@ -1,1 +1,1 @@
-"""FOMO: object centres on a coarse grid, for microcontrollers."""
+"""FOMO: object centers on a coarse grid, for microcontrollers."""

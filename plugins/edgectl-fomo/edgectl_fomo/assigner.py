@@ -1,7 +1,7 @@
-"""Cell targets: an object belongs to the cell its centre falls into, and to no other.
+"""Cell targets: an object belongs to the cell its center falls into, and to no other.
 
 The cells around are background, but the less surely the closer they are and the larger the object is:
-where the centre of a face ends and the rest begins is a matter of taste. Their weight falls with
+where the center of a face ends and the rest begins is a matter of taste. Their weight falls with
 a Gaussian, as in CornerNet (Law and Deng, 2018, arXiv:1808.01244) and CenterNet (Zhou et al., 2019,
 arXiv:1904.07850).
 """
@@ -17,14 +17,14 @@ from edgectl.labels import Targets
 from edgectl.spec import Size
 
 _NARROWEST = 0.6
-"""Standard deviation of the smallest objects, in cells: a centre may lie on a cell's border."""
+"""Standard deviation of the smallest objects, in cells: a center may lie on a cell's border."""
 
 
 @dataclass(frozen=True)
 class CellTargets:
     """Attributes:
     cells: (N, rows, columns) int64, 0 background, else class + 1.
-    closeness: (N, rows, columns) float in 0..1, of the nearest centre.
+    closeness: (N, rows, columns) float in 0..1, of the nearest center.
     """
 
     cells: Tensor
@@ -35,7 +35,7 @@ def assign_cells(
     targets: Targets, grid: Size, stride: int, *, spread: float = 0.0, shift: bool = False
 ) -> CellTargets:
     """Vectorised over the whole batch. Where two objects share a cell the smaller keeps it: the
-    larger one's centre is the one a neighbouring cell can still report.
+    larger one's center is the one a neighboring cell can still report.
 
     Args:
         targets: boxes in network-input pixels.
@@ -46,28 +46,28 @@ def assign_cells(
         shift: reproduce SSCMA's encoding, one cell up and left with wrap-around.
     """
     rows, columns = grid
-    pictures = len(targets.boxes_xyxy)
+    images = len(targets.boxes_xyxy)
     device = targets.boxes_xyxy[0].device
     counts = torch.tensor([len(b) for b in targets.boxes_xyxy], device=device)
     boxes, labels = torch.cat(targets.boxes_xyxy).float(), torch.cat(targets.labels)
-    picture = torch.repeat_interleave(torch.arange(pictures, device=device), counts)
+    image = torch.repeat_interleave(torch.arange(images, device=device), counts)
     size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt() / stride
     # smallest last; what is written last stays (torch promises no order for duplicate indices)
     order = torch.argsort(size, descending=True, stable=True)
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 / stride
-    column = centre[:, 0].long().clamp(0, columns - 1)
-    row = centre[:, 1].long().clamp(0, rows - 1)
+    center = (boxes[:, :2] + boxes[:, 2:]) / 2 / stride
+    column = center[:, 0].long().clamp(0, columns - 1)
+    row = center[:, 1].long().clamp(0, rows - 1)
     if shift:
         row, column = (row - 1) % rows, (column - 1) % columns
-    cells = torch.zeros(pictures, rows, columns, dtype=torch.int64, device=device)
+    cells = torch.zeros(images, rows, columns, dtype=torch.int64, device=device)
     for i in order.tolist():
-        cells[picture[i], row[i], column[i]] = labels[i] + 1
-    closeness = torch.zeros(pictures, rows, columns, device=device)
+        cells[image[i], row[i], column[i]] = labels[i] + 1
+    closeness = torch.zeros(images, rows, columns, device=device)
     if spread > 0 and len(boxes):
         sigma = (spread * size).clamp_min(_NARROWEST)[:, None]
-        y = torch.arange(rows, device=device) + 0.5 - centre[:, 1:]
-        x = torch.arange(columns, device=device) + 0.5 - centre[:, :1]
+        y = torch.arange(rows, device=device) + 0.5 - center[:, 1:]
+        x = torch.arange(columns, device=device) + 0.5 - center[:, :1]
         falloff_y, falloff_x = (torch.exp(-(d**2) / (2 * sigma**2)) for d in (y, x))
         bells = falloff_y[:, :, None] * falloff_x[:, None, :]
-        closeness.scatter_reduce_(0, picture[:, None, None].expand_as(bells), bells, "amax")
+        closeness.scatter_reduce_(0, image[:, None, None].expand_as(bells), bells, "amax")
     return CellTargets(cells, closeness)

@@ -21,7 +21,7 @@ class FomoConfig(StrictModel):
     object_weight: Annotated[float, Field(gt=0.0)] = 5.0
     """Weight of a cell with an object against one without."""
     spread: Annotated[float, Field(ge=0.0, le=1.0)] = 0.17
-    """How far an object's centre blurs, as a share of its size; 0 makes every cell beside it
+    """How far an object's center blurs, as a share of its size; 0 makes every cell beside it
     background with full weight."""
     shift_targets: bool = False
     """Put targets one cell up and left, as SSCMA trains: only to compare with its weights."""

@@ -28,7 +28,7 @@ class FomoCriterion(nn.Module):
     Args:
         stride: input pixels per cell.
         object_weight: weight of the positive entries, and of the background entry of their cells.
-        spread: how far an object's centre blurs, as a share of its size.
+        spread: how far an object's center blurs, as a share of its size.
         shift: see :func:`edgectl_fomo.assigner.assign_cells`.
     """
 

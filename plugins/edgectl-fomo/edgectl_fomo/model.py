@@ -1,4 +1,4 @@
-"""FOMO: which cells of a coarse grid hold an object's centre (Edge Impulse, 2022).
+"""FOMO: which cells of a coarse grid hold an object's center (Edge Impulse, 2022).
 
 A MobileNetV2 cut at stride 8 or 16 and a 1x1 head: per cell, one logit for the background and one for
 each class. The sizes are those of SSCMA's published configurations.
@@ -52,8 +52,8 @@ class FomoFamily:
     config_type: ClassVar[type[FomoConfig]] = FomoConfig
 
     def presets(self, variant: str) -> dict[str, Any]:
-        """A recipe for hundreds of pictures: small batches, strong zoom, a high learning rate, and two
-        samples of each picture an epoch. At stride 8 a cell sees 59 pixels, so two thirds of the input
+        """A recipe for hundreds of images: small batches, strong zoom, a high learning rate, and two
+        samples of each image an epoch. At stride 8 a cell sees 59 pixels, so two thirds of the input
         are enough to learn from."""
         return {
             "model": dict(_MODELS[variant]),
@@ -79,7 +79,7 @@ class FomoFamily:
         }
 
     def build(self, config: FomoConfig, *, num_classes: int) -> Fomo:
-        """Randomly initialised."""
+        """Randomly initialized."""
         return Fomo(config, num_classes)
 
     def preprocess(self, config: FomoConfig, input_size: Size) -> PreprocessSpec:
@@ -116,7 +116,7 @@ class FomoFamily:
 
 
 def _source_of(config: FomoConfig, path: Path) -> WeightsSource | None:
-    """The normalisation a file was trained with: that of the known file of its width."""
+    """The normalization a file was trained with: that of the known file of its width."""
     (info,) = edgectl_register_families()
     for variant in info.variants:
         known = variant.weights

@@ -28,7 +28,7 @@ def edgectl_register_families() -> list[FamilyInfo]:
         FamilyInfo(
             name="fomo",
             task="centroid",
-            summary="object centres on a coarse grid, for microcontrollers",
+            summary="object centers on a coarse grid, for microcontrollers",
             entry="edgectl_fomo.model:FomoFamily",
             variants=(
                 VariantInfo("mobilenetv2_0.1_x8", "8 k parameters, 14 MMACs at 192", 8, (192, 192)),

@@ -2,8 +2,8 @@
 the background included, with a score over the threshold; of cells that share an edge the strongest
 reports.
 
-Cells that touch at a corner only may both report: crowds are that dense. Suppressing all eight neighbours
-loses a fifth of coco_mask's objects even on perfect cells, four neighbours an eighth.
+Cells that touch at a corner only may both report: crowds are that dense. Suppressing all eight neighbors
+loses a fifth of coco_mask's objects even on perfect cells, four neighbors an eighth.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class FomoPostprocess:
         best = scores.gather(1, cells[:, None])[:, 0]
         firing = torch.where((cells > 0) & (best >= self.threshold), best, torch.zeros(()))
         peaks = _peaks(firing)
-        return [self._picture(*p) for p in zip(firing, cells, peaks, strict=True)]
+        return [self._image(*p) for p in zip(firing, cells, peaks, strict=True)]
 
-    def _picture(self, firing: Tensor, cells: Tensor, peaks: Tensor) -> Detections:
+    def _image(self, firing: Tensor, cells: Tensor, peaks: Tensor) -> Detections:
         row, column = peaks.nonzero(as_tuple=True)
         scores, labels = firing[row, column], cells[row, column] - 1
         x, y = self._centroids(firing, cells, row, column)
@@ -81,7 +81,7 @@ def _peaks(firing: Tensor) -> Tensor:
 
 
 def _around(x: Tensor) -> Tensor:
-    """Maximum over each cell and its four neighbours; x: (N, rows, columns)."""
+    """Maximum over each cell and its four neighbors; x: (N, rows, columns)."""
     column = F.max_pool2d(x[:, None], (3, 1), 1, (1, 0))
     row = F.max_pool2d(x[:, None], (1, 3), 1, (0, 1))
     return torch.maximum(column, row)[:, 0]

@@ -1,4 +1,4 @@
-"""ImageNet weights for the backbone, by torchvision's key names, their normalisation folded in."""
+"""ImageNet weights for the backbone, by torchvision's key names, their normalization folded in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
+from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
 from edgectl.plugins.info import WeightsSource
 from edgectl_fomo.backbone import InvertedResidual, MobileNetV2
 
@@ -38,7 +38,7 @@ def load_backbone(
         conv, norm = stem[0], stem[1]
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        renormalise(conv, norm, Normalisation(source.mean, source.std), UNIT)
+        renormalize(conv, norm, Normalization(source.mean, source.std), UNIT)
     return report
 
 

@@ -24,11 +24,11 @@ def build(variant, num_classes=2):
     return config, FAMILY.build(config, num_classes=num_classes)
 
 
-def targets(*pictures):
-    return Targets([p[0] for p in pictures], [p[1] for p in pictures])
+def targets(*images):
+    return Targets([p[0] for p in images], [p[1] for p in images])
 
 
-def centred(*objects):
+def centered(*objects):
     """Boxes of 6 px around (x, y) with a label."""
     boxes = torch.tensor([[x - 3, y - 3, x + 3, y + 3] for x, y, _ in objects])
     return boxes.float(), torch.tensor([label for *_, label in objects])
@@ -76,7 +76,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("point", "cell", "shifted"), CELLS)
 def test_cell_targets(point, cell, shifted):
-    truth = targets(centred((*point, 1)))
+    truth = targets(centered((*point, 1)))
     for wanted, shift in ((cell, False), (shifted, True)):
         cells = assign_cells(truth, (24, 24), 8, shift=shift).cells[0]
         assert cells.nonzero().tolist() == [list(wanted)]
@@ -101,7 +101,7 @@ def test_closeness_falls_with_distance_and_grows_with_size():
     assert assign_cells(truth, (6, 6), 8).closeness.max() == 0.0
 
 
-def test_loss_of_empty_pictures_is_finite_and_differentiable():
+def test_loss_of_empty_images_is_finite_and_differentiable():
     config, model = build("mobilenetv2_0.35_x8")
     criterion = FAMILY.criterion(config, num_classes=2)
     outputs = model(torch.rand(2, 3, 64, 64))
@@ -115,7 +115,7 @@ def test_a_few_steps_lower_the_loss():
     torch.manual_seed(0)
     config, model = build("mobilenetv2_0.35_x8")
     criterion = FAMILY.criterion(config, num_classes=2)
-    x, truth = torch.rand(4, 3, 64, 64), targets(*[centred((20, 36, 1))] * 4)
+    x, truth = torch.rand(4, 3, 64, 64), targets(*[centered((20, 36, 1))] * 4)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     losses = []
     for _ in range(12):
@@ -142,7 +142,7 @@ def detect(cells, threshold=0.5):
     return FomoPostprocess(8, threshold)([logits_of(cells)], specs)[0]
 
 
-def test_a_single_cell_reports_its_centre():
+def test_a_single_cell_reports_its_center():
     found = detect({(2, 3): (1, 2.0)})
     assert found.boxes_xyxy.tolist() == [[24, 16, 32, 24]]
     assert found.labels.tolist() == [1]
@@ -158,7 +158,7 @@ def test_threshold_drops_and_the_background_wins():
     assert len(FomoPostprocess(8, 0.1)([logits], specs)[0].scores) == 0
 
 
-def test_neighbours_merge_into_a_weighted_centre():
+def test_neighbors_merge_into_a_weighted_center():
     found = detect({(2, 2): (0, 3.0), (2, 3): (0, 3.0)})
     assert len(found.scores) == 1
     assert found.boxes_xyxy[0].tolist() == pytest.approx([20, 16, 28, 24], abs=1e-4)

@@ -35,7 +35,7 @@ def test_keys_are_torchvisions():
     } <= keys
 
 
-def test_normalisation_is_folded(tmp_path):
+def test_normalization_is_folded(tmp_path):
     torch.manual_seed(0)
     theirs = MobileNetV2(0.35, 2, nn.ReLU6).eval()
     theirs[0][1].running_mean.uniform_(-1, 1)

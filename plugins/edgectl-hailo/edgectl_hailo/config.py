@@ -27,11 +27,11 @@ class HailoConfig(StrictModel):
     hw_arch: str = "hailo8l"
     """The chip. A HEF for the 8L runs on the 8 as well, not the other way round."""
     optimization_level: Literal["auto"] | Annotated[int, Field(ge=0, le=4)] = "auto"
-    """How hard the compiler tries to keep accuracy; ``auto``: what the number of pictures allows."""
+    """How hard the compiler tries to keep accuracy; ``auto``: what the number of images allows."""
     compression_level: Literal["auto"] | Annotated[int, Field(ge=0, le=5)] = "auto"
     """Share of weights in 4 bits, in fifths; ``auto`` leaves it to the compiler."""
     finetune: Literal["auto", "on", "off"] = "auto"
-    """Distillation of the float network into the quantised one; ``auto``: as the level has it."""
+    """Distillation of the float network into the quantized one; ``auto``: as the level has it."""
     nms: Literal["none", "cpu"] = "none"
     """``cpu``: HailoRT decodes boxes and suppresses on the host, for heads it has a decoder for."""
     max_performance: bool = False

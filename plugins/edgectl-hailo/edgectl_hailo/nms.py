@@ -2,7 +2,7 @@
 
 HailoRT's host decoders are yolov5, yolox, yolov8 and ssd (hailort, libhailort/src/net_flow/ops). Of these
 only yolov8 goes with heads that tell scores and box sides apart: it takes, a stride, class logits (sigmoid on
-the chip) and for each side a distribution over ``regression_length`` distances from the cell's centre
+the chip) and for each side a distribution over ``regression_length`` distances from the cell's center
 (Li et al., 2020, arXiv:2006.04388). Heads that state distances directly are decoded by edgectl's code.
 """
 

@@ -23,17 +23,17 @@ def usage(manifest: Mapping[str, Any]) -> str:
             "| file | |",
             "| --- | --- |",
             "| `model.onnx` | the float network, opset 13, `(pixel - mean) / std` as its input |",
-            f"| `{SCRIPT}` | model script: normalisation, optimisation level |",
-            f"| `{CALIBRATION}` | uint8 (N, {height}, {width}, 3), red first, not normalised |",
+            f"| `{SCRIPT}` | model script: normalization, optimization level |",
+            f"| `{CALIBRATION}` | uint8 (N, {height}, {width}, 3), red first, not normalized |",
             f"| `{COMPILE}`, `{SETTINGS}` | the compiler's three stages, and what they read |",
             *(
-                [f"| `{PARSED}`, `{OPTIMISED}` | after parsing, after quantising |"]
+                [f"| `{PARSED}`, `{OPTIMISED}` | after parsing, after quantizing |"]
                 if built
                 else []
             ),
             "",
             f"The HEF takes uint8 {height} x {width} x 3, red first, resized by {spec['resize']}; "
-            "normalisation is on the chip. **Do not normalise again.**",
+            "normalization is on the chip. **Do not normalize again.**",
             "",
             "| output | kind | stride | channels | to be applied |",
             "| --- | --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Everything the compiler needs, in the artifact's directory: script, model script, settings, pictures."""
+"""Everything the compiler needs, in the artifact's directory: script, model script, settings, images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = "compile.json"
 COMPILE = "compile.py"
 SERVE = "serve.py"
 HEF = "model.hef"
-PARSED, OPTIMISED = "model_parsed.har", "model_optimised.har"
+PARSED, OPTIMISED = "model_parsed.har", "model_optimized.har"
 CALIBRATION = "calibration.npy"
 SCRIPT = "model.alls"
 
@@ -32,10 +32,10 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
     device's library is to suppress boxes.
 
     Raises:
-        UsageError: no calibration pictures, or heads HailoRT cannot decode.
+        UsageError: no calibration images, or heads HailoRT cannot decode.
     """
-    pictures = write_calibration(network, directory / CALIBRATION)
-    level, remarks = choose_level(config, pictures)
+    images = write_calibration(network, directory / CALIBRATION)
+    level, remarks = choose_level(config, images)
     lines: list[str] = []
     if config.nms == "cpu":
         nms = nms_config(network.outputs, network.input_size)
@@ -43,7 +43,7 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
         lines = nms_lines(nms)
         remarks.append("boxes come out suppressed: only sdk-native can be scored on raw heads")
     spec = network.preprocess
-    script = model_script(spec, config, level=level, pictures=pictures, postprocess=lines)
+    script = model_script(spec, config, level=level, images=images, postprocess=lines)
     (directory / SCRIPT).write_text(script, encoding="utf-8")
     settings = {
         "network": "model",
@@ -57,7 +57,7 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
         "calibration": CALIBRATION,
         "optimization_level": level,
         "parsed_har": PARSED,
-        "optimised_har": OPTIMISED,
+        "optimized_har": OPTIMISED,
         "hef": HEF,
         # of the network behind the model script: what sdk-native is fed
         "channel_order": spec.channel_order,
@@ -71,23 +71,21 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
 
 
 def write_calibration(network: Network, path: Path) -> int:
-    """uint8 (N, rows, columns, 3), red first: the pixels training sees, before normalisation, which the
+    """uint8 (N, rows, columns, 3), red first: the pixels training sees, before normalization, which the
     model script does on the device. Returns N."""
     if network.calibration is None or not network.calibration.files:
-        raise UsageError(
-            "the compiler quantises on pictures", fix="add --calib DATA or --calib DIR"
-        )
+        raise UsageError("the compiler quantizes on images", fix="add --calib DATA or --calib DIR")
     count = len(network.calibration.files)
     array = open_memmap(path, "w+", np.uint8, (count, *network.input_size, 3))
-    for row, picture in zip(array, network.pictures(), strict=True):
-        row[:] = red_first(picture, network.preprocess.channel_order)
+    for row, image in zip(array, network.images(), strict=True):
+        row[:] = red_first(image, network.preprocess.channel_order)
     array.flush()
     return count
 
 
-def red_first(pictures: np.ndarray, channel_order: str) -> np.ndarray:
+def red_first(images: np.ndarray, channel_order: str) -> np.ndarray:
     """(..., 3) in ``channel_order`` to rgb."""
-    return pictures[..., ::-1] if channel_order == "bgr" else pictures
+    return images[..., ::-1] if channel_order == "bgr" else images
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:

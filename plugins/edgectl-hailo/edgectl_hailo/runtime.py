@@ -1,7 +1,7 @@
 """The compiler's emulators and the device, each a process of its own that answers with raw heads.
 
-``sdk-native`` runs the network as parsed, ``sdk-optimised`` with the model script in floating point,
-``sdk-quantised`` as the chip computes, ``hailort`` the chip.
+``sdk-native`` runs the network as parsed, ``sdk-optimized`` with the model script in floating point,
+``sdk-quantized`` as the chip computes, ``hailort`` the chip.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from edgectl_hailo.plan import COMPILE, HEF, OPTIMISED, PARSED, SERVE, SETTINGS,
 from edgectl_hailo.tools import COMPILER, RUNTIME
 
 _FILES = {
-    "sdk-quantised": OPTIMISED,
-    "sdk-optimised": OPTIMISED,
+    "sdk-quantized": OPTIMISED,
+    "sdk-optimized": OPTIMISED,
     "sdk-native": PARSED,
     "hailort": HEF,
 }
@@ -36,7 +36,7 @@ _DEVICE = "device.py"
 
 
 def open_runner(model_file: Path, runtime: str, specs: Sequence[OutputSpec]) -> Runner:
-    """Starts the program, which loads the network and waits for pictures.
+    """Starts the program, which loads the network and waits for images.
 
     Raises:
         UnknownNameError: another runtime.
@@ -97,11 +97,11 @@ class HailoRunner:
         self._session = ToolSession(tool, [SERVE, runtime], place, log=log)
         weakref.finalize(self, _close, self._session, self._place)
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 in the spec's order to one float32 NCHW (or (N, C)) array an output."""
         place = Path(self._place.name)
-        np.save(place / "pictures.npy", red_first(pictures, self._order))
-        self._session.request({"pictures": "pictures.npy", "heads": "heads.npz"})
+        np.save(place / "images.npy", red_first(images, self._order))
+        self._session.request({"images": "images.npy", "heads": "heads.npz"})
         with np.load(place / "heads.npz") as heads:
             return [self._as_onnx(name, heads[name]) for name in self._names]
 

@@ -13,7 +13,7 @@ from edgectl.spec import PreprocessSpec
 from edgectl_hailo.config import HailoConfig
 
 _BATCH = 8
-"""The compiler's own default; fewer pictures than this cannot fill one."""
+"""The compiler's own default; fewer images than this cannot fill one."""
 
 
 def model_script(
@@ -21,14 +21,14 @@ def model_script(
     config: HailoConfig,
     *,
     level: int,
-    pictures: int,
+    images: int,
     postprocess: Sequence[str] = (),
 ) -> str:
     """Text of the script.
 
     Args:
-        level: optimisation level.
-        pictures: in the calibration array; all of them are used.
+        level: optimization level.
+        images: in the calibration array; all of them are used.
         postprocess: lines for what comes behind the network.
     """
     lines = [f"normalization1 = normalization({_numbers(spec.mean)}, {_numbers(spec.std)})"]
@@ -40,14 +40,14 @@ def model_script(
     if config.compression_level != "auto":
         flavor += f", compression_level={config.compression_level}"
     lines.append(f"model_optimization_flavor({flavor})")
-    # 64 pictures would be taken if it did not say how many
+    # 64 images would be taken if it did not say how many
     lines.append(
         "model_optimization_config(calibration, "
-        f"batch_size={min(_BATCH, pictures)}, calibset_size={pictures})"
+        f"batch_size={min(_BATCH, images)}, calibset_size={images})"
     )
     if config.finetune == "on":
         lines.append(
-            f"post_quantization_optimization(finetune, policy=enabled, dataset_size={pictures})"
+            f"post_quantization_optimization(finetune, policy=enabled, dataset_size={images})"
         )
     if config.finetune == "off":
         lines.append("post_quantization_optimization(finetune, policy=disabled)")

@@ -22,7 +22,7 @@ from edgectl.config.schema import RunConfig
 from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.runs.checkpoint import Checkpoint
-from edgectl.runs.trained import TrainedModel, revive
+from edgectl.runs.trained import TrainedModel, load_trained_model
 from edgectl.spec import OperatingPoint, PreprocessSpec
 
 FAKES = Path(__file__).with_name("fakes")
@@ -50,7 +50,7 @@ class Project:
         path = self.checkpoint(name)
         stored = Checkpoint.load(path)
         info = build_registry().families.get(stored.family)
-        return revive(path, stored, load_entry(info.entry, info.name))
+        return load_trained_model(path, stored, load_entry(info.entry, info.name))
 
     def artifact(self, name: str) -> Path:
         return self.root / name / "export" / "hailo-int8"
@@ -88,8 +88,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             folder.mkdir(parents=True)
             for i in range(count // 2):
                 noise = np.random.default_rng((key, ord(label), i))
-                picture = noise.integers(0, 256, (50, 70, 3), dtype=np.uint8)
-                cv2.imwrite(str(folder / f"{i}.png"), picture)
+                image = noise.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+                cv2.imwrite(str(folder / f"{i}.png"), image)
     for name in MODELS:
         write_checkpoint(root, name)
     python = root / "python"

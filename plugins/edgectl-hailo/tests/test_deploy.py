@@ -14,7 +14,7 @@ import pytest
 import torch
 from edgectl_hailo.runtime import open_runner
 
-from edgectl.data.images.preprocess import resize_picture
+from edgectl.data.images.preprocess import resize_image
 
 RUNS = ("fomo", "rtmdet", "resnet_small", "fomo_bgr")
 
@@ -54,8 +54,8 @@ def test_the_board_finds_what_evaluation_finds(
     assert first == str(source)
 
     trained = here.trained(name)
-    picture = cv2.imread(str(source))
-    fitted, geometry = resize_picture(picture, trained.preprocess)
+    image = cv2.imread(str(source))
+    fitted, geometry = resize_image(image, trained.preprocess)
     runner = open_runner(here.built(name) / "model.hef", "hailort", trained.outputs)
     heads = [torch.from_numpy(h) for h in runner(fitted[None])]
     found = trained.postprocess(0.01)(heads, trained.outputs)[0]
@@ -65,7 +65,7 @@ def test_the_board_finds_what_evaluation_finds(
     assert [float(w[1]) for w in shown] == pytest.approx([s for _, s in best], abs=0.006)
     assert shown[0][0] == best[0][0]
     if len(found.boxes_xyxy):
-        limit = [picture.shape[1], picture.shape[0]] * 2
+        limit = [image.shape[1], image.shape[0]] * 2
         boxes = np.clip(geometry.to_original(found.boxes_xyxy.numpy()), 0, limit)
         printed = [[float(v) for v in words[2:]] for words in shown]
         np.testing.assert_allclose(printed, boxes, atol=0.6)
@@ -79,7 +79,7 @@ def test_golden_vectors(here: Any, built: Any, tmp_path: Path, name: str) -> Non
     done = on_board(here, tmp_path / "bundle", "--golden")
     assert done.returncode == 0, done.stderr
     first, *lines = done.stdout.splitlines()
-    assert first == "measured on sdk-quantised" and len(lines) == 4
+    assert first == "measured on sdk-quantized" and len(lines) == 4
     shares = [float(w) for line in lines for w in line.replace("(", " ").split() if _number(w)]
     assert shares and max(shares[1::2]) < 3  # percent: one 8-bit step of the stand-in, and a little
 

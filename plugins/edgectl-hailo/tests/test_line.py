@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.data.images.preprocess import decode, normalise, resize_picture
+from edgectl.data.images.preprocess import decode, normalize, resize_image
 from edgectl.spec import PreprocessSpec
 
 FAMILIES = ("fomo", "rtmdet", "resnet")
@@ -38,7 +38,7 @@ def test_the_compiler_accepts_the_plan(here: Any, tmp_path: Path, name: str) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     *_, result = (json.loads(line) for line in done.stdout.splitlines())
     assert result["event"] == "result"
-    assert [s["stage"] for s in result["stages"]] == ["parse", "optimise", "compile"]
+    assert [s["stage"] for s in result["stages"]] == ["parse", "optimize", "compile"]
     names = [o["name"] for o in json.loads((artifact / "manifest.json").read_text())["outputs"]]
     assert sorted(result["layers"]) == sorted(names)
     assert (artifact / "model.hef").read_bytes()[:4] == b"\x01HEF"
@@ -54,7 +54,7 @@ def test_what_was_compiled_by_hand_is_not_thrown_away(here: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_pictures_are_those_of_training_and_normalised_once(here: Any, name: str) -> None:
+def test_images_are_those_of_training_and_normalized_once(here: Any, name: str) -> None:
     assert here.export(name, "--plan")[0] == 0
     artifact = here.artifact(name)
     manifest = json.loads((artifact / "manifest.json").read_text())
@@ -75,14 +75,14 @@ def test_pictures_are_those_of_training_and_normalised_once(here: Any, name: str
         for v in re.search(r"normalization\((\[.*?\]), (\[.*?\])\)", script).groups()
     )
     device = (device - mean) / std
-    for picture, seen, source in zip(array, device, manifest["calibration"]["names"], strict=True):
+    for image, seen, source in zip(array, device, manifest["calibration"]["names"], strict=True):
         if name == "resnet":
             continue  # both classes have files of one name
         (path,) = (here.root / "boxes" / "train").rglob(source)
-        expected, _ = resize_picture(decode(path), spec)
+        expected, _ = resize_image(decode(path), spec)
         raw = expected[..., ::-1] if spec.channel_order == "bgr" else expected
-        np.testing.assert_array_equal(picture, raw)
-        fed = normalise(torch.from_numpy(expected.copy()).permute(2, 0, 1)[None], spec)[0]
+        np.testing.assert_array_equal(image, raw)
+        fed = normalize(torch.from_numpy(expected.copy()).permute(2, 0, 1)[None], spec)[0]
         np.testing.assert_array_equal(seen, fed.permute(1, 2, 0).numpy())
 
 
@@ -92,16 +92,16 @@ def test_built_and_measured_on_every_runtime(here: Any, built: Any, name: str) -
     assert data["status"] == "built"
     runtimes = data["parity"]["runtimes"]
     assert set(runtimes) == {
-        "onnxruntime", "sdk-native", "sdk-optimised", "sdk-quantised", "hailort",
+        "onnxruntime", "sdk-native", "sdk-optimized", "sdk-quantized", "hailort",
     }  # fmt: skip
-    # channel order and normalisation of the model script, in numbers
-    for exact in ("sdk-native", "sdk-optimised"):
+    # channel order and normalization of the model script, in numbers
+    for exact in ("sdk-native", "sdk-optimized"):
         assert runtimes[exact]["heads_max_abs"] < 1e-4
-    for rounded in ("sdk-quantised", "hailort"):
+    for rounded in ("sdk-quantized", "hailort"):
         assert 1e-6 < runtimes[rounded]["heads_max_abs"] < 0.1
-    assert data["metrics"]["file"]["model"]["runtime"] == "sdk-quantised"
+    assert data["metrics"]["file"]["model"]["runtime"] == "sdk-quantized"
     digests = {f["path"]: f["sha256"] for f in data["files"]}
-    assert {"model.hef", "model_parsed.har", "model_optimised.har"} <= set(digests)
+    assert {"model.hef", "model_parsed.har", "model_optimized.har"} <= set(digests)
     manifest = json.loads((here.built(name) / "manifest.json").read_text())
     facts = manifest["compiler"]["facts"]
     assert facts["hw_arch"] == "hailo8l"

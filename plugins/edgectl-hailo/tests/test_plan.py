@@ -35,7 +35,7 @@ SPEC = PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0))
 
 
 @pytest.mark.parametrize(
-    ("asked", "pictures", "level", "falls"),
+    ("asked", "images", "level", "falls"),
     [
         ("auto", 1024, 2, False),
         ("auto", 1023, 1, True),
@@ -44,16 +44,16 @@ SPEC = PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0))
         (0, 64, 0, False),
     ],
 )
-def test_levels(asked: Any, pictures: int, level: int, falls: bool) -> None:
-    found, remarks = choose_level(HailoConfig(optimization_level=asked), pictures)
+def test_levels(asked: Any, images: int, level: int, falls: bool) -> None:
+    found, remarks = choose_level(HailoConfig(optimization_level=asked), images)
     assert found == level
     assert any("falls to" in r for r in remarks) == falls
-    assert any(f"{pictures} calibration pictures" in r for r in remarks) == (pictures < 1024)
+    assert any(f"{images} calibration images" in r for r in remarks) == (images < 1024)
 
 
 def test_script_of_every_setting() -> None:
     config = HailoConfig(compression_level=3, finetune="on", max_performance=True)
-    text = model_script(SPEC, config, level=2, pictures=1024)
+    text = model_script(SPEC, config, level=2, images=1024)
     assert text.splitlines() == [
         "normalization1 = normalization([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])",
         "model_optimization_flavor(optimization_level=2, compression_level=3)",
@@ -61,8 +61,8 @@ def test_script_of_every_setting() -> None:
         "post_quantization_optimization(finetune, policy=enabled, dataset_size=1024)",
         "performance_param(compiler_optimization_level=max)",
     ]
-    assert "batch_size=3," in model_script(SPEC, HailoConfig(), level=0, pictures=3)
-    assert "policy=disabled" in model_script(SPEC, HailoConfig(finetune="off"), level=0, pictures=9)
+    assert "batch_size=3," in model_script(SPEC, HailoConfig(), level=0, images=3)
+    assert "policy=disabled" in model_script(SPEC, HailoConfig(finetune="off"), level=0, images=9)
 
 
 class Net(nn.Module):
@@ -90,12 +90,12 @@ SPECS = (
 )
 
 
-def network(directory: Path, net: nn.Module, *, pictures: int = 4) -> Network:
+def network(directory: Path, net: nn.Module, *, images: int = 4) -> Network:
     torch.manual_seed(0)
     path = directory / "model.onnx"
     write_onnx(net, SPEC.input_size, SPECS, path, opset=13)
-    draw_split(directory / "pictures", pictures, (0,))
-    chosen = calibration_from_directory(directory / "pictures", pictures, 0)
+    draw_split(directory / "images", images, (0,))
+    chosen = calibration_from_directory(directory / "images", images, 0)
     return Network(path, SPEC, SPECS, ("a", "b", "c"), chosen)
 
 
@@ -128,9 +128,9 @@ def test_heads_are_the_nodes_that_compute_them(tmp_path: Path) -> None:
     ]
 
 
-def test_no_pictures(tmp_path: Path) -> None:
+def test_no_images(tmp_path: Path) -> None:
     net = network(tmp_path, Net())
-    with pytest.raises(UsageError, match="quantises on pictures"):
+    with pytest.raises(UsageError, match="quantizes on images"):
         write_plan(Network(net.file, SPEC, SPECS, net.classes, None), tmp_path, HailoConfig())
 
 
@@ -164,7 +164,7 @@ def test_suppression_by_hailort(tmp_path: Path) -> None:
         json.loads(done.stdout.splitlines()[-1])["layers"].values()
     )
     with pytest.raises(BackendUnavailableError, match="suppressed boxes"):
-        open_runner(tmp_path / "model.hef", "sdk-quantised", SPECS)
+        open_runner(tmp_path / "model.hef", "sdk-quantized", SPECS)
 
 
 def test_runtimes_say_what_they_lack(tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_runtimes_say_what_they_lack(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"no compile\.json"):
         open_runner(tmp_path / "model.hef", "hailort", SPECS)
     write_plan(network(tmp_path, Net()), tmp_path, HailoConfig())
-    with pytest.raises(ArtifactError, match=r"model_optimised\.har"):
-        open_runner(tmp_path / "model.hef", "sdk-quantised", SPECS)
+    with pytest.raises(ArtifactError, match=r"model_optimized\.har"):
+        open_runner(tmp_path / "model.hef", "sdk-quantized", SPECS)
 
 
 def test_without_the_sdk_the_script_says_so(tmp_path: Path) -> None:
@@ -206,9 +206,7 @@ def test_outputs_are_found_by_the_node_they_were_made_of() -> None:
         job.head_layers(hn, heads)
 
 
-def test_calibration_holds_every_picture(tmp_path: Path) -> None:
-    net = network(tmp_path, Net(), pictures=19)
+def test_calibration_holds_every_image(tmp_path: Path) -> None:
+    net = network(tmp_path, Net(), images=19)
     write_plan(net, tmp_path, HailoConfig())
-    np.testing.assert_array_equal(
-        np.load(tmp_path / "calibration.npy"), np.stack([*net.pictures()])
-    )
+    np.testing.assert_array_equal(np.load(tmp_path / "calibration.npy"), np.stack([*net.images()]))

@@ -2,7 +2,7 @@
 
 OpenExplorer's manual, chapter "PTQ, model conversion" (https://developer.d-robotics.cc), has the keys. The
 network was trained on RGB or BGR, so that is its ``input_type_train``; hb_mapper puts the conversion from the
-board's NV12 in front of it. Calibration data are of the training type, before normalisation, which hb_mapper
+board's NV12 in front of it. Calibration data are of the training type, before normalization, which hb_mapper
 does by ``norm_type``: it is told once.
 """
 
@@ -62,13 +62,13 @@ class HorizonBackend:
     def plan(
         self, network: Network, directory: Path, *, precision: str, config: HorizonConfig
     ) -> Plan:
-        """``hb_mapper.yaml`` and a file of calibration data a picture."""
+        """``hb_mapper.yaml`` and a file of calibration data an image."""
         count = _write_calibration(network, directory / _CALIBRATION)
         text = yaml.safe_dump(mapper_config(network, config), sort_keys=False)
         (directory / CONFIG).write_text(text, encoding="utf-8")
         remarks = []
         if count < _FEW:
-            remarks.append(f"{count} calibration pictures; the vendor recommends about 50")
+            remarks.append(f"{count} calibration images; the vendor recommends about 50")
         slow = sorted({n.op_type for n in network.model.graph.node} & set(_ON_CPU))
         if slow and config.march == "bernoulli2":
             remarks.append(f"bernoulli2 may leave {', '.join(slow)} to the CPU: see its report")
@@ -103,7 +103,7 @@ class HorizonBackend:
 {state}un `./build.sh` in Horizon's OpenExplorer container; it leaves `{manifest["compiler"]["product"]}`.
 
 Frames go in as the camera gives them (`input_type_rt` of `{CONFIG}`), resized:
-{manifest["preprocess"]["resize"]}. The conversion to the training colours and the normalisation are in the
+{manifest["preprocess"]["resize"]}. The conversion to the training colors and the normalization are in the
 file. Outputs, raw:
 
 {outputs}
@@ -155,8 +155,8 @@ def _write_calibration(network: Network, place: Path) -> int:
     """float32 (3, H, W) files, 0..255, in the order of training. How many."""
     place.mkdir()
     count = 0
-    for picture in network.pictures():
-        data = picture.transpose(2, 0, 1).astype(np.float32)
+    for image in network.images():
+        data = image.transpose(2, 0, 1).astype(np.float32)
         (place / f"{count:05}.bin").write_bytes(np.ascontiguousarray(data).tobytes())
         count += 1
     return count

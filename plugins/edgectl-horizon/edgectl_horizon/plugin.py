@@ -23,7 +23,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             entry="edgectl_horizon.backend:HorizonBackend",
             precisions=("int8",),
             runtimes=("onnxruntime",),
-            input="normalised",
+            input="normalized",
             takes="network",
             tool=HB_MAPPER,
         )

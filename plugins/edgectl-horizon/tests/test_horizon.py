@@ -14,7 +14,7 @@ import yaml
 
 from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
-from edgectl.data.images.preprocess import decode, normalise, resize_picture
+from edgectl.data.images.preprocess import decode, normalize, resize_image
 from edgectl.spec import PreprocessSpec
 
 RUN = "runs/train/small"
@@ -62,7 +62,7 @@ def test_the_plan_holds_what_the_compiler_wants() -> None:
     assert "hb_mapper makertbin --config hb_mapper.yaml --model-type onnx" in script
 
 
-def test_calibration_normalised_as_told_is_what_training_feeds() -> None:
+def test_calibration_normalized_as_told_is_what_training_feeds() -> None:
     assert call("export", RUN, "--backend", "horizon", "--plan")[0] == 0
     manifest = json.loads((ARTIFACT / "manifest.json").read_text())
     spec = PreprocessSpec.from_dict(manifest["preprocess"])
@@ -74,8 +74,8 @@ def test_calibration_normalised_as_told_is_what_training_feeds() -> None:
     assert len(files) == manifest["calibration"]["count"]
     for file, name in zip(files, manifest["calibration"]["names"], strict=True):
         fed = (np.fromfile(file, np.float32).reshape(3, 64, 64) - mean) * scale
-        picture, _ = resize_picture(decode(Path("set", "train", name)), spec)
-        expected = normalise(torch.from_numpy(picture).permute(2, 0, 1)[None], spec)[0]
+        image, _ = resize_image(decode(Path("set", "train", name)), spec)
+        expected = normalize(torch.from_numpy(image).permute(2, 0, 1)[None], spec)[0]
         np.testing.assert_allclose(fed, expected.numpy(), atol=1e-5)
 
 

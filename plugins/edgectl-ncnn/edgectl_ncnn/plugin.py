@@ -20,7 +20,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             precisions=("int8", "fp16", "fp32"),
             runtimes=("ncnn",),
             qat=True,
-            input="normalised",
+            input="normalized",
             suffix=".param",
         ),
         BackendInfo(
@@ -30,7 +30,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             precisions=("int8",),
             runtimes=("simulator",),
             qat=True,
-            input="normalised",
+            input="normalized",
         ),
     ]
 

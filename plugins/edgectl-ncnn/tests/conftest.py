@@ -1,4 +1,4 @@
-"""Golden files that other programs wrote, small networks that hold every op, and their pictures."""
+"""Golden files that other programs wrote, small networks that hold every op, and their images."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class SmallDetector(nn.Module):
         return torch.softmax(self.cls(y), 1), torch.sigmoid(self.reg(y))
 
 
-def pictures(count: int, size: int) -> Tensor:
-    """(count, 3, size, size) uint8 pictures of coarse squares: neighbours are alike, as in life."""
+def images(count: int, size: int) -> Tensor:
+    """(count, 3, size, size) uint8 images of coarse squares: neighbors are alike, as in life."""
     coarse = torch.randint(0, 256, (count, 3, size // 8, size // 8), dtype=torch.uint8)
     return coarse.repeat_interleave(8, 2).repeat_interleave(8, 3)
 
@@ -134,7 +134,7 @@ def nets() -> SimpleNamespace:
         SmallResNet=SmallResNet,
         SmallFomo=SmallFomo,
         SmallDetector=SmallDetector,
-        pictures=pictures,
+        images=images,
         settled=settled,
     )
 

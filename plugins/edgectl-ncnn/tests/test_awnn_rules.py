@@ -12,7 +12,7 @@ import torch
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.order import from_npu, to_npu
-from edgectl_ncnn.awnn.requantise import Multiplier, bias_fields, multiplier, sum_fields
+from edgectl_ncnn.awnn.requantize import Multiplier, bias_fields, multiplier, sum_fields
 from edgectl_ncnn.reader.binfile import Block, pack
 from edgectl_ncnn.reader.modelfile import read_model
 from edgectl_ncnn.reader.paramfile import Layer, read_param

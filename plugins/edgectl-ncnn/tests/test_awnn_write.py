@@ -14,7 +14,7 @@ from edgectl_ncnn.awnn.capabilities import check_graph, remarks
 from edgectl_ncnn.awnn.grid import on_grid, weight_fields
 from edgectl_ncnn.awnn.integer import Simulator
 from edgectl_ncnn.awnn.order import from_npu
-from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
+from edgectl_ncnn.awnn.requantize import bias_fields, multiplier, sum_fields
 from edgectl_ncnn.awnn.rewrite import symmetric_borders
 from edgectl_ncnn.awnn.runtime import SimulatorRunner
 from edgectl_ncnn.awnn.scheme import scheme
@@ -69,7 +69,7 @@ class Plain(nn.Module):
 def _quantized(
     nets: SimpleNamespace, model: nn.Module, per_channel: bool = True
 ) -> tuple[QuantizedGraph, Tensor]:
-    x = nets.pictures(8, SIZE).float() / 127.5 - 1.0
+    x = nets.images(8, SIZE).float() / 127.5 - 1.0
     graph = symmetric_borders(trace(nets.settled(model, x), (SIZE, SIZE)))
     config = QuantConfig(observer="mse")
     return calibrate(graph, scheme(per_channel=per_channel), lambda: [x], config), x
@@ -157,7 +157,7 @@ def test_simulator_computes_a_residual_network(nets: SimpleNamespace, tmp_path: 
     assert decibels[True] > decibels[False] + 1
 
 
-def test_simulator_agrees_with_the_quantised_graph(nets: SimpleNamespace, tmp_path: Path) -> None:
+def test_simulator_agrees_with_the_quantized_graph(nets: SimpleNamespace, tmp_path: Path) -> None:
     """One step at most, seldom: the graph rounds real numbers, the file integers."""
     quantized, x = _quantized(nets, Plain())
     quantized = on_grid(quantized)
@@ -177,8 +177,8 @@ def test_a_classifier_on_one_cell_needs_no_reshape(nets: SimpleNamespace, tmp_pa
     model = _read(quantized, tmp_path)
     assert [layer.type for layer in model.layers[-2:]] == ["Pooling", "Convolution"]
     spec = OutputSpec("classes", "class_logits", 0, 5)
-    pictures = np.zeros((2, SIZE, SIZE, 3), np.uint8)
-    (logits,) = SimulatorRunner(tmp_path / "m.param", (spec,), None)(pictures)
+    images = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    (logits,) = SimulatorRunner(tmp_path / "m.param", (spec,), None)(images)
     assert logits.shape == (2, 5)
 
 

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from edgectl.backends.contract import Packager, Remarker
 from edgectl.config.schema import QuantConfig
-from edgectl.data.images.preprocess import normalise
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.trace import trace
@@ -43,16 +43,16 @@ BACKENDS: list[tuple[Any, Any, str]] = [
 
 
 def _made(nets: SimpleNamespace, backend: Any, config: Any) -> tuple[Any, Any, np.ndarray]:
-    """(prepared graph, quantised graph, uint8 NHWC pictures)."""
-    pictures = nets.pictures(8, SIZE)
-    x = normalise(pictures, PREPROCESS)
+    """(prepared graph, quantized graph, uint8 NHWC images)."""
+    images = nets.images(8, SIZE)
+    x = normalize(images, PREPROCESS)
     graph = trace(nets.settled(nets.SmallResNet(), x), (SIZE, SIZE))
     assert backend.check(graph) == []
     graph, specs = backend.prepare(graph, [SPEC], config)
     assert specs == (SPEC,)  # the host applies the softmax
     quant = QuantConfig(observer="mse")
     quantized = calibrate(graph, backend.scheme(config), lambda: [x], quant)
-    return graph, quantized, pictures.permute(0, 2, 3, 1).numpy()
+    return graph, quantized, images.permute(0, 2, 3, 1).numpy()
 
 
 def _write(backend: Any, config: Any, graph: Any, directory: Path, precision: str) -> list[Path]:
@@ -88,7 +88,7 @@ def _manifest(path: Path, facts: dict[str, Any], precision: str) -> dict[str, An
 def test_int8_from_network_to_runtime(
     nets: SimpleNamespace, tmp_path: Path, backend: Any, config: Any, runtime: str
 ) -> None:
-    graph, quantized, pictures = _made(nets, backend, config)
+    graph, quantized, images = _made(nets, backend, config)
     path = _write(backend, config, quantized, tmp_path, "int8")[0]
     facts = backend.describe(path)
     assert set(facts["files"]) == {path.name, path.with_suffix(".bin").name}
@@ -96,8 +96,8 @@ def test_int8_from_network_to_runtime(
     assert [len(facts[k]) for k in ("inputs", "outputs")] == [1, 1]
     manifest = _manifest(path, facts, "int8")
     runner = backend.open(path, runtime=runtime, specs=[SPEC], manifest=manifest)
-    (got,) = runner(pictures)
-    x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), PREPROCESS)
+    (got,) = runner(images)
+    x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
     (want,) = graph.run(x)
     assert got.shape == want.shape and got.dtype == np.float32
     assert sqnr_db(want, got) > 25
@@ -108,14 +108,14 @@ def test_int8_from_network_to_runtime(
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_float_files_of_ncnn(nets: SimpleNamespace, tmp_path: Path, precision: str) -> None:
     backend, config = NcnnBackend(), NcnnConfig()
-    graph, _, pictures = _made(nets, backend, config)
+    graph, _, images = _made(nets, backend, config)
     path = _write(backend, config, graph, tmp_path, precision)[0]
     assert not (tmp_path / "model.table").exists()
     facts = backend.describe(path)
     assert facts["outputs"] == [{"name": "scores", "shape": [4], "dtype": "float32"}]
     manifest = _manifest(path, facts, precision)
-    (got,) = backend.open(path, runtime="ncnn", specs=[SPEC], manifest=manifest)(pictures)
-    x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), PREPROCESS)
+    (got,) = backend.open(path, runtime="ncnn", specs=[SPEC], manifest=manifest)(images)
+    x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
     np.testing.assert_allclose(got, graph.run(x)[0], atol=1e-4 if precision == "fp32" else 1e-2)
 
 
@@ -144,11 +144,11 @@ def test_mud_is_what_the_boards_loader_reads(nets: SimpleNamespace, tmp_path: Pa
 
 
 def test_maixhub_package(nets: SimpleNamespace, tmp_path: Path) -> None:
-    """One .param, one .bin and pictures, nothing else; the float network and its pictures."""
+    """One .param, one .bin and images, nothing else; the float network and its images."""
     backend, config = AwnnBackend(), AwnnConfig(maixhub_images=5)
-    graph, _, pictures = _made(nets, backend, config)
+    graph, _, images = _made(nets, backend, config)
     (path,) = backend.package(
-        tmp_path, graph=graph, pictures=[pictures], preprocess=PREPROCESS, config=config
+        tmp_path, graph=graph, images=[images], preprocess=PREPROCESS, config=config
     )
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "x")
@@ -157,13 +157,13 @@ def test_maixhub_package(nets: SimpleNamespace, tmp_path: Path) -> None:
     model = read_model(tmp_path / "x/model.param")
     assert (model.inputs, model.outputs) == (("input0",), ("output0",))
     assert model.layers[0].params == {0: "64", 1: "64", 2: "3"}
-    x = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2), PREPROCESS)
+    x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
     (got,) = NcnnRunner(tmp_path / "x/model.param").run(x[0].numpy())
     np.testing.assert_allclose(got, graph.run(x)[0][0], atol=1e-4)
-    picture = cv2.imread(str(tmp_path / "x/images/0000.jpg"))
-    assert np.abs(picture[:, :, ::-1].astype(int) - pictures[0]).mean() < 20  # JPEG, rgb kept
+    image = cv2.imread(str(tmp_path / "x/images/0000.jpg"))
+    assert np.abs(image[:, :, ::-1].astype(int) - images[0]).mean() < 20  # JPEG, rgb kept
     again = backend.package(
-        tmp_path, graph=graph, pictures=[pictures], preprocess=PREPROCESS, config=config
+        tmp_path, graph=graph, images=[images], preprocess=PREPROCESS, config=config
     )[0]
     assert again.read_bytes() == path.read_bytes()
 
@@ -172,12 +172,12 @@ def test_maixhub_package(nets: SimpleNamespace, tmp_path: Path) -> None:
 def test_wrong_use_is_named(
     nets: SimpleNamespace, tmp_path: Path, backend: Any, config: Any, runtime: str
 ) -> None:
-    _, quantized, pictures = _made(nets, backend, config)
+    _, quantized, images = _made(nets, backend, config)
     path = _write(backend, config, quantized, tmp_path, "int8")[0]
     with pytest.raises(UnknownNameError, match="runtime"):
         backend.open(path, runtime="wonder", specs=[SPEC], manifest={})
     with pytest.raises(ArtifactError, match="the file takes"):
-        backend.open(path, runtime=runtime, specs=[SPEC], manifest={})(pictures[:, :32])
+        backend.open(path, runtime=runtime, specs=[SPEC], manifest={})(images[:, :32])
     with pytest.raises(ArtifactError, match="expected"):
         backend.open(path, runtime=runtime, specs=[SPEC, OutputSpec("z", "x", 1, 1)], manifest={})
     path.write_text("rubbish")
@@ -203,7 +203,7 @@ def test_configuration_is_strict() -> None:
 def test_registration() -> None:
     infos = {i.name: i for i in plugin.edgectl_register_backends()}
     assert set(infos) == {"ncnn", "awnn"}
-    assert all(i.input == "normalised" and i.qat for i in infos.values())
+    assert all(i.input == "normalized" and i.qat for i in infos.values())
     assert isinstance(AwnnBackend(), Packager) and isinstance(AwnnBackend(), Remarker)
     boards = {b.name: b.backend for b in plugin.edgectl_register_boards()}
     assert boards == {"ncnn-linux": "ncnn", "maixii-dock": "awnn"}

@@ -88,10 +88,10 @@ def test_golden_vectors_are_compared(bundle, maix, capsys, monkeypatch):
     write_board_files(MANIFEST, bundle, converted=None)
     golden = bundle / "golden"
     golden.mkdir()
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-    (golden / "0.rgb").write_bytes(picture.tobytes())
-    np.save(golden / "0.classes.npy", picture.mean(axis=(0, 1)).astype(np.float32) + 0.25)
-    entry = {"picture": "0.rgb", "source": "a.jpg", "outputs": {"classes": "0.classes.npy"}}
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    (golden / "0.rgb").write_bytes(image.tobytes())
+    np.save(golden / "0.classes.npy", image.mean(axis=(0, 1)).astype(np.float32) + 0.25)
+    entry = {"image": "0.rgb", "source": "a.jpg", "outputs": {"classes": "0.classes.npy"}}
     (golden / "golden.json").write_text(json.dumps({"entries": [entry]}))
     monkeypatch.setattr(sys, "argv", ["main.py", "--golden"])
     script(bundle).main()

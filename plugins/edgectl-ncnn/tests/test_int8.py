@@ -1,4 +1,4 @@
-"""int8 files: the runtime computes what the quantised graph says, and the scheme trains."""
+"""int8 files: the runtime computes what the quantized graph says, and the scheme trains."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLOAT, INT8 = (scheme(float_depthwise=v) for v in (True, False))
 def _quantized(
     nets: SimpleNamespace, name: str, arithmetic: QuantScheme = INT8
 ) -> tuple[QuantizedGraph, Tensor]:
-    x = nets.pictures(8, SIZE).float() / 127.5 - 1.0
+    x = nets.images(8, SIZE).float() / 127.5 - 1.0
     model = nets.settled(getattr(nets, name)(), x)
     config = QuantConfig(observer="mse")
     return calibrate(trace(model, (SIZE, SIZE)), arithmetic, lambda: [x], config), x
@@ -50,14 +50,14 @@ def _run(path: Path, x: Tensor) -> list[np.ndarray]:
 def _assert_same(got: np.ndarray | Tensor, wanted: Tensor) -> None:
     """Sums are exact on either side; what is left is the float rounding of scales, 1e-5. Where that puts a
     value on the border of two integers, processors with and without fused multiply-add may take
-    different ones, and the picture it is in differs by a step: in few pictures, and by little."""
+    different ones, and the image it is in differs by a step: in few images, and by little."""
     got = torch.as_tensor(got)
     apart = (got - wanted).abs().flatten(1).amax(1)
     assert (apart <= 1e-5).float().mean() >= 0.75, apart
     assert sqnr_db(wanted, got) > 40
 
 
-def test_runtime_computes_the_quantised_graph(nets: SimpleNamespace, tmp_path: Path) -> None:
+def test_runtime_computes_the_quantized_graph(nets: SimpleNamespace, tmp_path: Path) -> None:
     quantized, x = _quantized(nets, "SmallResNet")
     (got,) = _run(_written(quantized, tmp_path), x)
     (simulated,) = simulate(quantized, x)
@@ -67,7 +67,7 @@ def test_runtime_computes_the_quantised_graph(nets: SimpleNamespace, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["SmallFomo", "SmallDetector"])
-def test_depthwise_and_float_layers_agree_within_quantisation(
+def test_depthwise_and_float_layers_agree_within_quantization(
     nets: SimpleNamespace, tmp_path: Path, name: str
 ) -> None:
     """ncnn's depthwise kernel has an accuracy of some 1e-4, so a few elements round otherwise."""

@@ -94,12 +94,12 @@ def assert_same(lines, found, classes):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_centres(tmp_path, seed):
+def test_centers(tmp_path, seed):
     fomo = pytest.importorskip("edgectl_fomo.model")
     config = fomo.FomoFamily.config_type()
     family = fomo.FomoFamily()
     specs = family.outputs(config, num_classes=3)
-    # rounded, so that neighbouring cells often tie
+    # rounded, so that neighboring cells often tie
     logits = torch.randn(1, 4, 9, 12, generator=torch.Generator().manual_seed(seed)).mul(2).round()
     post = family.postprocess(config, num_classes=3)
     post.threshold = 0.7

@@ -24,7 +24,7 @@ NETS = ["SmallResNet", "SmallFomo", "SmallDetector"]
 
 
 def _made(nets: SimpleNamespace, name: str) -> tuple[nn.Module, Tensor]:
-    x = nets.pictures(4, SIZE).float() / 127.5 - 1.0
+    x = nets.images(4, SIZE).float() / 127.5 - 1.0
     return nets.settled(getattr(nets, name)(), x), x
 
 
@@ -124,14 +124,14 @@ def test_lowered_preprocessing_is_the_spec(tmp_path: Path) -> None:
         ["y"],
     )  # fmt: skip
     path, _ = write_model(build_model(graph, ["y"]), tmp_path / "m.param")
-    picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    (ours,) = NcnnRunner(path, (), spec)(picture[None])
-    mat = ncnn.Mat.from_pixels(picture, ncnn.Mat.PixelType.PIXEL_RGB, 5, 4)
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    (ours,) = NcnnRunner(path, (), spec)(image[None])
+    mat = ncnn.Mat.from_pixels(image, ncnn.Mat.PixelType.PIXEL_RGB, 5, 4)
     mat.substract_mean_normalize(list(spec.mean), [1 / s for s in spec.std])
     np.testing.assert_allclose(ours[0], np.array(mat), atol=1e-5)
 
 
-def test_pictures_of_another_size_are_refused(nets: SimpleNamespace, tmp_path: Path) -> None:
+def test_images_of_another_size_are_refused(nets: SimpleNamespace, tmp_path: Path) -> None:
     graph = trace(nets.SmallFomo().eval(), (SIZE, SIZE))
     path, _ = write_model(build_model(graph, ["y"]), tmp_path / "m.param")
     with pytest.raises(ArtifactError, match="the file takes"):
@@ -153,6 +153,6 @@ def test_the_input_outlives_its_array(nets: SimpleNamespace, tmp_path: Path) -> 
     )  # fmt: skip
     graph = QuantGraph([Node("x", "input", (), (1, 3, 512, 512)), identity], ["y"])
     path, _ = write_model(build_model(graph, ["y"]), tmp_path / "m.param")
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 512, 512, 3), np.uint8)
-    (got,) = NcnnRunner(path)(pictures)
-    assert (got == pictures.transpose(0, 3, 1, 2)).all()
+    images = np.random.default_rng(0).integers(0, 256, (2, 512, 512, 3), np.uint8)
+    (got,) = NcnnRunner(path)(images)
+    assert (got == images.transpose(0, 3, 1, 2)).all()

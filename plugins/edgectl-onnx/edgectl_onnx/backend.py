@@ -71,8 +71,8 @@ import numpy as np, onnxruntime
 session = onnxruntime.InferenceSession("{ONNX_FILE}")
 mean = np.float32({spec["mean"]})
 std = np.float32({spec["std"]})
-picture = ...  # uint8 ({height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
-x = ((picture - mean) / std).transpose(2, 0, 1)[None]
+image = ...  # uint8 ({height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+x = ((image - mean) / std).transpose(2, 0, 1)[None]
 outputs = session.run(None, {{"images": x}})
 ```
 """

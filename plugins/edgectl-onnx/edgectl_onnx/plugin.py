@@ -18,7 +18,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             entry="edgectl_onnx.backend:OnnxBackend",
             precisions=("fp32",),
             runtimes=("onnxruntime",),
-            input="normalised",
+            input="normalized",
             suffix=".onnx",
             takes="network",
         )

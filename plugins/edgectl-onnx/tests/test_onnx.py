@@ -64,12 +64,12 @@ def test_nodes_tell_the_module_they_came_from(written: tuple[Path, Net]) -> None
     assert [module_of(n) for n in convolutions] == ["stem.stem.1", "scores", "boxes"]
 
 
-def test_the_runner_normalises_as_the_spec_says(written: tuple[Path, Net]) -> None:
+def test_the_runner_normalizes_as_the_spec_says(written: tuple[Path, Net]) -> None:
     path, net = written
     spec = PreprocessSpec((16, 24), mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0))
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8)
-    outputs = OnnxRunner(path, SPECS, {"preprocess": spec.to_dict()})(pictures)
-    x = (pictures - np.float32([10, 20, 30])) / np.float32([50, 60, 70])
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8)
+    outputs = OnnxRunner(path, SPECS, {"preprocess": spec.to_dict()})(images)
+    x = (images - np.float32([10, 20, 30])) / np.float32([50, 60, 70])
     with torch.no_grad():
         expected = net(torch.from_numpy(x).permute(0, 3, 1, 2))
     for got, want in zip(outputs, expected, strict=True):

@@ -1,1 +1,1 @@
-"""Picture classification: ResNet for processors and NPUs, MobileNetV2 for microcontrollers."""
+"""Image classification: ResNet for processors and NPUs, MobileNetV2 for microcontrollers."""

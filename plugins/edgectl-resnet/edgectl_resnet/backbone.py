@@ -101,7 +101,7 @@ class BottomRightConv(nn.Conv2d):
 
 
 def build_network(config: ResnetConfig, num_classes: int) -> ResNet | MobileNetV2:
-    """Randomly initialised."""
+    """Randomly initialized."""
     model: ResNet | MobileNetV2
     if config.architecture == "mobilenetv2":
         model = MobileNetV2(

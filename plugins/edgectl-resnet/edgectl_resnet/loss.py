@@ -1,4 +1,4 @@
-"""Cross entropy over whole pictures, mixed labels and weights included."""
+"""Cross entropy over whole images, mixed labels and weights included."""
 
 from __future__ import annotations
 

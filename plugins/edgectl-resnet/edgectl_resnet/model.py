@@ -42,7 +42,7 @@ class ResnetFamily:
     config_type: ClassVar[type[ResnetConfig]] = ResnetConfig
 
     def presets(self, variant: str) -> dict[str, Any]:
-        """A recipe for hundreds of pictures a class: many small steps."""
+        """A recipe for hundreds of images a class: many small steps."""
         return {
             "model": dict(_MODELS[variant]),
             # there is no threshold to choose, and the last weights of an averaged run are its best
@@ -57,7 +57,7 @@ class ResnetFamily:
         }
 
     def build(self, config: ResnetConfig, *, num_classes: int) -> ResNet | MobileNetV2:
-        """Randomly initialised."""
+        """Randomly initialized."""
         return build_network(config, num_classes)
 
     def preprocess(self, config: ResnetConfig, input_size: Size) -> PreprocessSpec:
@@ -93,7 +93,7 @@ class ResnetFamily:
 
 
 def _source_of(config: ResnetConfig) -> WeightsSource:
-    """The normalisation a file was trained with: that of the published file of its architecture."""
+    """The normalization a file was trained with: that of the published file of its architecture."""
     (info,) = edgectl_register_families()
     known = {v.name: v.weights for v in info.variants if v.weights is not None}
     if config.padding == "tensorflow":

@@ -32,7 +32,7 @@ def edgectl_register_families() -> list[FamilyInfo]:
         FamilyInfo(
             name="resnet",
             task="classification",
-            summary="what a picture shows: one class of several",
+            summary="what an image shows: one class of several",
             entry="edgectl_resnet.model:ResnetFamily",
             variants=(
                 VariantInfo(

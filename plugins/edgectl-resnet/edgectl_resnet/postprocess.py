@@ -12,7 +12,7 @@ from edgectl.spec import OutputSpec
 
 
 class ClassificationPostprocess:
-    """Every class of every picture, best first; equal scores keep class order, as argmax does on
+    """Every class of every image, best first; equal scores keep class order, as argmax does on
     the device. ``threshold`` is not applied: the best class wins."""
 
     threshold = 0.0

@@ -1,4 +1,4 @@
-"""ImageNet weights by torchvision's key names, their normalisation folded into the stem."""
+"""ImageNet weights by torchvision's key names, their normalization folded into the stem."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
+from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
 from edgectl.plugins.info import WeightsSource
 from edgectl_resnet.backbone import MobileNetV2, ResNet
 
@@ -39,7 +39,7 @@ def load_imagenet(model: ResNet | MobileNetV2, path: Path, source: WeightsSource
     )
     stem = next(iter(model.state_dict()))
     if stem not in report["missing"]:
-        renormalise(*model.stem, Normalisation(source.mean, source.std), UNIT)
+        renormalize(*model.stem, Normalization(source.mean, source.std), UNIT)
     return report
 
 

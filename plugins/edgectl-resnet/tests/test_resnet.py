@@ -129,7 +129,7 @@ def test_loss_takes_mixed_labels():
     assert halves == pytest.approx(float(sum(ends) / 2), rel=1e-6)
 
 
-def test_boxes_are_no_labels_of_pictures():
+def test_boxes_are_no_labels_of_images():
     criterion = FAMILY.criterion(ResnetConfig(), num_classes=2)
     with pytest.raises(ValueError, match="image_labels"):
         criterion([torch.zeros(1, 2)], Targets([torch.zeros(1, 4)], [torch.zeros(1).long()]))

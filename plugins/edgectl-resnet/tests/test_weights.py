@@ -41,7 +41,7 @@ def test_addresses_are_torchvisions(name):
 
 
 def test_torchvision_weights_compute_the_same_of_raw_pixels(tmp_path):
-    """Away from the border, where zero now means black: a picture of the mean colour all round."""
+    """Away from the border, where zero now means black: an image of the mean color all round."""
     torch.manual_seed(0)
     theirs = vision("models").resnet18(weights=None, num_classes=5).eval()
     theirs.bn1.running_mean.normal_()
@@ -79,16 +79,16 @@ def test_small_width_weights_fit(real_weights):
 
 
 def test_full_width_weights_know_a_cat(real_weights):
-    """The whole chain - keys, eps, padding, folded normalisation - on a picture with a known answer."""
-    picture = real_weights.parent / "golden" / "images"
-    cats = sorted(picture.glob("*cat*")) if picture.is_dir() else []
+    """The whole chain - keys, eps, padding, folded normalization - on an image with a known answer."""
+    image = real_weights.parent / "golden" / "images"
+    cats = sorted(image.glob("*cat*")) if image.is_dir() else []
     if not cats:
-        pytest.skip("no picture of a cat")
-    from edgectl.data.images.preprocess import decode, resize_picture
+        pytest.skip("no image of a cat")
+    from edgectl.data.images.preprocess import decode, resize_image
 
     config, model = build("mobilenetv2_1.0", 1000)
     FAMILY.load_weights(model, config, real_weights / "mobilenetv2_w100_in1k_deq_fp16.pth")
-    pixels, _ = resize_picture(decode(cats[0]), FAMILY.preprocess(config, (224, 224)))
+    pixels, _ = resize_image(decode(cats[0]), FAMILY.preprocess(config, (224, 224)))
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         (logits,) = model(x)

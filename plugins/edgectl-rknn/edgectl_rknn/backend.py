@@ -1,4 +1,4 @@
-"""The backend: settings and calibration pictures for rknn-toolkit2, and the scripts it runs.
+"""The backend: settings and calibration images for rknn-toolkit2, and the scripts it runs.
 
 https://github.com/airockchip/rknn-toolkit2 (the API reference is the PDF in its ``doc``).
 """
@@ -53,27 +53,27 @@ class RknnBackend:
     def plan(
         self, network: Network, directory: Path, *, precision: str, config: RknnConfig
     ) -> Plan:
-        """``rknn.json``, calibration pictures, the scripts."""
+        """``rknn.json``, calibration images, the scripts."""
         spec = network.preprocess
-        quantise = precision == "int8"
-        names = _write_pictures(network, directory) if quantise else []
+        quantize = precision == "int8"
+        names = _write_images(network, directory) if quantize else []
         settings: dict[str, Any] = {
             "model": ONNX_FILE,
             "product": PRODUCT,
             "config": {
-                # the runtime computes (pixel - mean) / std: the network's input is normalised here, once
+                # the runtime computes (pixel - mean) / std: the network's input is normalized here, once
                 "mean_values": [list(spec.mean)],
                 "std_values": [list(spec.std)],
-                # of calibration pictures, which it reads as rgb; the device is fed what the spec says
+                # of calibration images, which it reads as rgb; the device is fed what the spec says
                 "quant_img_RGB2BGR": spec.channel_order == "bgr",
                 "quantized_algorithm": config.algorithm,
                 "optimization_level": config.optimization_level,
                 "target_platform": config.platform,
                 "auto_hybrid_cos_thresh": config.hybrid_cosine,
             },
-            "build": {"do_quantization": quantise},
+            "build": {"do_quantization": quantize},
         }
-        if quantise:
+        if quantize:
             settings["build"] |= {"dataset": "dataset.txt", "auto_hybrid": config.hybrid}
             (directory / "dataset.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
         text = json.dumps(settings, indent=1) + "\n"
@@ -81,8 +81,8 @@ class RknnBackend:
         for script in ("build.py", "compile.py", "simulate.py"):
             shutil.copyfile(Path(__file__).with_name("job") / script, directory / script)
         remarks: tuple[str, ...] = ()
-        if quantise and len(names) < _FEW:
-            remarks = (f"{len(names)} calibration pictures; the vendor recommends 20 to 200",)
+        if quantize and len(names) < _FEW:
+            remarks = (f"{len(names)} calibration images; the vendor recommends 20 to 200",)
         return Plan(("compile.py",), PRODUCT, remarks)
 
     def open(
@@ -134,24 +134,24 @@ from rknnlite.api import RKNNLite
 network = RKNNLite()
 network.load_rknn("{PRODUCT}")
 network.init_runtime()
-picture = ...  # uint8 (1, {height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
-outputs = network.inference(inputs=[picture], data_format=["nhwc"])
+image = ...  # uint8 (1, {height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+outputs = network.inference(inputs=[image], data_format=["nhwc"])
 ```
 
-Feed the pixels as they are: the runtime normalises. Outputs, raw, (1, C, H, W):
+Feed the pixels as they are: the runtime normalizes. Outputs, raw, (1, C, H, W):
 
 {outputs}
 """
 
 
-def _write_pictures(network: Network, directory: Path) -> list[str]:
-    """PNG files, lossless, as the network sees them before normalisation. Their paths."""
+def _write_images(network: Network, directory: Path) -> list[str]:
+    """PNG files, lossless, as the network sees them before normalization. Their paths."""
     place = directory / _CALIBRATION
     place.mkdir()
     names = []
-    for number, picture in enumerate(network.pictures()):
+    for number, image in enumerate(network.images()):
         # imwrite takes bgr, and the toolkit reads the file as rgb
-        bgr = picture if network.preprocess.channel_order == "bgr" else picture[..., ::-1]
+        bgr = image if network.preprocess.channel_order == "bgr" else image[..., ::-1]
         name = f"{_CALIBRATION}/{number:05}.png"
         done, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
         assert done

@@ -37,7 +37,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             entry="edgectl_rknn.backend:RknnBackend",
             precisions=("int8", "fp16"),
             runtimes=("simulator", "onnxruntime"),
-            input="normalised",
+            input="normalized",
             takes="network",
             tool=RKNN_TOOLKIT,
         )

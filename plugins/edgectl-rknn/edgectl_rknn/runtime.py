@@ -21,7 +21,7 @@ _UNSET_SHARE = 0.05
 
 
 class SimulatorRunner:
-    """A :class:`edgectl.backends.contract.Runner`. Building takes seconds, then pictures go one by one.
+    """A :class:`edgectl.backends.contract.Runner`. Building takes seconds, then images go one by one.
 
     Raises:
         BackendUnavailableError: the toolkit's environment is not there.
@@ -51,10 +51,10 @@ class SimulatorRunner:
                 fix="export again: edgectl export --backend rknn",
             )
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 to one float32 NCHW array an output."""
         source, target = (Path(self._place.name, n) for n in ("x.npy", "y.npz"))
-        np.save(source, pictures)
+        np.save(source, images)
         self._session.request({"input": str(source), "output": str(target)})
         with np.load(target) as answer:
             return [answer[f"arr_{i}"].astype(np.float32) for i in range(len(self._specs))]

@@ -74,7 +74,7 @@ def test_without_the_toolkit_the_plan_is_kept_and_the_remedy_named() -> None:
     assert document["data"]["model"]["path"].endswith("model.onnx")
 
 
-def test_the_plan_tells_normalisation_once_and_calibrates_on_what_training_sees() -> None:
+def test_the_plan_tells_normalization_once_and_calibrates_on_what_training_sees() -> None:
     call("export", RUN, "--backend", "rknn", "--plan")
     settings = json.loads((ARTIFACT / "rknn.json").read_text())
     manifest = json.loads((ARTIFACT / "manifest.json").read_text())
@@ -84,11 +84,11 @@ def test_the_plan_tells_normalisation_once_and_calibrates_on_what_training_sees(
     names = (ARTIFACT / "dataset.txt").read_text().split()
     assert len(names) == manifest["calibration"]["count"]
 
-    from edgectl.data.images.preprocess import decode, resize_picture
+    from edgectl.data.images.preprocess import decode, resize_image
     from edgectl.spec import PreprocessSpec
 
     for name, source in zip(names[:4], manifest["calibration"]["names"], strict=False):
-        expected, _ = resize_picture(
+        expected, _ = resize_image(
             decode(next(Path("set", "train").rglob(source))), PreprocessSpec.from_dict(spec)
         )
         rgb = cv2.imread(str(ARTIFACT / name))[..., ::-1]

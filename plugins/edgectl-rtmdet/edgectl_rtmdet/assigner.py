@@ -1,5 +1,5 @@
 """Dynamic soft-label assignment (Lyu et al., 2022, arXiv:2212.07784, section 3.3), one batch at a
-time: objects are padded to the largest number in a picture, and no loop runs over pictures or boxes.
+time: objects are padded to the largest number in an image, and no loop runs over images or boxes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EPS = 1e-7
 
 @dataclass(frozen=True)
 class Assignment:
-    """What each of the P priors of each picture is to predict.
+    """What each of the P priors of each image is to predict.
 
     Attributes:
         positive: (N, P) bool.
@@ -61,9 +61,9 @@ def _cost(
     """((N, P, M) cost of each pair, (N, P) bool priors inside some object)."""
     logits, points = found.classes, found.points[None, :, None]
     inside = ((points > boxes[:, None, :, :2]) & (points < boxes[:, None, :, 2:])).all(dim=-1)
-    centres = (boxes[..., :2] + boxes[..., 2:]) / 2
-    distance = (points - centres[:, None]).norm(dim=-1) / found.strides[None, :, None]
-    centre_cost = _CENTRE_BASE ** (distance - _CENTRE_RADIUS)
+    centers = (boxes[..., :2] + boxes[..., 2:]) / 2
+    distance = (points - centers[:, None]).norm(dim=-1) / found.strides[None, :, None]
+    center_cost = _CENTRE_BASE ** (distance - _CENTRE_RADIUS)
     iou_cost = -(overlap + _EPS).log() * _IOU_WEIGHT
     # Only the object's own class has a soft label above 0, so the sum over classes is the sum with all
     # labels 0, corrected in that one class: no (N, P, M, classes) tensor is needed.
@@ -73,4 +73,4 @@ def _cost(
     logit, score = logits.gather(2, index), scores.gather(2, index)
     own = (F.softplus(logit) - overlap * logit) * (overlap - score) ** 2
     class_cost = empty.sum(dim=2, keepdim=True) - empty.gather(2, index) + own
-    return class_cost + iou_cost + centre_cost, inside.any(dim=2)
+    return class_cost + iou_cost + center_cost, inside.any(dim=2)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.labels import Targets
-from edgectl.nn.boxes import generalised_iou
+from edgectl.nn.boxes import generalized_iou
 from edgectl.nn.joint import joint_total
 from edgectl_rtmdet.assigner import assign
 from edgectl_rtmdet.decode import flatten
@@ -37,6 +37,6 @@ class RtmdetCriterion(nn.Module):
         loss_cls = self.class_weight * (entropy * doubt).sum() / total
 
         chosen = assigned.positive
-        gap = 1.0 - generalised_iou(found.boxes[chosen], assigned.boxes[chosen])
+        gap = 1.0 - generalized_iou(found.boxes[chosen], assigned.boxes[chosen])
         loss_box = self.box_weight * (gap * assigned.quality[chosen]).sum() / total
         return {"loss": loss_cls + loss_box, "loss_cls": loss_cls, "loss_box": loss_box}

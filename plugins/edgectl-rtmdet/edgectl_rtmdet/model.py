@@ -112,7 +112,7 @@ class RtmdetFamily:
     config_type: ClassVar[type[RtmdetConfig]] = RtmdetConfig
 
     def presets(self, variant: str) -> dict[str, Any]:
-        """A recipe for hundreds of pictures: small batches and a high rate, so that few pictures make many
+        """A recipe for hundreds of images: small batches and a high rate, so that few images make many
         and large steps; moderate zoom, so that small objects stay what the device will see."""
         return {
             "model": dict(_MODELS[variant]),
@@ -128,7 +128,7 @@ class RtmdetFamily:
         }
 
     def build(self, config: RtmdetConfig, *, num_classes: int) -> Rtmdet:
-        """Randomly initialised."""
+        """Randomly initialized."""
         return Rtmdet(config, num_classes)
 
     def preprocess(self, config: RtmdetConfig, input_size: Size) -> PreprocessSpec:

@@ -25,9 +25,9 @@ class RtmdetPostprocess:
         """Six tensors, logits or (``applied``) scores in the first three."""
         ready = [t if s.applied else t.sigmoid() for t, s in zip(outputs[:3], specs, strict=False)]
         found = flatten([*ready, *outputs[3:]], exp_on_reg=self._config.exp_on_reg)
-        return [self._picture(s, b) for s, b in zip(found.classes, found.boxes, strict=True)]
+        return [self._image(s, b) for s, b in zip(found.classes, found.boxes, strict=True)]
 
-    def _picture(self, scores: Tensor, boxes: Tensor) -> Detections:
+    def _image(self, scores: Tensor, boxes: Tensor) -> Detections:
         """scores: (P, classes); boxes: (P, 4)."""
         prior, label = (scores > self.threshold).nonzero(as_tuple=True)
         confidence = scores[prior, label]

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgectl.nn.state import UNIT, Normalisation, load_by_key, read_state, renormalise
+from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
 
-IMAGENET = Normalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """What OpenMMLab's files were trained on."""
 
-CENTRED = Normalisation((114.0, 114.0, 114.0), IMAGENET.std)
+CENTRED = Normalization((114.0, 114.0, 114.0), IMAGENET.std)
 """What our network sees in their place. With one mean for all channels, and that the grey of the letterbox,
-zero padding continues the picture's border, and a device that is fed plain pixels can do the same
+zero padding continues the image's border, and a device that is fed plain pixels can do the same
 exactly: its PAD writes one number into all channels."""
 
 _STEM = "backbone.stem.0.conv.weight"
@@ -24,7 +24,7 @@ _STEM = "backbone.stem.0.conv.weight"
 def load_openmmlab(model: nn.Module, path: Path, *, unit_input: bool) -> dict[str, Any]:
     """Loads every tensor that fits: a file for other classes gives all but the class predictors.
 
-    Those files expect blue first and their own normalisation; the first convolution is rewritten for
+    Those files expect blue first and their own normalization; the first convolution is rewritten for
     red first and ours: pixel / 255 with ``unit_input``, else :data:`CENTRED`.
 
     Returns:
@@ -46,5 +46,5 @@ def load_openmmlab(model: nn.Module, path: Path, *, unit_input: bool) -> dict[st
         assert isinstance(norm, nn.BatchNorm2d)
         with torch.no_grad():
             conv.weight.copy_(conv.weight.flip(1))
-        renormalise(conv, norm, IMAGENET, UNIT if unit_input else CENTRED)
+        renormalize(conv, norm, IMAGENET, UNIT if unit_input else CENTRED)
     return report

@@ -13,11 +13,11 @@ from edgectl.labels import Targets
 from edgectl.nn.boxes import iou
 
 
-def heads(pictures, classes, size, seed):
+def heads(images, classes, size, seed):
     g = torch.Generator().manual_seed(seed)
     grids = [size // s for s in (8, 16, 32)]
-    logits = [torch.randn(pictures, classes, n, n, generator=g) for n in grids]
-    distances = [torch.rand(pictures, 4, n, n, generator=g) * 3 for n in grids]
+    logits = [torch.randn(images, classes, n, n, generator=g) for n in grids]
+    distances = [torch.rand(images, 4, n, n, generator=g) * 3 for n in grids]
     return [*logits, *distances]
 
 
@@ -31,7 +31,7 @@ def random_targets(counts, classes, size, seed):
     return Targets(boxes, labels)
 
 
-def one_picture(found, i, boxes, labels):
+def one_image(found, i, boxes, labels):
     """{prior: (object, overlap)} by the steps of the paper."""
     points, logits = found.points, found.classes[i]
     inside = [any((p > b[:2]).all() and (p < b[2:]).all() for b in boxes) for p in points]
@@ -43,8 +43,8 @@ def one_picture(found, i, boxes, labels):
             wanted = F.one_hot(label, logits.shape[1]).float() * u
             bce = F.binary_cross_entropy_with_logits(logits[p], wanted, reduction="none")
             classes = (bce * (wanted - logits[p].sigmoid()) ** 2).sum()
-            centre = (box[:2] + box[2:]) / 2
-            far = (points[p] - centre).norm() / found.strides[p]
+            center = (box[:2] + box[2:]) / 2
+            far = (points[p] - center).norm() / found.strides[p]
             cost[p, m] = float(classes - 3 * (u + 1e-7).log() + 10 ** (far - 3))
             overlap[p, m] = float(u)
     claims = {}
@@ -62,7 +62,7 @@ def test_equals_the_algorithm_written_out(seed):
     targets = random_targets([3, 0, 5], 4, 96, seed)
     got = assign(found, targets)
     for i, (boxes, labels) in enumerate(zip(targets.boxes_xyxy, targets.labels, strict=True)):
-        wanted = one_picture(found, i, boxes, labels)
+        wanted = one_image(found, i, boxes, labels)
         assert got.positive[i].nonzero()[:, 0].tolist() == sorted(wanted)
         for p, (m, u) in wanted.items():
             assert got.labels[i, p] == labels[m]
@@ -77,7 +77,7 @@ def test_no_loop_over_objects_is_needed_for_five_hundred():
     assert 1 <= got.positive[1].sum() <= 13
 
 
-def test_a_picture_without_objects_has_no_positives():
+def test_a_image_without_objects_has_no_positives():
     found = flatten(heads(2, 2, 64, 0), exp_on_reg=False)
     got = assign(found, random_targets([0, 0], 2, 64, 0))
     assert not got.positive.any()

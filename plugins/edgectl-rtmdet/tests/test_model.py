@@ -141,7 +141,7 @@ def test_raw_heads_equal_the_onnx_twin():
         graph.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
     session = ort.InferenceSession(graph.SerializeToString())
     model = build("nano", 1).eval()
-    # as the file has it: blue first, OpenMMLab's normalisation
+    # as the file has it: blue first, OpenMMLab's normalization
     load_by_key(model, read_state(PERSON), where=PERSON, fix="")
     torch.manual_seed(0)
     x = torch.randn(1, 3, 192, 192)
@@ -154,9 +154,9 @@ def test_raw_heads_equal_the_onnx_twin():
 
 @needs_weights
 @pytest.mark.parametrize("normalise", ["centred", "unit"])
-def test_our_normalisation_computes_what_theirs_does(normalise):
-    """Away from the border, where zero padding means another colour."""
-    ours = RtmdetConfig.model_validate({**config("nano").model_dump(), "normalise": normalise})
+def test_our_normalization_computes_what_theirs_does(normalize):
+    """Away from the border, where zero padding means another color."""
+    ours = RtmdetConfig.model_validate({**config("nano").model_dump(), "normalise": normalize})
     a, b = build("nano", 1).eval(), build("nano", 1).eval()
     load_by_key(a, read_state(PERSON), where=PERSON, fix="")
     FAMILY.load_weights(b, ours, PERSON)

@@ -1,4 +1,4 @@
-"""Small random networks, quantised by their own extremes, and the runtimes that judge files."""
+"""Small random networks, quantized by their own extremes, and the runtimes that judge files."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Net:
     def graph(self, *outputs: str) -> QuantGraph:
         return QuantGraph(self.nodes, outputs or [self.nodes[-1].name])
 
-    def pictures(self, count: int = 3) -> np.ndarray:
+    def images(self, count: int = 3) -> np.ndarray:
         """uint8 (N, H, W, C), every byte value likely."""
         _, c, h, w = self.nodes[0].shape
         shape = (count, h, w, c)
@@ -109,21 +109,21 @@ def fomo(size: int) -> QuantGraph:
     return net.graph(net.op("sigmoid", x))
 
 
-def pictures_for(graph: QuantGraph, count: int) -> np.ndarray:
-    """Random uint8 pictures of the graph's input size."""
+def images_for(graph: QuantGraph, count: int) -> np.ndarray:
+    """Random uint8 images of the graph's input size."""
     _, c, h, w = graph.input.shape
     return np.random.default_rng(0).integers(0, 256, (count, h, w, c), dtype=np.uint8)
 
 
-def lowered(pictures: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0
+def lowered(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255.0
 
 
-def quantize(graph: QuantGraph, pictures: np.ndarray, shrink: float = 1.0) -> QuantizedGraph:
+def quantize(graph: QuantGraph, images: np.ndarray, shrink: float = 1.0) -> QuantizedGraph:
     """Ranges from the extremes; ``shrink`` below one makes the kernels saturate."""
     taps: dict[str, torch.Tensor] = {}
     with torch.no_grad():
-        graph.run(lowered(pictures), taps)
+        graph.run(lowered(images), taps)
     activations = {}
     for group in range_groups(graph, SCHEME):
         values = torch.cat([taps[p].flatten() for p in group.producers]) * shrink
@@ -138,9 +138,9 @@ def write(graph: QuantGraph | QuantizedGraph) -> ModelFile:
     return parse_model(write_model(graph, [f"out{i}" for i in range(len(outputs))], "test"))
 
 
-def differing_bytes(model: ModelFile, pictures: np.ndarray) -> int:
+def differing_bytes(model: ModelFile, images: np.ndarray) -> int:
     """Integer executor against the real interpreter."""
-    x = (pictures ^ 0x80).view(np.int8)
+    x = (images ^ 0x80).view(np.int8)
     ours = IntegerExecutor(model).run(x)
     interpreter = MicroInterpreter(model)
     differing = 0
@@ -156,7 +156,7 @@ def nets() -> SimpleNamespace:
     return SimpleNamespace(
         Net=Net,
         fomo=fomo,
-        pictures_for=pictures_for,
+        images_for=images_for,
         quantize=quantize,
         write=write,
         lowered=lowered,

@@ -62,8 +62,8 @@ def test_written_file_is_described_and_runs(
     nets: SimpleNamespace, tflm: None, tmp_path: Path
 ) -> None:
     graph, (spec,) = BACKEND.prepare(_graph(nets), [SPEC], TfliteConfig())
-    pictures = nets.pictures_for(graph, 2)
-    quantized = nets.quantize(graph, pictures)
+    images = nets.images_for(graph, 2)
+    quantized = nets.quantize(graph, images)
     path = _write(quantized, tmp_path, spec, TfliteConfig(), "int8")
     facts = BACKEND.describe(path)
     assert facts["outputs"] == [
@@ -79,18 +79,18 @@ def test_written_file_is_described_and_runs(
     assert facts["peak"]["moments"][0]["live_bytes"] == facts["peak"]["live_bytes"]
     open_ = {n: BACKEND.open(path, runtime=n, specs=[spec], manifest={}) for n in RUNTIMES}
     assert open_["tflm"].arena_bytes == facts["arena"]["total"]
-    assert (open_["tflm"](pictures)[0] == open_["integer"](pictures)[0]).all()
+    assert (open_["tflm"](images)[0] == open_["integer"](images)[0]).all()
 
 
 def test_split_changes_the_layout_only(nets: SimpleNamespace, tmp_path: Path) -> None:
     graph, (spec,) = BACKEND.prepare(_graph(nets), [SPEC], TfliteConfig())
-    pictures = nets.pictures_for(graph, 2)
-    quantized = nets.quantize(graph, pictures)
+    images = nets.images_for(graph, 2)
+    quantized = nets.quantize(graph, images)
     outputs, peaks = [], []
     for split in ("auto", "off"):
         (tmp_path / split).mkdir()
         path = _write(quantized, tmp_path / split, spec, TfliteConfig(split=split), "int8")
-        outputs.append(BACKEND.open(path, runtime="integer", specs=[spec], manifest={})(pictures))
+        outputs.append(BACKEND.open(path, runtime="integer", specs=[spec], manifest={})(images))
         peaks.append(BACKEND.describe(path)["peak"]["live_bytes"])
     assert (outputs[0][0] == outputs[1][0]).all()
     assert peaks[0] < peaks[1]
@@ -98,10 +98,10 @@ def test_split_changes_the_layout_only(nets: SimpleNamespace, tmp_path: Path) ->
 
 def test_float_file(nets: SimpleNamespace, tmp_path: Path) -> None:
     graph, (spec,) = BACKEND.prepare(_graph(nets), [SPEC], TfliteConfig())
-    pictures = nets.pictures_for(graph, 2)
+    images = nets.images_for(graph, 2)
     path = _write(graph, tmp_path, spec, TfliteConfig(), "fp32")
-    (got,) = BACKEND.open(path, runtime="litert", specs=[spec], manifest={})(pictures)
-    (want,) = graph.run(nets.lowered(pictures))
+    (got,) = BACKEND.open(path, runtime="litert", specs=[spec], manifest={})(images)
+    (want,) = graph.run(nets.lowered(images))
     np.testing.assert_allclose(got, want.detach().numpy(), atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_usage_says_how_to_feed_and_read(
     nets: SimpleNamespace, tmp_path: Path, precision: str
 ) -> None:
     graph, (spec,) = BACKEND.prepare(_graph(nets), [SPEC], TfliteConfig())
-    source = nets.quantize(graph, nets.pictures_for(graph, 2)) if precision == "int8" else graph
+    source = nets.quantize(graph, nets.images_for(graph, 2)) if precision == "int8" else graph
     path = _write(source, tmp_path, spec, TfliteConfig(), precision)
     text = BACKEND.usage(
         {
@@ -184,8 +184,8 @@ def _detector(nets: SimpleNamespace) -> Any:
 def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, Path], Any]:
     graph, specs = BACKEND.prepare(_detector(nets), DETECTOR, TfliteConfig())
     assert not any(s.applied for s in specs), "a detector's firmware applies its own sigmoid"
-    pictures = nets.pictures_for(graph, 2)
-    quantized = nets.quantize(graph, pictures)
+    images = nets.images_for(graph, 2)
+    quantized = nets.quantize(graph, images)
     files = {}
     for rows in (True, False):
         target = directory / str(rows)
@@ -199,7 +199,7 @@ def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, 
             precision="int8",
             config=TfliteConfig(rows=rows),
         )[0]
-    return files, pictures
+    return files, images
 
 
 def test_detectors_write_a_row_a_cell(nets: SimpleNamespace, tflm: None, tmp_path: Path) -> None:
@@ -216,9 +216,9 @@ def test_rows_are_read_back_as_grids(
     nets: SimpleNamespace, tflm: None, tmp_path: Path, runtime: str
 ) -> None:
     files, _ = _detector_files(nets, tmp_path)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)
     rows, grids = (
-        BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, manifest={})(pictures)
+        BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, manifest={})(images)
         for r in (True, False)
     )
     for a, b in zip(rows, grids, strict=True):

@@ -12,7 +12,7 @@ def test_costs_by_hand(nets: SimpleNamespace) -> None:
     x = net.conv("input", 4, stride=(2, 2), padding=(0, 1, 0, 1))
     x = net.depthwise(x)
     graph = net.graph(net.conv(x, 5, (1, 1), padding=(0, 0, 0, 0)))
-    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2)))
+    model = nets.write(nets.quantize(graph, nets.images_for(graph, 2)))
     found = cost(model)
     macs = [(c.op, c.macs) for c in found.layers if c.macs]
     assert macs == [

@@ -47,7 +47,7 @@ def bundle(nets: SimpleNamespace, tmp_path: Path) -> SimpleNamespace:
     artifact.mkdir()
     out.mkdir()
     model, _ = BACKEND.write(
-        nets.quantize(graph, nets.pictures_for(graph, 2)),
+        nets.quantize(graph, nets.images_for(graph, 2)),
         artifact,
         specs=specs,
         preprocess=PreprocessSpec((16, 24)),

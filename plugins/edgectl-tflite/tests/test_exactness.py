@@ -90,6 +90,6 @@ CASES: dict[str, Build] = {
 def test_every_byte(nets: SimpleNamespace, name: str, shrink: float) -> None:
     net = nets.Net()
     CASES[name](net)
-    pictures = net.pictures()
-    model = nets.write(nets.quantize(net.graph(), pictures, shrink))
-    assert nets.differing_bytes(model, pictures) == 0
+    images = net.images()
+    model = nets.write(nets.quantize(net.graph(), images, shrink))
+    assert nets.differing_bytes(model, images) == 0

@@ -30,10 +30,10 @@ REFUSED = {
 }
 
 
-def _pictures(path: Path, count: int) -> np.ndarray:
+def _images(path: Path, count: int) -> np.ndarray:
     model = read_model(path)
     shape = model.tensors[model.inputs[0]].shape[1:]
-    # Smooth pictures with contrast: plain noise would leave most activations idle.
+    # Smooth images with contrast: plain noise would leave most activations idle.
     coarse = np.random.default_rng(0).integers(0, 256, (count, 6, 6, shape[2]))
     return (
         coarse.repeat(-(-shape[0] // 6), 1)
@@ -45,10 +45,10 @@ def _pictures(path: Path, count: int) -> np.ndarray:
 @pytest.mark.parametrize("name", EXACT)
 def test_every_byte(golden: Callable[[str], Path], name: str) -> None:
     path = golden(name)
-    pictures = _pictures(path, 3)
+    images = _images(path, 3)
     model = read_model(path)
     for ours, theirs in zip(
-        IntegerRunner(model).raw(pictures), TflmRunner(model).raw(pictures), strict=True
+        IntegerRunner(model).raw(images), TflmRunner(model).raw(images), strict=True
     ):
         assert (ours == theirs).all()
 
@@ -62,7 +62,7 @@ def test_refused_by_name(golden: Callable[[str], Path], name: str) -> None:
 @pytest.mark.parametrize("name", [*EXACT, *REFUSED, "mobilenet_v1_0.25_128_quant.tflite"])
 def test_litert_runs_it(golden: Callable[[str], Path], name: str) -> None:
     path = golden(name)
-    outputs = LiteRtRunner(read_model(path))(_pictures(path, 1))
+    outputs = LiteRtRunner(read_model(path))(_images(path, 1))
     assert all(np.isfinite(o).all() for o in outputs)
 
 

@@ -96,7 +96,7 @@ def test_a_dead_layer_is_not_written(nets: SimpleNamespace, tmp_path: Path) -> N
     net = nets.Net((8, 8))
     dead = net.conv("input", 4)
     graph = net.graph(net.conv(dead, 2))
-    quantized = nets.quantize(graph, nets.pictures_for(graph, 2))
+    quantized = nets.quantize(graph, nets.images_for(graph, 2))
     quantized.activations[dead] = QParams(1e-9, -128)
     with pytest.raises(ArtifactError, match=f"CONV_2D '{dead}' is refused by LiteRT") as e:
         TfliteBackend().write(
@@ -118,8 +118,8 @@ def test_random_damage_ends_in_an_error_of_ours(nets: SimpleNamespace) -> None:
     x = net.conv("input", 8)
     net.op("softmax", net.op("add", x, net.depthwise(x)))
     graph = net.graph()
-    data = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2))).data
-    picture = np.zeros((1, 8, 8, 3), np.uint8)
+    data = nets.write(nets.quantize(graph, nets.images_for(graph, 2))).data
+    image = np.zeros((1, 8, 8, 3), np.uint8)
     refused = 0
     for _ in range(150):
         damaged = bytearray(data)
@@ -127,7 +127,7 @@ def test_random_damage_ends_in_an_error_of_ours(nets: SimpleNamespace) -> None:
             # Zeros and small numbers: large ones only make enormous, honest tensors.
             damaged[position] = RNG.integers(0, 4)
         try:
-            RUNTIMES["integer"](parse_model(bytes(damaged)), ())(picture)
+            RUNTIMES["integer"](parse_model(bytes(damaged)), ())(image)
         except EdgectlError:
             refused += 1
     assert 0 < refused < 150

@@ -45,13 +45,13 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
-def _pictures() -> np.ndarray:
+def _images() -> np.ndarray:
     coarse = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), np.uint8)
     return coarse.repeat(SIZE // 12, 1).repeat(SIZE // 12, 2)
 
 
-def _lowered(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0
+def _lowered(images: np.ndarray) -> Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255.0
 
 
 def _fomo() -> nn.Module:
@@ -70,15 +70,15 @@ def _fomo() -> nn.Module:
         nn.Conv2d(48, 3, 1),
     )
     with torch.no_grad():
-        model(_lowered(_pictures()))  # batch norm takes these statistics
+        model(_lowered(_images()))  # batch norm takes these statistics
         model[-1].weight *= 8.0  # logits far enough apart to tell scores from each other
     return model.eval()
 
 
 def test_fomo_from_torch_to_every_runtime(tflm: None, tmp_path: Path) -> None:
     backend, config = TfliteBackend(), TfliteConfig()
-    pictures = _pictures()
-    x = _lowered(pictures)
+    images = _images()
+    x = _lowered(images)
 
     def batches() -> Iterator[Tensor]:
         yield x
@@ -105,7 +105,7 @@ def test_fomo_from_torch_to_every_runtime(tflm: None, tmp_path: Path) -> None:
 
     def scores(runtime: str) -> np.ndarray:
         runner = backend.open(path, runtime=runtime, specs=specs, manifest={})
-        return runner(pictures)[0]
+        return runner(images)[0]
 
     exact = scores("integer")
     assert exact.shape == (4, 3, 12, 12) and len(np.unique(exact)) > 30
@@ -113,8 +113,8 @@ def test_fomo_from_torch_to_every_runtime(tflm: None, tmp_path: Path) -> None:
     with torch.no_grad():
         real = torch.softmax(model(x), dim=1).numpy()
     simulated = simulate(quantized, x)[0].numpy()
-    quantisation = np.abs(real - exact).mean()
-    assert quantisation < 0.05
+    quantization = np.abs(real - exact).mean()
+    assert quantization < 0.05
     # Kernels that round otherwise cost less than the rounding to int8 itself.
     for other in (scores("litert"), scores("litert-ref"), simulated):
-        assert np.abs(other - exact).mean() < quantisation
+        assert np.abs(other - exact).mean() < quantization

@@ -30,8 +30,8 @@ def _two_heads(nets: SimpleNamespace) -> tuple[Any, np.ndarray]:
     graph = net.graph(
         net.conv(x, 2), net.linear(net.op("reshape", net.op("mean", x), shape=(1, 8)), 5)
     )
-    pictures = nets.pictures_for(graph, 4)
-    return nets.write(nets.quantize(graph, pictures)), pictures
+    images = nets.images_for(graph, 4)
+    return nets.write(nets.quantize(graph, images)), images
 
 
 SPECS = (
@@ -42,15 +42,15 @@ SPECS = (
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_outputs_in_spec_order(nets: SimpleNamespace, tflm: None, runtime: str) -> None:
-    model, pictures = _two_heads(nets)
-    classes, cells = RUNTIMES[runtime](model, SPECS)(pictures)
+    model, images = _two_heads(nets)
+    classes, cells = RUNTIMES[runtime](model, SPECS)(images)
     assert classes.shape == (4, 5) and cells.shape == (4, 2, 8, 12)
     assert classes.dtype == cells.dtype == np.float32
 
 
 def test_runtimes_agree(nets: SimpleNamespace, tflm: None) -> None:
-    model, pictures = _two_heads(nets)
-    raw = {name: RUNTIMES[name](model, SPECS).raw(pictures) for name in RUNTIMES}
+    model, images = _two_heads(nets)
+    raw = {name: RUNTIMES[name](model, SPECS).raw(images) for name in RUNTIMES}
     for a, b in zip(raw["tflm"], raw["integer"], strict=True):
         assert (a == b).all()
     for name in ("litert", "litert-ref"):
@@ -61,18 +61,18 @@ def test_runtimes_agree(nets: SimpleNamespace, tflm: None) -> None:
 @pytest.mark.parametrize("size", [96, 192])
 def test_fomo_every_byte(nets: SimpleNamespace, tflm: None, size: int) -> None:
     graph = nets.fomo(size)
-    pictures = nets.pictures_for(graph, 4)
-    assert nets.differing_bytes(nets.write(nets.quantize(graph, pictures)), pictures) == 0
+    images = nets.images_for(graph, 4)
+    assert nets.differing_bytes(nets.write(nets.quantize(graph, images)), images) == 0
 
 
-def test_dequantised_values_are_near_the_graph(nets: SimpleNamespace) -> None:
+def test_dequantized_values_are_near_the_graph(nets: SimpleNamespace) -> None:
     net = nets.Net((8, 8))
     net.conv("input", 4)
     graph = net.graph()
-    pictures = nets.pictures_for(graph, 3)
-    quantized = nets.quantize(graph, pictures)
-    (got,) = IntegerRunner(nets.write(quantized))(pictures)
-    (want,) = graph.run(nets.lowered(pictures))
+    images = nets.images_for(graph, 3)
+    quantized = nets.quantize(graph, images)
+    (got,) = IntegerRunner(nets.write(quantized))(images)
+    (want,) = graph.run(nets.lowered(images))
     step = quantized.activations[graph.outputs[0]].scale
     assert np.abs(got - want.detach().numpy()).max() < 3 * step
 
@@ -89,7 +89,7 @@ def test_constants_behind_the_flatbuffer(nets: SimpleNamespace, tflm: None, tmp_
     """LiteRT and the executor read them; the micro interpreter would compute garbage."""
     import flatbuffers
 
-    model, pictures = _two_heads(nets)
+    model, images = _two_heads(nets)
     schema = load_schema()
     tree = schema.ModelT.InitFromPackedBuf(model.data, 0)
     moved = next(b for b in tree.buffers if b.data is not None and len(b.data) > 100)
@@ -109,7 +109,7 @@ def test_constants_behind_the_flatbuffer(nets: SimpleNamespace, tflm: None, tmp_
     with pytest.raises(ArtifactError, match="garbage"):
         TflmRunner(external)
     for a, b in zip(
-        IntegerRunner(external).raw(pictures), IntegerRunner(model).raw(pictures), strict=True
+        IntegerRunner(external).raw(images), IntegerRunner(model).raw(images), strict=True
     ):
         assert (a == b).all()
     assert TfliteBackend().describe(path)["arena"] is None
@@ -125,7 +125,7 @@ def test_constants_behind_the_flatbuffer(nets: SimpleNamespace, tflm: None, tmp_
         lambda data: data[:8] + bytes(len(data) - 8),
         lambda data: data[:40] + b"\xff" * 200 + data[240:],
     ],
-    ids=["empty", "picture", "half", "head", "zeros", "overwritten"],
+    ids=["empty", "image", "half", "head", "zeros", "overwritten"],
 )
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_damaged_files(
@@ -148,10 +148,10 @@ def test_missing_file_and_unknown_runtime(tmp_path: Path) -> None:
     assert e.value.fix is not None and "litert" in e.value.fix
 
 
-def test_wrong_pictures_and_wrong_manifest(nets: SimpleNamespace) -> None:
-    model, pictures = _two_heads(nets)
+def test_wrong_images_and_wrong_manifest(nets: SimpleNamespace) -> None:
+    model, images = _two_heads(nets)
     with pytest.raises(ArtifactError, match="the file takes"):
-        LiteRtRunner(model)(pictures[:, :4])
+        LiteRtRunner(model)(images[:, :4])
     with pytest.raises(ArtifactError, match="the manifest names 1"):
         LiteRtRunner(model, SPECS[:1])
 
@@ -179,5 +179,5 @@ def test_the_first_arena_is_large_enough(
     for _ in range(layers):
         x = net.conv(x, width, (1, 1), padding=(0, 0, 0, 0))
     graph = net.graph(x)
-    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 1)))
+    model = nets.write(nets.quantize(graph, nets.images_for(graph, 1)))
     assert first_arena(model) >= MicroInterpreter(model).arena().total

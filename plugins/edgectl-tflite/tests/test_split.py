@@ -22,11 +22,11 @@ def test_liveness_of_a_residual() -> None:
 @pytest.mark.parametrize("size", [96, 192])
 def test_fomo_takes_half_the_arena(nets: SimpleNamespace, tflm: None, size: int) -> None:
     graph = nets.fomo(size)
-    pictures = nets.pictures_for(graph, 2)
-    quantized = nets.quantize(graph, pictures)
+    images = nets.images_for(graph, 2)
+    quantized = nets.quantize(graph, images)
     whole, parts = nets.write(quantized), nets.write(split_expansions(quantized))
-    assert nets.differing_bytes(parts, pictures) == 0
-    (a,), (b,) = (IntegerRunner(m).raw(pictures) for m in (whole, parts))
+    assert nets.differing_bytes(parts, images) == 0
+    (a,), (b,) = (IntegerRunner(m).raw(images) for m in (whole, parts))
     assert len(np.unique(a)) > 50 and (a == b).all()
 
     # What limits the rest is the stem: two tensors of 16 channels at half the input size.
@@ -41,7 +41,7 @@ def test_estimate_equals_the_file(nets: SimpleNamespace) -> None:
     x = net.conv("input", 24, stride=(2, 2), activation="relu")
     x = net.depthwise(x, padding=(2, 0, 2, 0))
     graph = net.graph(net.conv(x, 4, (1, 1), padding=(0, 0, 0, 0)))
-    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 1)))
+    model = nets.write(nets.quantize(graph, nets.images_for(graph, 1)))
     assert max(live_bytes(graph).values()) == max(m.nbytes for m in file_moments(model))
 
 
@@ -54,7 +54,7 @@ def test_fewest_parts_that_reach_the_least(nets: SimpleNamespace) -> None:
     # 5 parts: 768 + 2048 + 2560 (last convolution done, its filter running: 2048 + 2560) -> 5376
     # concatenation: 2 * 2560 = 5120; projection: 2560 + 256.
     assert plan_parts(graph) == {pair: 5}
-    quantized = split_expansions(nets.quantize(graph, nets.pictures_for(graph, 2)))
+    quantized = split_expansions(nets.quantize(graph, nets.images_for(graph, 2)))
     assert [n.shape[1] for n in quantized.graph if n.depthwise] == [8] * 5
     assert set(quantized.activations) == {n.name for n in quantized.graph}
     assert set(quantized.weight_scales) == {n.name for n in quantized.graph if n.weight is not None}
@@ -64,15 +64,15 @@ def test_uneven_channels(nets: SimpleNamespace, tflm: None) -> None:
     net = nets.Net((12, 12))
     x = net.conv("input", 28, activation="relu6")
     graph = net.graph(net.conv(net.depthwise(x, stride=(3, 3), padding=(0, 0, 0, 0)), 4))
-    pictures = nets.pictures_for(graph, 3)
-    quantized = split_expansions(nets.quantize(graph, pictures))
+    images = nets.images_for(graph, 3)
+    quantized = split_expansions(nets.quantize(graph, images))
     assert [n.shape[1] for n in quantized.graph if n.depthwise] == [16, 12]
-    assert nets.differing_bytes(nets.write(quantized), pictures) == 0
+    assert nets.differing_bytes(nets.write(quantized), images) == 0
 
 
 def test_leaves_alone_what_gains_nothing(nets: SimpleNamespace) -> None:
     net = nets.Net((8, 8))
     net.conv(net.depthwise(net.conv("input", 8)), 4)
     graph = net.graph()
-    quantized = nets.quantize(graph, nets.pictures_for(graph, 1))
+    quantized = nets.quantize(graph, nets.images_for(graph, 1))
     assert split_expansions(quantized) is quantized

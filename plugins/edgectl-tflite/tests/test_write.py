@@ -41,23 +41,23 @@ def _everything(nets: SimpleNamespace) -> QuantGraph:
 def test_float_file_equals_torch(nets: SimpleNamespace) -> None:
     graph = _everything(nets)
     assert {n.op for n in graph} == set(CAPABILITIES)
-    pictures = nets.pictures_for(graph, 3)
+    images = nets.images_for(graph, 3)
     with torch.no_grad():
-        expected = graph.run(nets.lowered(pictures))
-    for want, got in zip(expected, LiteRtRunner(nets.write(graph))(pictures), strict=True):
+        expected = graph.run(nets.lowered(images))
+    for want, got in zip(expected, LiteRtRunner(nets.write(graph))(images), strict=True):
         np.testing.assert_allclose(got, want.numpy(), atol=1e-5)
 
 
 def test_int8_file_equals_the_interpreter(nets: SimpleNamespace, tflm: None) -> None:
     graph = _everything(nets)
-    pictures = nets.pictures_for(graph, 3)
-    assert nets.differing_bytes(nets.write(nets.quantize(graph, pictures)), pictures) == 0
+    images = nets.images_for(graph, 3)
+    assert nets.differing_bytes(nets.write(nets.quantize(graph, images)), images) == 0
 
 
 def test_same_graph_same_bytes(nets: SimpleNamespace) -> None:
     def written() -> bytes:
         graph = _everything(nets)
-        return write_model(nets.quantize(graph, nets.pictures_for(graph, 2)), "ab", "edgectl")
+        return write_model(nets.quantize(graph, nets.images_for(graph, 2)), "ab", "edgectl")
 
     assert written() == written()
 
@@ -68,7 +68,7 @@ def test_every_written_op_has_an_exact_kernel() -> None:
 
 def test_constants_are_aligned_and_inside(nets: SimpleNamespace) -> None:
     graph = _everything(nets)
-    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2)))
+    model = nets.write(nets.quantize(graph, nets.images_for(graph, 2)))
     assert not model.external_buffers
     constants = [t for t in model.tensors if t.data is not None and t.data.nbytes > 40]
     assert constants
@@ -78,7 +78,7 @@ def test_constants_are_aligned_and_inside(nets: SimpleNamespace) -> None:
 
 def test_names_and_types_of_the_signature(nets: SimpleNamespace) -> None:
     graph = _everything(nets)
-    model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2)))
+    model = nets.write(nets.quantize(graph, nets.images_for(graph, 2)))
     (source,) = (model.tensors[i] for i in model.inputs)
     assert (source.dtype, source.shape) == ("int8", (1, 10, 13, 3))
     assert source.scales == (float(np.float32(1 / 255)),) and source.zero_points == (-128,)
@@ -119,7 +119,7 @@ def test_max_pool_pads_with_zero_point_after_relu(nets: SimpleNamespace) -> None
         x = net.conv("input", 4, activation=activation)
         net.op("max_pool", x, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
         graph = net.graph()
-        model = nets.write(nets.quantize(graph, nets.pictures_for(graph, 2)))
+        model = nets.write(nets.quantize(graph, nets.images_for(graph, 2)))
         assert _ops(model) == {"CONV_2D": 1, "MAX_POOL_2D": 1, op: 1}
 
 

@@ -55,14 +55,12 @@ def list_sets(ctx: typer.Context) -> None:
         session.say(table)
 
 
-@app.command(
-    epilog="Examples: edgectl data info coco_mask · edgectl data info ./my_pictures --json"
-)
+@app.command(epilog="Examples: edgectl data info coco_mask · edgectl data info ./my_images --json")
 def info(
     ctx: typer.Context,
     data: str = typer.Argument(help="Catalog name, directory or annotation file."),
 ) -> None:
-    """Pictures, boxes, classes and sizes of every split."""
+    """Images, boxes, classes and sizes of every split."""
     session: Session = ctx.obj
     session.command = "data info"
 
@@ -79,7 +77,7 @@ def _say(session: Session, facts: dict[str, Any]) -> None:
     from rich.table import Table
 
     session.say(f"{facts['name']} ({facts['format']}): {', '.join(facts['classes'])}")
-    table = Table("split", "pictures", "empty", "boxes", "classes", "small/medium/large", box=None)
+    table = Table("split", "images", "empty", "boxes", "classes", "small/medium/large", box=None)
     for name, part in facts["splits"].items():
         classes = ", ".join(f"{c['name']} {c['count']}" for c in part["classes"])
         sizes = "/".join(str(n) for n in part["sizes"].values())

@@ -26,9 +26,9 @@ def calib(
     count: int = typer.Option(128, min=1),
     seed: int = typer.Option(0, min=0),
     to: str = typer.Option("list", "--to", help="list, npy, bin or zip."),
-    imgsz: str = typer.Option("192", help="Of npy and bin: pictures are letterboxed to it."),
+    imgsz: str = typer.Option("192", help="Of npy and bin: images are letterboxed to it."),
 ) -> None:
-    """The calibration pictures of *train*: by name and hash, or in the forms vendor tools take."""
+    """The calibration images of *train*: by name and hash, or in the forms vendor tools take."""
     session: Session = ctx.obj
     session.command = "data calib"
     if to not in _FORMS:
@@ -41,13 +41,13 @@ def calib(
     index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
     if "train" not in index.splits:
         raise DataError(
-            "no split 'train': scored pictures are never calibrated on",
+            "no split 'train': scored images are never calibrated on",
             where=str(index.root),
             fix="edgectl data split makes one",
         )
     chosen = calibration_list(index.splits["train"], count, seed)
     if len(chosen.files) < count:
-        session.warn(f"train has {len(chosen.files)} pictures, not {count}")
+        session.warn(f"train has {len(chosen.files)} images, not {count}")
     files = write_calibration(chosen, out, to, PreprocessSpec(parse_size(imgsz)))
     session.data = {"directory": str(out), "files": files, **chosen.to_dict()}
-    session.say(f"{out}: {len(chosen.files)} pictures of train, sha256 {chosen.sha256[:12]}")
+    session.say(f"{out}: {len(chosen.files)} images of train, sha256 {chosen.sha256[:12]}")

@@ -20,9 +20,9 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}
 
 EPILOG = """Examples:
 
-edgectl data check ./my_pictures --imgsz 192
+edgectl data check ./my_images --imgsz 192
 
-edgectl data check ./my_pictures --fix ./my_pictures_fixed
+edgectl data check ./my_images --fix ./my_images_fixed
 
 Exit code 5 when there are errors, 0 with warnings only."""
 
@@ -33,7 +33,7 @@ def check(
     imgsz: str = typer.Option("192", help="Input size of the network in mind."),
     cell: float = typer.Option(8.0, min=1.0, help="Its finest stride, pixels."),
     fix: Path | None = typer.Option(
-        None, help="Write a repaired copy here: unreadable pictures and leaks left out."
+        None, help="Write a repaired copy here: unreadable images and leaks left out."
     ),
     fmt: str = typer.Option("auto", "--from", help="Format of DATA; detected."),
 ) -> None:
@@ -61,7 +61,7 @@ def check(
     session.data = {
         "findings": [vars(f) for f in found],
         "counts": {s: counts[s] for s in ("error", "warning", "note")},
-        "pictures": len(facts),
+        "images": len(facts),
         "repaired": None,
     }
     if not session.json:
@@ -69,7 +69,7 @@ def check(
     if fix is not None:
         done = write_repaired(index, facts, found, fix)
         session.data["repaired"] = {"directory": str(fix), **done}
-        session.say(f"{fix}: {done['pictures']} pictures, {done['left_out']} left out")
+        session.say(f"{fix}: {done['images']} images, {done['left_out']} left out")
     elif counts["error"]:
         raise DataError(
             f"{counts['error']} errors in '{index.name}', the first: {found[0].kind}: {found[0].detail}",
@@ -78,21 +78,21 @@ def check(
         )
 
 
-def _say(session: Session, found: list[Finding], pictures: int) -> None:
+def _say(session: Session, found: list[Finding], images: int) -> None:
     kinds = Counter((f.severity, f.kind) for f in found)
     shown: Counter[tuple[str, str]] = Counter()
     for f in found:
         key = (f.severity, f.kind)
         shown[key] += 1
         if shown[key] <= _SHOWN:
-            colour = _COLOURS[f.severity]
+            color = _COLOURS[f.severity]
             name = Path(f.file).name if f.file else ""
             text = plain(f"{f.kind.replace('_', ' ')}: {name + ': ' if name else ''}{f.detail}")
-            session.say(f"[{colour}]{f.severity}[/{colour}] {text}", markup=True)
+            session.say(f"[{color}]{f.severity}[/{color}] {text}", markup=True)
         elif shown[key] == _SHOWN + 1:
             session.say(f"  ... and {kinds[key] - _SHOWN} more of these (--json lists all)")
     totals = Counter(f.severity for f in found)
     session.say(
-        f"{pictures} pictures: {totals['error']} errors, {totals['warning']} warnings, "
+        f"{images} images: {totals['error']} errors, {totals['warning']} warnings, "
         f"{totals['note']} notes"
     )

@@ -19,7 +19,7 @@ def convert(
     to: str = typer.Option(..., "--to", help="coco, coco-roboflow, voc, yolo, csv or folder."),
     fmt: str = typer.Option("auto", "--from", help="Format of DATA; detected."),
 ) -> None:
-    """Write a set again in another format, pictures included."""
+    """Write a set again in another format, images included."""
     session: Session = ctx.obj
     session.command = "data convert"
 
@@ -36,5 +36,5 @@ def convert(
         session.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")
     written = read_dataset(out)
     session.data = {"directory": str(out), "from": index.format, **describe(written)}
-    pictures = sum(len(v) for v in written.splits.values())
-    session.say(f"{out}: {pictures} pictures from {index.format} to {written.format}")
+    images = sum(len(v) for v in written.splits.values())
+    session.say(f"{out}: {images} images from {index.format} to {written.format}")

@@ -23,9 +23,9 @@ def pack(
     out: Path | None = typer.Argument(None, help="A new directory; default: NAME.lmdb here."),
     to: str = typer.Option("lmdb", "--to", help="lmdb."),
     split_name: list[str] = typer.Option([], help="Only these splits; default: all."),
-    workers: int = typer.Option(4, min=1, help="Threads that read pictures."),
+    workers: int = typer.Option(4, min=1, help="Threads that read images."),
 ) -> None:
-    """Put pictures and labels into one memory-mapped pack."""
+    """Put images and labels into one memory-mapped pack."""
     session: Session = ctx.obj
     session.command = "data pack"
     if to != "lmdb":
@@ -50,8 +50,8 @@ def pack(
     done = write_pack(index, out, workers=workers)
     session.data = {
         "pack": str(out),
-        "pictures": done.pictures,
+        "images": done.images,
         "bytes": done.bytes,
         "splits": {n: len(v) for n, v in index.splits.items()},
     }
-    session.say(f"{out}: {done.pictures} pictures, {done.bytes:,} bytes")
+    session.say(f"{out}: {done.images} images, {done.bytes:,} bytes")

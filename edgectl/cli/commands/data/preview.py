@@ -23,12 +23,12 @@ def preview(
     out: Path = typer.Option(Path("preview.png"), help="PNG to write."),
     split: str = typer.Option("train"),
     count: int = typer.Option(16, min=1, max=400),
-    imgsz: str = typer.Option("192", help="Size of each picture on the sheet."),
+    imgsz: str = typer.Option("192", help="Size of each image on the sheet."),
     seed: int = typer.Option(0, min=0),
     augmented: bool = typer.Option(False, help="As detection training sees them."),
     assignments: list[str] = typer.Option([], "--set", help="augment.a=b, with --augmented."),
 ) -> None:
-    """A contact sheet of pictures with their labels."""
+    """A contact sheet of images with their labels."""
     session: Session = ctx.obj
     session.command = "data preview"
 
@@ -48,16 +48,16 @@ def preview(
     size = parse_size(imgsz)
     if augmented and chosen[0].image_label is not None:
         raise UsageError(
-            "--augmented draws detection's augmentation; this set labels whole pictures",
+            "--augmented draws detection's augmentation; this set labels whole images",
             fix="leave --augmented out",
         )
-    pictures = (
+    images = (
         sheet.augmented(chosen, index.classes, size, config.augment, seed)
         if augmented
         else sheet.plain(chosen, index.classes, size)
     )
-    drawn = sheet.contact_sheet(list(pictures), index.classes)
+    drawn = sheet.contact_sheet(list(images), index.classes)
     with replacing_file(out) as f:
         f.write(sheet.png(drawn))
-    session.data = {"file": str(out), "pictures": [s.path.name for s in chosen]}
-    session.say(f"{out}: {len(chosen)} pictures of {split}")
+    session.data = {"file": str(out), "images": [s.path.name for s in chosen]}
+    session.say(f"{out}: {len(chosen)} images of {split}")

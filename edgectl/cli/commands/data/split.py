@@ -10,7 +10,7 @@ from edgectl.cli.session import Session
 from edgectl.errors import UsageError
 from edgectl.plugins.registry import build_registry
 
-EPILOG = "Example: edgectl data split ./my_pictures ./my_split --valid 0.2 --test 0.1"
+EPILOG = "Example: edgectl data split ./my_images ./my_split --valid 0.2 --test 0.1"
 
 
 def split(

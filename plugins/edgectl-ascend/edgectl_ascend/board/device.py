@@ -1,6 +1,6 @@
 """An OM on the NPU of this machine, through ais_bench (https://gitee.com/ascend/tools, ais-bench_workload).
 
-Needs CANN (its set_env.sh sourced), ais_bench and OpenCV. AIPP inside the OM normalises: pixels go in as
+Needs CANN (its set_env.sh sourced), ais_bench and OpenCV. AIPP inside the OM normalizes: pixels go in as
 they are.
 """
 
@@ -23,9 +23,9 @@ class Accelerator:
                 "this OM takes %s, not %s: made for another network" % (found, wanted)
             )
 
-    def heads(self, picture):
+    def heads(self, image):
         """uint8 (rows, columns, 3), red first, to {head: float32 (C, H, W) or (C,)}."""
-        answers = self._session.infer(feeds=[np.ascontiguousarray(picture[None])])
+        answers = self._session.infer(feeds=[np.ascontiguousarray(image[None])])
         if len(answers) != len(self._outputs):
             raise RuntimeError(
                 "this OM has %d outputs, not %d" % (len(answers), len(self._outputs))

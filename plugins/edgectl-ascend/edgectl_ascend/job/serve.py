@@ -18,7 +18,7 @@ def main(model):
     session = InferSession(0, model)
     for line in sys.stdin:
         request = json.loads(line)
-        rows = [session.infer(feeds=[picture[None]]) for picture in np.load(request["input"])]
+        rows = [session.infer(feeds=[image[None]]) for image in np.load(request["input"])]
         np.savez(request["output"], *[np.concatenate(parts) for parts in zip(*rows)])
         print(json.dumps({"edgectl": 1, "event": "result"}), flush=True)
 

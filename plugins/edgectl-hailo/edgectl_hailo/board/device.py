@@ -28,20 +28,20 @@ class Network:
         self._model = device.create_infer_model(hef)
         self._model.input().set_format_type(FormatType.UINT8)
         for name in self._streams.values():
-            # HailoRT de-quantises: (q - zero point) * scale, of the output or of each channel
+            # HailoRT de-quantizes: (q - zero point) * scale, of the output or of each channel
             self._model.output(name).set_format_type(FormatType.FLOAT32)
         self._network = self._open.enter_context(self._model.configure())
 
-    def heads(self, pictures):
+    def heads(self, images):
         """uint8 (N, rows, columns, 3), red first, to {head: float32 (N, rows, columns, channels)}."""
         found = {head["name"]: [] for head in self._heads}
-        for picture in pictures:
+        for image in images:
             buffers = {
                 stream: np.empty(self._model.output(stream).shape, np.float32)
                 for stream in self._streams.values()
             }
             bindings = self._network.create_bindings(output_buffers=buffers)
-            bindings.input().set_buffer(np.ascontiguousarray(picture))
+            bindings.input().set_buffer(np.ascontiguousarray(image))
             self._network.run([bindings], TIMEOUT_MS)
             for head, stream in self._streams.items():
                 found[head].append(np.array(bindings.output(stream).get_buffer(), np.float32))
@@ -59,9 +59,9 @@ class Accelerator:
         self._shapes = {h["name"]: h["shape"] for h in model["heads"]}
         self._network = Network(os.path.join(folder, model["hef"]), model["heads"])
 
-    def heads(self, picture):
+    def heads(self, image):
         """uint8 (rows, columns, 3), red first, to {head: float32 (C, H, W) or (C,)}."""
-        found = self._network.heads(picture[None])
+        found = self._network.heads(image[None])
         return {name: channels_first(found[name][0], shape) for name, shape in self._shapes.items()}
 
     def close(self):

@@ -1,11 +1,11 @@
-"""ONNX to HEF with Hailo's Dataflow Compiler: parse, optimise, compile.
+"""ONNX to HEF with Hailo's Dataflow Compiler: parse, optimize, compile.
 
 Runs in the environment that has ``hailo_sdk_client``, in the directory of an exported plan::
 
     python3 compile.py
 
 Reads compile.json, model.onnx, model.alls and calibration.npy. Leaves model_parsed.har,
-model_optimised.har and model.hef. Progress is one JSON object a line.
+model_optimized.har and model.hef. Progress is one JSON object a line.
 """
 
 import hashlib
@@ -141,13 +141,13 @@ def run(settings):
 
     since = time.time()
     calibration = np.load(settings["calibration"])
-    say("progress", message="optimising on %d pictures" % len(calibration))
+    say("progress", message="optimizing on %d images" % len(calibration))
     if settings["nms"]:
         fill_nms(settings["nms"], layers)
     runner.load_model_script(model_script(settings, layers))
     runner.optimize(calibration)
-    runner.save_har(settings["optimised_har"])
-    done("optimise", settings["optimised_har"], since)
+    runner.save_har(settings["optimized_har"])
+    done("optimize", settings["optimized_har"], since)
 
     since = time.time()
     say("progress", message="compiling")
@@ -158,7 +158,7 @@ def run(settings):
         "layers": layers,
         "stages": stages,
         "sdk_version": sdk_version(),
-        "pictures": len(calibration),
+        "images": len(calibration),
     }
 
 

@@ -1,8 +1,8 @@
 """Answers with a network's raw heads, request by request: on the compiler's emulators or on the device.
 
-    python3 serve.py sdk-native | sdk-optimised | sdk-quantised | hailort
+    python3 serve.py sdk-native | sdk-optimized | sdk-quantized | hailort
 
-Reads a JSON object a line, ``{"pictures": FILE.npy, "heads": FILE.npz}``: uint8 (N, rows, columns, 3), red
+Reads a JSON object a line, ``{"images": FILE.npy, "heads": FILE.npz}``: uint8 (N, rows, columns, 3), red
 first; writes one float32 array a head, (N, rows, columns, channels) as Hailo lays them out.
 """
 
@@ -14,21 +14,21 @@ from compile import JobError, head_layers, load_settings, say
 
 CONTEXTS = {
     "sdk-native": ("parsed_har", "SDK_NATIVE"),
-    "sdk-optimised": ("optimised_har", "SDK_FP_OPTIMIZED"),
-    "sdk-quantised": ("optimised_har", "SDK_QUANTIZED"),
+    "sdk-optimized": ("optimized_har", "SDK_FP_OPTIMIZED"),
+    "sdk-quantized": ("optimized_har", "SDK_QUANTIZED"),
 }
 
 
-def normalised(pictures, settings):
+def normalized(images, settings):
     """What the parsed network takes: its model script is not in it."""
     if settings["channel_order"] == "bgr":
-        pictures = pictures[..., ::-1]
+        images = images[..., ::-1]
     mean, std = (np.float32(settings[k]) for k in ("mean", "std"))
-    return (pictures.astype(np.float32) - mean) / std
+    return (images.astype(np.float32) - mean) / std
 
 
 def emulator(runtime, settings):
-    """A function from pictures to {head: array}."""
+    """A function from images to {head: array}."""
     from hailo_sdk_client import ClientRunner, InferenceContext
 
     har, context = CONTEXTS[runtime]
@@ -37,9 +37,9 @@ def emulator(runtime, settings):
     layers = head_layers(hn, settings["heads"])
     order = hn["net_params"]["output_layers_order"]
 
-    def infer(pictures):
+    def infer(images):
         native = runtime == "sdk-native"
-        x = normalised(pictures, settings) if native else pictures.astype(np.float32)
+        x = normalized(images, settings) if native else images.astype(np.float32)
         with runner.infer_context(getattr(InferenceContext, context)) as ctx:
             answer = runner.infer(ctx, x)
         # one array where the network has one output
@@ -70,7 +70,7 @@ def main():
         infer = device(settings) if runtime == "hailort" else emulator(runtime, settings)
         for line in sys.stdin:
             request = json.loads(line)
-            found = infer(np.load(request["pictures"]))
+            found = infer(np.load(request["images"]))
             np.savez(request["heads"], **{k: np.float32(v) for k, v in found.items()})
             say("result", heads=request["heads"])
     except JobError as e:

@@ -85,13 +85,13 @@ class AwnnBackend:
         directory: Path,
         *,
         graph: QuantGraph,
-        pictures: Iterable[np.ndarray],
+        images: Iterable[np.ndarray],
         preprocess: PreprocessSpec,
         config: AwnnConfig,
     ) -> list[Path]:
         """``maixhub.zip``, the input of the online converter."""
         path = directory / "maixhub.zip"
-        return [write_package(path, graph, pictures, preprocess, config.maixhub_images)]
+        return [write_package(path, graph, images, preprocess, config.maixhub_images)]
 
     def open(
         self,

@@ -1,6 +1,6 @@
 """Where each graph op runs on a V831, as data: the checker, the writer and the tests share it.
 
-The processor has convolution, pooling, ReLU, sums, concatenation and nearest-neighbour upsampling.
+The processor has convolution, pooling, ReLU, sums, concatenation and nearest-neighbor upsampling.
 Depthwise and grouped convolution and softmax run on the Cortex-A7, in float, with a conversion
 before and after. For everything else no kernel is known.
 """

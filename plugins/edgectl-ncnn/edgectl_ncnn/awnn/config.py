@@ -17,4 +17,4 @@ class AwnnConfig(StrictModel):
     grid: bool = True
     """Move weight scales to where the coarse 16-bit multiplier is exact."""
     maixhub_images: int = Field(50, ge=1)
-    """Pictures in the package for the online converter."""
+    """Images in the package for the online converter."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgectl_ncnn.awnn.requantise import Multiplier
+from edgectl_ncnn.awnn.requantize import Multiplier
 from edgectl_ncnn.reader import layers as ncnn_layers
 from edgectl_ncnn.reader.layers import Slot
 from edgectl_ncnn.reader.paramfile import Layer, Value
@@ -34,7 +34,7 @@ def scales_of(layer: Layer) -> list[float]:
     return [float(np.float32(s)) for s in scales]
 
 
-def requantisation(m: Multiplier, kind: int | None = None) -> dict[int, Value]:
+def requantization(m: Multiplier, kind: int | None = None) -> dict[int, Value]:
     """Keys of an output multiplier; ``kind``: key 23, where the layer has it."""
     keys: dict[int, Value] = {ENABLED: 1, MULT: m.mult, SHIFT: m.shift}
     return keys if kind is None else {**keys, KIND: kind}
@@ -46,7 +46,7 @@ def placement(device: int, scales: list[float]) -> dict[int, Value]:
 
 
 def output_multiplier(layer: Layer) -> Multiplier:
-    """Inverse of :func:`requantisation`. Raises ArtifactError."""
+    """Inverse of :func:`requantization`. Raises ArtifactError."""
     return read_multiplier(layer, MULT, SHIFT)
 
 

@@ -19,7 +19,7 @@ from edgectl.quant.graph.quant_graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn.capabilities import place
 from edgectl_ncnn.awnn.fields import NPU
-from edgectl_ncnn.awnn.requantise import MAX, Multiplier, multiplier
+from edgectl_ncnn.awnn.requantize import MAX, Multiplier, multiplier
 
 ONE = 1024
 """Channel factors are in units of 1/1024."""
@@ -66,7 +66,7 @@ def unrepresentable(node: Node, error: ValueError) -> ArtifactError:
     return ArtifactError(
         f"{node.op}: {error}",
         where=node.origin or node.name,
-        fix="the tensor is (almost) always zero: calibrate with pictures of your scene",
+        fix="the tensor is (almost) always zero: calibrate with images of your scene",
     )
 
 

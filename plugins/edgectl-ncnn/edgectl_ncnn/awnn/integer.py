@@ -53,7 +53,7 @@ class Simulator:
 
     @torch.no_grad()
     def run(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """x: float32 (N, C, H, W), normalised. Returns the outputs by blob name, real-valued."""
+        """x: float32 (N, C, H, W), normalized. Returns the outputs by blob name, real-valued."""
         blob = self._inputs[0].outputs[0]
         real = torch.from_numpy(np.ascontiguousarray(x))
         values = {blob: saturate(real * self._scales[blob])}

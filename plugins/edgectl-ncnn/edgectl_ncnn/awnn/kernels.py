@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.grid import ONE
 from edgectl_ncnn.awnn.order import from_npu
-from edgectl_ncnn.awnn.requantise import Multiplier
+from edgectl_ncnn.awnn.requantize import Multiplier
 from edgectl_ncnn.reader.paramfile import Layer
 
 QMIN, QMAX = -128, 127
@@ -158,7 +158,7 @@ def _concat(c: Context) -> Step:
 
 def _interp(c: Context) -> Step:
     if c.layer.integer(0) != 1:
-        raise c.layer.damaged("only nearest-neighbour resizing is known")
+        raise c.layer.damaged("only nearest-neighbor resizing is known")
     size = (c.layer.number(1, 1.0), c.layer.number(2, 1.0))
     return lambda v: F.interpolate(v[0], scale_factor=size, mode="nearest")
 

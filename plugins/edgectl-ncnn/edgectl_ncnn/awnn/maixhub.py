@@ -1,7 +1,7 @@
 """The package MaixHub's online converter takes: the way to a V831 that boards are known to load.
 
 A zip without password. In its root exactly one ``.param`` and one ``.bin``, float, and a directory
-``images`` with pictures only, prepared as in training.
+``images`` with images only, prepared as in training.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def write_package(
     path: Path,
     graph: QuantGraph,
-    pictures: Iterable[np.ndarray],
+    images: Iterable[np.ndarray],
     preprocess: PreprocessSpec,
     count: int,
 ) -> Path:
     """Writes the zip.
 
     Args:
-        graph: float, of the normalised input.
-        pictures: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        graph: float, of the normalized input.
+        images: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
         count: how many of them to put in.
     """
     model = build_model(graph, output_names(len(graph.outputs)), input_name=INPUT)
-    singles = (picture for batch in pictures for picture in batch)
+    singles = (image for batch in images for image in batch)
     with zipfile.ZipFile(path, "w") as archive:
         _store(archive, "model.param", model.param_text().encode())
         _store(archive, "model.bin", model.bin_bytes())
-        for i, picture in enumerate(islice(singles, count)):
-            bgr = picture[:, :, ::-1] if preprocess.channel_order == "rgb" else picture
+        for i, image in enumerate(islice(singles, count)):
+            bgr = image[:, :, ::-1] if preprocess.channel_order == "rgb" else image
             settings = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
             _, data = cv2.imencode(".jpg", np.ascontiguousarray(bgr), settings)
             _store(archive, f"images/{i:04d}.jpg", data.tobytes())

@@ -46,16 +46,16 @@ class SimulatorRunner:
         mean, std = (preprocess.mean, preprocess.std) if preprocess else ((0.0,), (1.0,))
         self._mean, self._std = (np.asarray(v, np.float32) for v in (mean, std))
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """pictures: uint8 (N, H, W, C). Returns float32 (N, C, H, W) or (N, C), one an output."""
-        if pictures.shape[1:] != self._simulator.input_shape:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """images: uint8 (N, H, W, C). Returns float32 (N, C, H, W) or (N, C), one an output."""
+        if images.shape[1:] != self._simulator.input_shape:
             raise ArtifactError(
-                f"pictures are {pictures.shape[1:]}, the file takes "
+                f"images are {images.shape[1:]}, the file takes "
                 f"{self._simulator.input_shape} (height, width, channels)",
                 where=self._where,
-                fix="resize the pictures to the file's input",
+                fix="resize the images to the file's input",
             )
-        x = ((pictures.astype(np.float32) - self._mean) / self._std).transpose(0, 3, 1, 2)
+        x = ((images.astype(np.float32) - self._mean) / self._std).transpose(0, 3, 1, 2)
         chunks = [self._simulator.run(x[i : i + _BATCH]) for i in range(0, len(x), _BATCH)]
         outputs = [np.concatenate([c[name] for c in chunks]) for name in self._outputs]
         return [

@@ -14,10 +14,10 @@ from edgectl.quant.graph.quant_graph import Node
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl_ncnn.awnn import fields
 from edgectl_ncnn.awnn.capabilities import place
-from edgectl_ncnn.awnn.fields import CPU, NPU, placement, requantisation
+from edgectl_ncnn.awnn.fields import CPU, NPU, placement, requantization
 from edgectl_ncnn.awnn.grid import file_scale, unrepresentable, weight_fields
 from edgectl_ncnn.awnn.order import to_npu
-from edgectl_ncnn.awnn.requantise import bias_fields, multiplier, sum_fields
+from edgectl_ncnn.awnn.requantize import bias_fields, multiplier, sum_fields
 from edgectl_ncnn.reader.binfile import Block
 from edgectl_ncnn.reader.layers import Slot
 from edgectl_ncnn.reader.modelfile import ModelFile
@@ -111,7 +111,7 @@ class _Writer:
         self.add(
             "ReLU",
             node,
-            requantisation(multiplier(1.0), fields.RELU),
+            requantization(multiplier(1.0), fields.RELU),
             inputs=inputs,
             suffix="_relu",
         )
@@ -179,7 +179,7 @@ def _integers(w: _Writer, node: Node, type_: str, params: Params, shape: Sequenc
     integers = w.quantized.integer_weight(node).reshape(shape)
     accumulator = node.bias.double().cpu().numpy() * w.scale(node.inputs[0]) / g.steps
     bias = bias_fields(accumulator)
-    params = {**params, **requantisation(g.output, fields.PLAIN), 24: 2, 25: 1}
+    params = {**params, **requantization(g.output, fields.PLAIN), 24: 2, 25: 1}
     if bias.scale is not None:
         params |= {fields.BIAS_MULT: bias.scale.mult, fields.BIAS_SHIFT: bias.scale.shift}
     values = {"weight": to_npu(integers), "bias": bias.values, "factor": g.factors}
@@ -190,7 +190,7 @@ def _integers(w: _Writer, node: Node, type_: str, params: Params, shape: Sequenc
 def _add(w: _Writer, node: Node) -> None:
     a, b = (w.scale(i) for i in node.inputs)
     f = sum_fields((a, b), w.scale(node.name))
-    params: Params = {0: 1, **requantisation(f.output)}
+    params: Params = {0: 1, **requantization(f.output)}
     params |= {fields.OTHER_MULT: f.other.mult, fields.OTHER_SHIFT: f.other.shift}
     if f.base == 0:
         params[fields.BASE] = 1
@@ -219,7 +219,7 @@ def _mean(w: _Writer, node: Node) -> None:
 
 
 def _rescaled(w: _Writer, node: Node) -> Params:
-    return requantisation(multiplier(w.scale(node.name) / w.scale(node.inputs[0])))
+    return requantization(multiplier(w.scale(node.name) / w.scale(node.inputs[0])))
 
 
 def _upsample(w: _Writer, node: Node) -> None:

@@ -1,4 +1,4 @@
-// From raw heads to results: classes, object centres, boxes. No dependency but the standard library.
+// From raw heads to results: classes, object centers, boxes. No dependency but the standard library.
 // Grids are channel-major, as ncnn and the golden vectors hold them: value(c, y, x) = data[(c * rows + y) * columns + x].
 #pragma once
 
@@ -11,7 +11,7 @@ namespace edgectl {
 struct Result {
   int label;
   float score;
-  float x0, y0, x1, y1;  // pixels of the network's input; zero for a class of the whole picture
+  float x0, y0, x1, y1;  // pixels of the network's input; zero for a class of the whole image
 };
 
 inline float sigmoid(float v) { return 1.f / (1.f + std::exp(-v)); }
@@ -24,7 +24,7 @@ inline Result best_class(const float* logits, int classes) {
   return {best, 1.f / total, 0.f, 0.f, 0.f, 0.f};
 }
 
-// Object centres. Channel 0 is the background; of cells that share an edge the strongest reports, the first in
+// Object centers. Channel 0 is the background; of cells that share an edge the strongest reports, the first in
 // reading order where they are equal. The place is the score-weighted mean of the cell and those four.
 inline std::vector<Result> cells(const float* logits, int channels, int rows, int columns, int stride,
                                  float threshold) {
@@ -60,7 +60,7 @@ inline std::vector<Result> cells(const float* logits, int channels, int rows, in
     for (int x = 0; x < columns; ++x) {
       const int i = y * columns + x;
       if (!strongest[i]) continue;
-      // equal neighbours: the earlier one reports, and only those above and to the left are earlier
+      // equal neighbors: the earlier one reports, and only those above and to the left are earlier
       if (y > 0 && strongest[i - columns]) continue;
       if (x > 0 && strongest[i - 1]) continue;
       float weight = firing[i], cx = firing[i] * (x + .5f), cy = firing[i] * (y + .5f);

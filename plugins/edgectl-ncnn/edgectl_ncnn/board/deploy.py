@@ -66,7 +66,7 @@ def config(manifest: Mapping[str, Any]) -> str:
             f"constexpr const char* kParam = {_quoted(model)};",
             f"constexpr const char* kBin = {_quoted(str(PurePosixPath(model).with_suffix('.bin')))};",
             f"constexpr int kRows = {rows}, kColumns = {columns};",
-            f"// pictures are {spec['channel_order']}, fitted by {spec['resize']}",
+            f"// images are {spec['channel_order']}, fitted by {spec['resize']}",
             f"constexpr float kMean[3] = {{{mean}}};",
             f"constexpr float kNorm[3] = {{{norm}}};",
             f"constexpr float kThreshold = {float(threshold)!r}f;",

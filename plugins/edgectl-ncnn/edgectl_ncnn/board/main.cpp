@@ -1,4 +1,4 @@
-// Runs the model on one picture of raw bytes, as golden/*.rgb are, and prints what it finds.
+// Runs the model on one image of raw bytes, as golden/*.rgb are, and prints what it finds.
 //   ./run golden/0.rgb
 #include <cstdio>
 #include <vector>
@@ -7,12 +7,12 @@
 #include "model_config.h"
 #include "net.h"
 
-// cells of a grid along so many pixels; classes of whole pictures have no grid
+// cells of a grid along so many pixels; classes of whole images have no grid
 static int cells_along(int pixels, int stride) { return stride ? pixels / stride : 1; }
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fprintf(stderr, "usage: %s picture.rgb   (%d x %d x 3 bytes)\n", argv[0], kColumns, kRows);
+    std::fprintf(stderr, "usage: %s image.rgb   (%d x %d x 3 bytes)\n", argv[0], kColumns, kRows);
     return 2;
   }
   std::vector<unsigned char> pixels(static_cast<size_t>(kRows) * kColumns * 3);

@@ -79,7 +79,7 @@ def _cpp(manifest: Mapping[str, Any]) -> list[str]:
         f'net.load_param("{model}");',
         f'net.load_model("{model.with_suffix(".bin")}");',
         "",
-        "// bgr: rows x cols x 3 bytes, as OpenCV reads pictures",
+        "// bgr: rows x cols x 3 bytes, as OpenCV reads images",
     ]
     if spec["resize"] == "letterbox":
         top, left = ("(H - h) / 2", "(W - w) / 2") if spec["pad_side"] == "center" else ("0", "0")

@@ -66,7 +66,7 @@ def _scale(layer: Layer) -> list[Slot]:
 
 
 def _affine(count_key: int, switch_key: int) -> SlotsOf:
-    """Normalisation layers."""
+    """Normalization layers."""
 
     def slots_of(layer: Layer) -> list[Slot]:
         if not layer.integer(switch_key, 1):

@@ -71,21 +71,21 @@ class NcnnRunner:
         if self._net.load_param(str(param)) or self._net.load_model(weights):
             raise ArtifactError("ncnn does not load the file", where=model.where)
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """pictures: uint8 (N, H, W, C). Returns float32 (N, ...), one array an output."""
-        if any(self._shape) and pictures.shape[1:] != self._shape:
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """images: uint8 (N, H, W, C). Returns float32 (N, ...), one array an output."""
+        if any(self._shape) and images.shape[1:] != self._shape:
             raise ArtifactError(
-                f"pictures are {pictures.shape[1:]}, the file takes {self._shape} "
+                f"images are {images.shape[1:]}, the file takes {self._shape} "
                 "(height, width, channels)",
                 where=self._model.where,
-                fix="resize the pictures to the file's input",
+                fix="resize the images to the file's input",
             )
-        x = (pictures.astype(np.float32) - self._mean) / self._std
-        results = [self.run(picture) for picture in x.transpose(0, 3, 1, 2)]
+        x = (images.astype(np.float32) - self._mean) / self._std
+        results = [self.run(image) for image in x.transpose(0, 3, 1, 2)]
         return [np.stack(parts) for parts in zip(*results, strict=True)]
 
     def run(self, x: np.ndarray, outputs: Sequence[str] = ()) -> list[np.ndarray]:
-        """x: float32 (C, H, W), normalised. ``outputs``: other blobs than the file's outputs."""
+        """x: float32 (C, H, W), normalized. ``outputs``: other blobs than the file's outputs."""
         # A Mat neither owns the array it wraps nor keeps it alive: bound to a name until it is cloned.
         wrapped = np.ascontiguousarray(x, np.float32)
         held = self._ncnn.Mat(wrapped).clone()

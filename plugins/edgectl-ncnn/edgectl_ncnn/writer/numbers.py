@@ -69,7 +69,7 @@ class Int8Numbers:
         if not self._integer(node):
             return 0
         term = 1 if node.depthwise else 2
-        return term + 100 if self._requantises(node) else term
+        return term + 100 if self._requantizes(node) else term
 
     def blocks(self, node: Node) -> list[Block]:
         """See :class:`Numbers`."""
@@ -84,7 +84,7 @@ class Int8Numbers:
             Block(Slot("weight_scales", scales.size), np.float32(1.0) / scales),
             Block(Slot("bottom_scale", 1), self.scale_of(node.inputs[0])),
         ]
-        if self._requantises(node):
+        if self._requantizes(node):
             blocks.append(Block(Slot("top_scale", 1), self.scale_of(node.name)))
         return blocks
 
@@ -96,7 +96,7 @@ class Int8Numbers:
     def _integer(self, node: Node) -> bool:
         return integer_kernel(node) and not keeps_float(node, self._quantized.scheme)
 
-    def _requantises(self, node: Node) -> bool:
+    def _requantizes(self, node: Node) -> bool:
         """True where the only reader is an integer convolution: it would round the floats anyway."""
         graph = self._quantized.graph
         readers = graph.consumers(node.name)

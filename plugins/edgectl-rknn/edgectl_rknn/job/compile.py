@@ -1,4 +1,4 @@
-"""model.onnx and the calibration pictures beside it to model.rknn. Run it in this directory."""
+"""model.onnx and the calibration images beside it to model.rknn. Run it in this directory."""
 
 from build import built, done, event, read_settings, reported
 

@@ -30,8 +30,8 @@ with reported():
     for line in sys.stdin:
         request = json.loads(line)
         rows = [
-            network.inference(inputs=[picture[None]], data_format="nhwc")
-            for picture in np.load(request["input"])
+            network.inference(inputs=[image[None]], data_format="nhwc")
+            for image in np.load(request["input"])
         ]
         outputs = [np.concatenate(parts) for parts in zip(*rows)]
         np.savez(request["output"], *outputs)

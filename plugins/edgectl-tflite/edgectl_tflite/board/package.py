@@ -25,7 +25,7 @@ def usage(manifest: Mapping[str, Any]) -> str:
         "## Input",
         "",
         f"One tensor, {height} x {width}, channels last, order {spec['channel_order']}: {feed}.",
-        f"The picture is resized by {spec['resize']}"
+        f"The image is resized by {spec['resize']}"
         + (
             f", padded {spec['pad_side'].replace('_', ' ')} with {spec['pad_value']}."
             if spec["resize"] == "letterbox"
@@ -61,7 +61,7 @@ def _caution(manifest: Mapping[str, Any]) -> list[str]:
         lines.append("In grids of cells, channel 0 is the background.")
     if any(o["kind"] == "class_logits" and not o["stride"] for o in manifest["outputs"]):
         lines.append(
-            "The picture belongs to the class with the largest value, in `labels.txt`'s order."
+            "The image belongs to the class with the largest value, in `labels.txt`'s order."
         )
     if manifest["preprocess"]["resize"] == "letterbox":
         lines.append(

@@ -16,7 +16,7 @@ from edgectl_tflite.integer.kernels import KERNELS, Context, Step
 from edgectl_tflite.reader.modelfile import ModelFile, load_schema
 
 _CHUNK_ELEMENTS = 1 << 19
-"""Pictures run together while their largest tensor has no more elements, to stay in the cache."""
+"""Images run together while their largest tensor has no more elements, to stay in the cache."""
 
 
 class IntegerExecutor:

@@ -1,4 +1,4 @@
-"""Fixed-point rescaling as TensorFlow Lite's reference kernels do it, vectorised over integers.
+"""Fixed-point rescaling as TensorFlow Lite's reference kernels do it, vectorized over integers.
 
 A real factor becomes ``multiplier * 2**(shift - 31)`` with a 31-bit multiplier. Applying it rounds
 twice: once when the 63-bit product is halved to 32 bits, once in the final shift. That second
@@ -85,7 +85,7 @@ class Rescale:
 
 
 def activation_bounds(name: str, scale: float, zero_point: int) -> tuple[int, int]:
-    """The fused clamp in int8: quantised in float32, ties away from zero, as the kernels do."""
+    """The fused clamp in int8: quantized in float32, ties away from zero, as the kernels do."""
 
     def q(value: float) -> int:
         ratio = np.float32(value) / np.float32(scale)

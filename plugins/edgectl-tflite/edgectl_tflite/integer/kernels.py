@@ -236,7 +236,7 @@ def _concat(c: Context) -> Step:
     axis = c.op.options.axis % len(c.output.shape)
     c.bounds()
     if axis == 0:
-        raise ValueError("concatenation of pictures")
+        raise ValueError("concatenation of images")
     # The micro kernel copies bytes whatever the scales are, so scales are not compared here.
     return lambda inputs: np.concatenate(inputs, axis=axis)
 
@@ -327,7 +327,7 @@ def _resize_nearest(c: Context) -> Step:
 def _pad(c: Context) -> Step:
     widths = c.constant(1).tolist()
     if any(widths[0]):
-        raise ValueError("padding between pictures")
+        raise ValueError("padding between images")
     c.require_same_scale([0])
     value = int(c.constant(2).reshape(())) if c.op.name == "PADV2" else c.qparams(c.output)[1]
     return lambda inputs: np.pad(inputs[0], widths, constant_values=value)

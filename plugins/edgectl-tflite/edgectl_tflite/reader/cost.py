@@ -49,5 +49,5 @@ def _macs(model: ModelFile, op: Operation) -> int:
             return outputs * weight[1] * weight[2]
         case "FULLY_CONNECTED":  # (out, in)
             return outputs * weight[1]
-    # TRANSPOSE_CONV reads (shape, weights, picture): every input element meets every tap
+    # TRANSPOSE_CONV reads (shape, weights, image): every input element meets every tap
     return math.prod(model.tensors[op.inputs[2]].shape) * math.prod(weight[:3])

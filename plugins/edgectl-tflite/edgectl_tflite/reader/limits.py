@@ -61,7 +61,7 @@ UNLOADABLE: Mapping[str, Limit] = {
 
 def require_survivable(model: ModelFile) -> None:
     """Raises ArtifactError where running an int8 file would end the process."""
-    _require(model, ABORTS, fix="quantise the network again, with pictures that reach this op")
+    _require(model, ABORTS, fix="quantize the network again, with images that reach this op")
 
 
 def require_portable(model: ModelFile) -> None:
@@ -69,8 +69,8 @@ def require_portable(model: ModelFile) -> None:
     _require(
         model,
         {**ABORTS, **UNLOADABLE},
-        fix="the op's output is zero on every calibration picture: give pictures of your scene "
-        "with --calib, or train longer, a dead layer does not recover by quantisation",
+        fix="the op's output is zero on every calibration image: give images of your scene "
+        "with --calib, or train longer, a dead layer does not recover by quantization",
     )
 
 

@@ -1,6 +1,6 @@
 """An exported file opened on one of its runtimes. See :class:`edgectl.backends.contract.Runner`.
 
-litert      LiteRT's default kernels (XNNPACK), which requantise in float: elements may differ
+litert      LiteRT's default kernels (XNNPACK), which requantize in float: elements may differ
 litert-ref  LiteRT's reference kernels
 tflm        the TensorFlow Lite Micro interpreter, what a microcontroller runs
 integer     edgectl's exact executor; equal to tflm in every byte
@@ -23,13 +23,13 @@ from edgectl_tflite.runtimes.tflm import MicroInterpreter
 
 
 class FileRunner(ABC):
-    """Feeds pictures the way the device does and reads the outputs in OutputSpec order.
+    """Feeds images the way the device does and reads the outputs in OutputSpec order.
 
     Args:
         specs: empty for a file without a manifest: outputs then come in the file's order.
 
     Raises:
-        ArtifactError: a file that does not take one picture, lacks an output, or makes the device's
+        ArtifactError: a file that does not take one image, lacks an output, or makes the device's
             kernels abort.
     """
 
@@ -44,23 +44,23 @@ class FileRunner(ABC):
         self._input = model.tensors[model.inputs[0]]
         self._order = _output_order(model, specs)
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """pictures: uint8 (N, H, W, C). Returns float32 NCHW, other ranks as they are."""
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """images: uint8 (N, H, W, C). Returns float32 NCHW, other ranks as they are."""
         outputs = []
-        for k, (i, y) in enumerate(zip(self._order, self.raw(pictures), strict=True)):
+        for k, (i, y) in enumerate(zip(self._order, self.raw(images), strict=True)):
             real = dequantize(y, self._model.tensors[self._model.outputs[i]])
             stride = self._specs[k].stride if self._specs else 0
             if real.ndim == 3 and stride:
                 # a row a cell, row-major: the grid written flat
-                height, width = (n // stride for n in pictures.shape[1:3])
+                height, width = (n // stride for n in images.shape[1:3])
                 real = real.reshape(len(real), height, width, -1)
             nchw = real.transpose(0, 3, 1, 2) if real.ndim == 4 else real
             outputs.append(np.ascontiguousarray(nchw))
         return outputs
 
-    def raw(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def raw(self, images: np.ndarray) -> list[np.ndarray]:
         """The bytes the device writes, NHWC, one array an output, in OutputSpec order."""
-        x = device_input(pictures, self._input, self._model.where)
+        x = device_input(images, self._input, self._model.where)
         outputs = self.execute(x)
         return [outputs[i] for i in self._order]
 
@@ -102,8 +102,8 @@ class LiteRtRunner(FileRunner):
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
         """See :meth:`FileRunner.execute`."""
 
-        def one(picture: np.ndarray) -> list[np.ndarray]:
-            self._interpreter.set_tensor(self._model.inputs[0], picture)
+        def one(image: np.ndarray) -> list[np.ndarray]:
+            self._interpreter.set_tensor(self._model.inputs[0], image)
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(i) for i in self._model.outputs]
 
@@ -120,7 +120,7 @@ class TflmRunner(FileRunner):
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
         """See :meth:`FileRunner.execute`."""
-        return _one_by_one(x, lambda picture: self._interpreter.run([picture]))
+        return _one_by_one(x, lambda image: self._interpreter.run([image]))
 
 
 class IntegerRunner(FileRunner):
@@ -149,21 +149,21 @@ RUNTIMES: dict[str, Callable[[ModelFile, Sequence[OutputSpec]], FileRunner]] = {
 }
 
 
-def device_input(pictures: np.ndarray, tensor: TensorRecord, where: str) -> np.ndarray:
+def device_input(images: np.ndarray, tensor: TensorRecord, where: str) -> np.ndarray:
     """What the firmware feeds: ``uint8 - 128`` into int8, ``pixel / 255`` into float."""
-    if pictures.dtype != np.uint8 or pictures.shape[1:] != tensor.shape[1:]:
+    if images.dtype != np.uint8 or images.shape[1:] != tensor.shape[1:]:
         raise ArtifactError(
-            f"pictures are {pictures.dtype} {pictures.shape[1:]}, "
+            f"images are {images.dtype} {images.shape[1:]}, "
             f"the file takes {tensor.shape[1:]} (height, width, channels)",
             where=where,
-            fix="resize the pictures to the file's input",
+            fix="resize the images to the file's input",
         )
     if tensor.dtype == "int8":
-        return (pictures ^ 0x80).view(np.int8)
+        return (images ^ 0x80).view(np.int8)
     if tensor.dtype == "uint8":
-        return pictures
+        return images
     if tensor.dtype == "float32":
-        return pictures.astype(np.float32) / np.float32(255.0)
+        return images.astype(np.float32) / np.float32(255.0)
     raise ArtifactError(f"input of type {tensor.dtype}", where=where)
 
 
@@ -171,8 +171,8 @@ def dequantize(values: np.ndarray, tensor: TensorRecord) -> np.ndarray:
     """float32 real values."""
     if not tensor.scales:
         return values.astype(np.float32)
-    centred = values.astype(np.float32) - np.float32(tensor.zero_points[0])
-    return np.asarray(centred * np.float32(tensor.scales[0]))
+    centered = values.astype(np.float32) - np.float32(tensor.zero_points[0])
+    return np.asarray(centered * np.float32(tensor.scales[0]))
 
 
 def _one_by_one(x: np.ndarray, run: Callable[[np.ndarray], list[np.ndarray]]) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The numbers of a file: int8 with scales from a quantised graph, or float32 as they are."""
+"""The numbers of a file: int8 with scales from a quantized graph, or float32 as they are."""
 
 from __future__ import annotations
 

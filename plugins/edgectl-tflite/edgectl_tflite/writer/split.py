@@ -8,7 +8,7 @@ Result:  x -> conv (16) -> depthwise -+
 A depthwise filter reads one channel, so the parts are independent and every byte stays the same:
 weights and their scales are sliced, activation parameters kept, and a concatenation does not
 rescale. The arithmetic is unchanged too; only the input is read once a part. (Computing strips of
-the picture as well, MCUNetV2, arXiv:2110.15352, reaches further, at the price of computing borders
+the image as well, MCUNetV2, arXiv:2110.15352, reaches further, at the price of computing borders
 twice.)
 """
 

@@ -1,6 +1,6 @@
 """A stand-in for HailoRT's Python package: runs the stand-in compiler's HEF on ONNX Runtime.
 
-Outputs are 8-bit inside and come de-quantised where FLOAT32 is asked for, else as they are.
+Outputs are 8-bit inside and come de-quantized where FLOAT32 is asked for, else as they are.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class HEF:
     def get_original_names_from_vstream_name(self, name):
         return self._document["hn"]["layers"][name]["original_names"]
 
-    def run(self, picture):
-        x = modified(picture[None].astype(np.float32), self._document["script"])
+    def run(self, image):
+        x = modified(image[None].astype(np.float32), self._document["script"])
         return dict(zip(self._layers, compute(self._onnx, x), strict=True))
 
 
@@ -114,8 +114,8 @@ class Configured:
 
     def run(self, bindings, timeout):
         (binding,) = bindings
-        picture = binding.input().get_buffer()
-        assert picture.dtype == np.uint8
-        for name, array in self._hef.run(picture).items():
+        image = binding.input().get_buffer()
+        assert image.dtype == np.uint8
+        for name, array in self._hef.run(image).items():
             buffer = binding.output(name).get_buffer()
             np.copyto(buffer, eight_bits(array)[0].reshape(buffer.shape))

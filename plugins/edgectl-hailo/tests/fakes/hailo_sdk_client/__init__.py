@@ -150,7 +150,7 @@ class ClientRunner:
         for name, _, keywords in self._script:
             wanted = max(keywords.get(k, 0) for k in ("calibset_size", "dataset_size"))
             if wanted > len(calib_data):
-                raise ValueError(f"{name} wants {wanted} of {len(calib_data)} pictures")
+                raise ValueError(f"{name} wants {wanted} of {len(calib_data)} images")
             level = keywords.get("optimization_level", 0)
             if level >= 2 and len(calib_data) < 1024:
                 raise AssertionError("the level would have been lowered without a word")

@@ -30,7 +30,7 @@ def parse_script(text, layers):
     if len(set(names)) < len(names):
         raise ScriptError("a name is given twice")
     if sum(c[0] == "normalization" for c in commands) > 1:
-        raise ScriptError("normalised twice")
+        raise ScriptError("normalized twice")
     return commands
 
 

@@ -56,14 +56,14 @@ def logits_of(network, pixels):
 
 
 def compare_golden(network):
-    """Largest difference from the logits measured before deployment, a line a picture."""
+    """Largest difference from the logits measured before deployment, a line an image."""
     import numpy
 
     folder = os.path.join(HERE, "golden")
     with open(os.path.join(folder, "golden.json")) as f:
         golden = json.load(f)
     for entry in golden["entries"]:
-        with open(os.path.join(folder, entry["picture"]), "rb") as f:
+        with open(os.path.join(folder, entry["image"]), "rb") as f:
             found = logits_of(network, f.read())
         (name,) = entry["outputs"].values()
         wanted = numpy.load(os.path.join(folder, name)).flatten().tolist()

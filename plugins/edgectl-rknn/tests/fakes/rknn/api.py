@@ -52,9 +52,9 @@ class RKNN:
         self._expect("loaded")
         if do_quantization:
             with open(dataset) as f:
-                pictures = [cv2.imread(line.strip()) for line in f]
+                images = [cv2.imread(line.strip()) for line in f]
             shape = self.session.get_inputs()[0].shape
-            assert pictures and all(p.shape == (*shape[2:], 3) for p in pictures)
+            assert images and all(p.shape == (*shape[2:], 3) for p in images)
         self.state = "built"
         return 0
 

@@ -1,4 +1,4 @@
-"""A stand-in for AMCT: its four steps in their order, its argument names; quantises nothing."""
+"""A stand-in for AMCT: its four steps in their order, its argument names; quantizes nothing."""
 
 import shutil
 from pathlib import Path
@@ -26,11 +26,11 @@ def quantize_model(config_file, model_file, modified_onnx_file, record_file):
     assert Path(config_file).is_file()
     shutil.copy(model_file, modified_onnx_file)
     Path(record_file).write_text("record")
-    _state.append("quantised")
+    _state.append("quantized")
 
 
 def save_model(modified_onnx_file, record_file, save_path):
-    _expect("config", "quantised")
+    _expect("config", "quantized")
     assert Path(record_file).is_file()
     for kind in ("fake_quant", "deploy"):
         shutil.copy(modified_onnx_file, "%s_%s_model.onnx" % (save_path, kind))

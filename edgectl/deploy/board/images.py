@@ -1,11 +1,11 @@
-"""Pictures as the network was trained on them, and boxes back to the picture. NumPy and OpenCV."""
+"""Images as the network was trained on them, and boxes back to the image. NumPy and OpenCV."""
 
 import cv2
 import numpy as np
 
 
 def geometry(height, width, model):
-    """((rows, columns) the picture takes, (scale x, scale y), (left, top))."""
+    """((rows, columns) the image takes, (scale x, scale y), (left, top))."""
     rows, columns = model["input_size"]
     if model["resize"] == "stretch":
         return (rows, columns), (columns / width, rows / height), (0, 0)
@@ -17,20 +17,20 @@ def geometry(height, width, model):
     return new, (new[1] / width, new[0] / height), (left, top)
 
 
-def fit(picture_bgr, model):
+def fit(image_bgr, model):
     """uint8 (H, W, 3), as OpenCV decodes, to uint8 (rows, columns, 3), red first."""
-    height, width = picture_bgr.shape[:2]
+    height, width = image_bgr.shape[:2]
     size, _, (left, top) = geometry(height, width, model)
     # area averaging when it shrinks: no aliasing
     how = cv2.INTER_AREA if size[0] * size[1] < height * width else cv2.INTER_LINEAR
-    small = cv2.resize(picture_bgr, (size[1], size[0]), interpolation=how)
+    small = cv2.resize(image_bgr, (size[1], size[0]), interpolation=how)
     out = np.full((*model["input_size"], 3), model["pad_value"], np.uint8)
     out[top : top + size[0], left : left + size[1]] = small[:, :, ::-1]
     return out
 
 
 def to_original(box, height, width, model):
-    """Network-input pixels to pixels of the picture, clipped to it."""
+    """Network-input pixels to pixels of the image, clipped to it."""
     _, (scale_x, scale_y), (left, top) = geometry(height, width, model)
     x0, y0, x1, y1 = box
     xs = [min(max((x - left) / scale_x, 0.0), float(width)) for x in (x0, x1)]

@@ -13,7 +13,7 @@ CONFIG, RECORD, MODIFIED = "amct.json", "amct_record.txt", "amct_modified.onnx"
 
 
 def main():
-    """The four steps of AMCT's post-training quantisation."""
+    """The four steps of AMCT's post-training quantization."""
     batches = np.load("calibration.npy", mmap_mode="r")
     amct.create_quant_config(
         config_file=CONFIG,
