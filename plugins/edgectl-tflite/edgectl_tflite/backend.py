@@ -18,20 +18,21 @@ from edgectl.errors import (
 )
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.integer.capabilities import check_graph
+from edgectl.quant.integer.limits import require_portable
+from edgectl.quant.integer.program import TensorRecord
+from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
-from edgectl_tflite.capabilities import check_graph
 from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.reader.cost import cost
-from edgectl_tflite.reader.limits import require_portable
 from edgectl_tflite.reader.liveness import peak_report
-from edgectl_tflite.reader.modelfile import ModelFile, TensorRecord, parse_model, read_model
+from edgectl_tflite.reader.modelfile import ModelFile, parse_model, read_model
 from edgectl_tflite.runtimes.runtime import RUNTIMES, FileRunner
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
-from edgectl_tflite.scheme import SCHEME
 from edgectl_tflite.writer.split import split_expansions
 from edgectl_tflite.writer.write import write_model
 
@@ -46,7 +47,7 @@ class TfliteBackend:
         return SCHEME
 
     def check(self, graph: QuantGraph) -> list[str]:
-        """See :func:`edgectl_tflite.capabilities.check_graph`."""
+        """See :func:`edgectl.quant.integer.capabilities.check_graph`."""
         return check_graph(graph)
 
     def prepare(

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from edgectl_tflite.integer.executor import IntegerExecutor
 from edgectl_tflite.reader.modelfile import ModelFile, parse_model
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
-from edgectl_tflite.scheme import SCHEME
 from edgectl_tflite.writer.write import write_model
 
 from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
+from edgectl.quant.integer.executor import IntegerExecutor
+from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.ranges import qparams, range_groups
 from edgectl.quant.weights import weight_scales

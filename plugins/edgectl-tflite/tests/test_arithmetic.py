@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgectl_tflite.integer.executor import IntegerExecutor
-from edgectl_tflite.integer.fixedpoint import (
+from edgectl_tflite.reader.modelfile import ModelFile, parse_model
+from edgectl_tflite.runtimes.tflm import MicroInterpreter
+from edgectl_tflite.writer.builder import ModelBuilder
+
+from edgectl.quant.integer.executor import IntegerExecutor
+from edgectl.quant.integer.fixedpoint import (
     Rescale,
     activation_bounds,
     high_product,
     quantize_multiplier,
     rounding_shift,
 )
-from edgectl_tflite.reader.modelfile import ModelFile, parse_model
-from edgectl_tflite.runtimes.tflm import MicroInterpreter
-from edgectl_tflite.writer.builder import ModelBuilder
 
 RNG = np.random.default_rng(0)
 WORDS = np.concatenate(

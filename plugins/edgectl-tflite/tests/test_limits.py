@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.config import TfliteConfig
-from edgectl_tflite.integer.executor import IntegerExecutor
 from edgectl_tflite.reader.modelfile import ModelFile, parse_model
 from edgectl_tflite.runtimes.runtime import RUNTIMES
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
 from edgectl_tflite.writer.builder import ModelBuilder
 
 from edgectl.errors import ArtifactError, EdgectlError
+from edgectl.quant.integer.executor import IntegerExecutor
 from edgectl.quant.ranges.scheme import QParams
 from edgectl.spec import OutputSpec, PreprocessSpec
 

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from edgectl_tflite.capabilities import CAPABILITIES, check_graph
-from edgectl_tflite.integer.kernels import KERNELS
 from edgectl_tflite.reader.modelfile import ModelFile
 from edgectl_tflite.runtimes.runtime import LiteRtRunner
 from edgectl_tflite.writer.write import write_model
 
 from edgectl.errors import ArtifactError
 from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.integer.capabilities import CAPABILITIES, check_graph
+from edgectl.quant.integer.kernels import KERNELS
 
 
 def _ops(model: ModelFile) -> Counter[str]:

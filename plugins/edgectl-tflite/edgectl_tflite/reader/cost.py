@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from edgectl.backends.cost import LayerCost, Profile
+from edgectl.quant.integer.program import Operation
 from edgectl_tflite.reader.liveness import file_moments
-from edgectl_tflite.reader.modelfile import ModelFile, Operation
+from edgectl_tflite.reader.modelfile import ModelFile
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 """Ops whose second and third input are weights and bias."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.integer.padding import explicit_border
 from edgectl_tflite.reader.modelfile import ModelFile
-from edgectl_tflite.writer.padding import explicit_border
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.quant.integer.program import Operation, Program, TensorRecord
 
 _DTYPES: dict[int, str] = {
     0: "float32",
@@ -44,46 +45,7 @@ def load_schema() -> Any:
 
 
 @dataclass(frozen=True)
-class TensorRecord:
-    """One tensor.
-
-    Attributes:
-        shape: as stored; activations are NHWC with batch 1.
-        dtype: numpy name.
-        scales, zero_points: one entry, one a slice of ``channel_axis``, or none for float tensors.
-        data: constant contents in ``shape``, or None for activations.
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scales: tuple[float, ...] = ()
-    zero_points: tuple[int, ...] = ()
-    channel_axis: int = 0
-    data: np.ndarray | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Size in memory."""
-        width = np.dtype(self.dtype).itemsize if self.dtype in _DTYPES.values() else 1
-        return math.prod(self.shape) * width
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One op: ``inputs`` and ``outputs`` are tensor indices, -1 for an absent optional input.
-    ``options`` is the schema's options object, or None."""
-
-    name: str
-    version: int
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Any = None
-
-
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(Program):
     """The first subgraph of a file.
 
     Attributes:
@@ -91,23 +53,8 @@ class ModelFile:
         external_buffers: constants lie behind the flatbuffer instead of inside it.
     """
 
-    path: Path | None
-    data: bytes = field(repr=False)
-    tensors: tuple[TensorRecord, ...] = field(repr=False)
-    operations: tuple[Operation, ...] = field(repr=False)
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    aliases: dict[int, str]
-    external_buffers: bool
-
-    def label(self, index: int) -> str:
-        """Signature name of a tensor, else its own."""
-        return self.aliases.get(index, self.tensors[index].name)
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        return self.path.name if self.path is not None else "model"
+    data: bytes = field(repr=False, kw_only=True)
+    external_buffers: bool = field(kw_only=True)
 
 
 def read_model(path: Path) -> ModelFile:
@@ -136,6 +83,7 @@ def parse_model(data: bytes, path: Path | None = None) -> ModelFile:
 
 def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFile:
     op_names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    enums = enum_names(schema)
     graph = model.subgraphs[0]
     contents = [_contents(b, data) for b in model.buffers]
     tensors = tuple(_tensor(i, t, contents) for i, t in enumerate(graph.tensors))
@@ -151,7 +99,9 @@ def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFi
             raise ValueError(f"{name} refers to a tensor that does not exist")
         if not inputs or not outputs or min(outputs) < 0:
             raise ValueError(f"{name} lacks inputs or outputs")
-        operations.append(Operation(name, code.version, inputs, outputs, op.builtinOptions))
+        operations.append(
+            Operation(name, code.version, inputs, outputs, *_options(enums, op.builtinOptions))
+        )
     inputs, outputs = _indices(graph.inputs), _indices(graph.outputs)
     if not inputs or not outputs or not all(0 <= i < len(tensors) for i in inputs + outputs):
         raise ValueError("no usable inputs or outputs")
@@ -162,16 +112,35 @@ def _convert(schema: Any, model: Any, data: bytes, path: Path | None) -> ModelFi
         for entry in [*(signature.inputs or []), *(signature.outputs or [])]:
             aliases[int(entry.tensorIndex)] = _text(entry.name)
     return ModelFile(
-        path,
-        data,
         tensors,
         tuple(operations),
         inputs,
         outputs,
         aliases,
+        path,
+        data=data,
         external_buffers=any(b.offset > 1 for b in model.buffers)
         or any(getattr(t, "externalBuffer", 0) for t in graph.tensors),
     )
+
+
+def enum_names(schema: Any) -> dict[str, dict[int, str]]:
+    """Field of an option table -> the names of its enumerators, for those a program holds by name."""
+    kinds = {"fusedActivationFunction": "ActivationFunctionType", "padding": "Padding"}
+    return {
+        name: {v: k for k, v in vars(getattr(schema, kind)).items() if isinstance(v, int)}
+        for name, kind in kinds.items()
+    }
+
+
+def _options(enums: dict[str, dict[int, str]], table: Any) -> tuple[dict[str, Any], str | None]:
+    """Fields of an option table, enumerators by name, and the table's name."""
+    if table is None:
+        return {}, None
+    fields = {
+        name: enums[name][value] if name in enums else value for name, value in vars(table).items()
+    }
+    return fields, type(table).__name__.removesuffix("T")
 
 
 def _contents(buffer: Any, data: bytes) -> bytes | None:

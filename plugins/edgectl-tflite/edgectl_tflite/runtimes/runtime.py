@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.quant.integer.executor import IntegerExecutor
+from edgectl.quant.integer.limits import require_survivable
+from edgectl.quant.integer.program import TensorRecord
 from edgectl.spec import OutputSpec
-from edgectl_tflite.integer.executor import IntegerExecutor
-from edgectl_tflite.reader.limits import require_survivable
-from edgectl_tflite.reader.modelfile import ModelFile, TensorRecord
+from edgectl_tflite.reader.modelfile import ModelFile
 from edgectl_tflite.runtimes.native_log import native_log
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
 

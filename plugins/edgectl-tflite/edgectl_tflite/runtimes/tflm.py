@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import ArtifactError, BackendUnavailableError, UnsupportedOpError
-from edgectl_tflite.reader.limits import require_survivable
+from edgectl.quant.integer.limits import require_survivable
 from edgectl_tflite.reader.modelfile import ModelFile
 from edgectl_tflite.runtimes.native_log import NativeLog, native_log
 

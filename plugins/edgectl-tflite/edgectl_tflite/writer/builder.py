@@ -78,10 +78,6 @@ class ModelBuilder:
             operator.builtinOptions = getattr(s, f"{options}T")(**fields)
         self._graph.operators.append(operator)
 
-    def enum(self, kind: str, name: str) -> int:
-        """Number of an enumerator, for example ``enum("Padding", "SAME")``."""
-        return int(getattr(getattr(self._schema, kind), name))
-
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The file's bytes. Arguments: signature name -> tensor index, in order."""
         import flatbuffers

@@ -1,7 +1,7 @@
-"""Executes an int8 .tflite file in exact integer arithmetic: the bytes a microcontroller computes.
+"""Executes a program in exact integer arithmetic: the bytes a microcontroller computes.
 
-It reads the file back, not the graph the file was written from, so that what it proves holds for
-what ships. Equal to the TensorFlow Lite Micro interpreter in every byte; a test keeps it so.
+Backends run it on the file read back, not on the graph it was written from, so that what it proves holds
+for what ships. Equal to the TensorFlow Lite Micro interpreter in every byte; a test keeps it so.
 """
 
 from __future__ import annotations
@@ -12,30 +12,29 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
-from edgectl_tflite.integer.kernels import KERNELS, Context, Step
-from edgectl_tflite.reader.modelfile import ModelFile, load_schema
+from edgectl.quant.integer.kernels import KERNELS, Context, Step
+from edgectl.quant.integer.program import Program
 
 _CHUNK_ELEMENTS = 1 << 19
 """Images run together while their largest tensor has no more elements, to stay in the cache."""
 
 
 class IntegerExecutor:
-    """Runs a :class:`ModelFile` with one input.
+    """Runs a :class:`Program` with one input.
 
     Raises:
         UnsupportedOpError: an op, or a use of one, that has no exact kernel here, by name.
         ArtifactError: a damaged op, here or when it is run.
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: Program) -> None:
         self._model = model
-        enums = _enum_names()
         self._steps: list[tuple[tuple[int, ...], int, Step]] = []
         for op in model.operations:
             if op.name not in KERNELS:
                 raise _unsupported(model, op.name, "has no exact kernel here")
             try:
-                step = KERNELS[op.name](Context(model, op, enums))
+                step = KERNELS[op.name](Context(model, op))
             except ValueError as e:
                 raise _unsupported(model, op.name, str(e)) from e
             except _INCONSISTENT as e:
@@ -82,7 +81,7 @@ _INCONSISTENT = (LookupError, ArithmeticError, AttributeError, TypeError)
 """What options, shapes and constants that do not belong together raise in the kernels."""
 
 
-def _damaged(model: ModelFile, op: str, error: Exception) -> ArtifactError:
+def _damaged(model: Program, op: str, error: Exception) -> ArtifactError:
     return ArtifactError(
         f"{op} contradicts its tensors or options ({error})",
         where=model.where,
@@ -90,17 +89,9 @@ def _damaged(model: ModelFile, op: str, error: Exception) -> ArtifactError:
     )
 
 
-def _unsupported(model: ModelFile, op: str, problem: str) -> UnsupportedOpError:
+def _unsupported(model: Program, op: str, problem: str) -> UnsupportedOpError:
     return UnsupportedOpError(
         f"integer executor: {op}: {problem}",
         where=model.where,
         fix="use --runtime tflm or --runtime litert-ref for this file",
     )
-
-
-def _enum_names() -> dict[str, dict[int, str]]:
-    schema = load_schema()
-    return {
-        kind: {v: k for k, v in vars(getattr(schema, kind)).items() if isinstance(v, int)}
-        for kind in ("ActivationFunctionType", "Padding")
-    }

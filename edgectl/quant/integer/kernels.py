@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgectl_tflite.integer.fixedpoint import Int, Rescale, activation_bounds
-from edgectl_tflite.integer.gemmlowp import logistic_table, softmax
-from edgectl_tflite.reader.modelfile import ModelFile, Operation, TensorRecord
-from edgectl_tflite.writer.padding import Border, same_border
+from edgectl.quant.integer.fixedpoint import Int, Rescale, activation_bounds
+from edgectl.quant.integer.gemmlowp import logistic_table, softmax
+from edgectl.quant.integer.padding import Border, same_border
+from edgectl.quant.integer.program import Operation, Program, TensorRecord
 
 Step = Callable[[list[np.ndarray]], np.ndarray]
 Kernel = Callable[["Context"], Step]
@@ -33,10 +33,9 @@ _ADD_SHIFT = 20
 class Context:
     """One op with its tensors. Raises ValueError where a kernel's assumptions do not hold."""
 
-    def __init__(self, model: ModelFile, op: Operation, enums: dict[str, dict[int, str]]) -> None:
+    def __init__(self, model: Program, op: Operation) -> None:
         self.op = op
         self._model = model
-        self._enums = enums
 
     def input(self, i: int) -> TensorRecord:
         """The i-th input tensor."""
@@ -62,14 +61,14 @@ class Context:
 
     def bounds(self) -> tuple[int, int]:
         """The fused clamp of the op."""
-        clamp = self._enums["ActivationFunctionType"][self.op.options.fusedActivationFunction]
+        clamp = self.op.options["fusedActivationFunction"]
         if clamp not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
             raise ValueError(f"fused activation {clamp}")
         return activation_bounds(clamp, *self.qparams(self.output))
 
     def border(self, axis: int, kernel: int, stride: int, dilation: int = 1) -> Border:
         """What the op's padding adds along a dimension of its first input."""
-        if self._enums["Padding"][self.op.options.padding] == "VALID":
+        if self.op.options["padding"] == "VALID":
             return 0, 0
         return same_border(self.input(0).shape[axis], kernel, stride, dilation)
 
@@ -125,7 +124,7 @@ def _windows(
 
 def _conv_geometry(c: Context, kernel: Sequence[int]) -> dict[str, Any]:
     o = c.op.options
-    stride, dilation = (o.strideH, o.strideW), (o.dilationHFactor, o.dilationWFactor)
+    stride, dilation = (o["strideH"], o["strideW"]), (o["dilationHFactor"], o["dilationWFactor"])
     borders = [c.border(1 + i, kernel[i], stride[i], dilation[i]) for i in range(2)]
     return {
         "borders": borders,
@@ -181,7 +180,7 @@ def _fully_connected(c: Context) -> Step:
     out, features = c.input(1).shape
     weight, bias, finish = _weighted(c, features)
     _, zero_point = c.qparams(c.input(0))
-    if c.op.options.keepNumDims:
+    if c.op.options["keepNumDims"]:
         raise ValueError("keepNumDims")
 
     def step(inputs: list[np.ndarray]) -> np.ndarray:
@@ -233,7 +232,7 @@ def _operands(c: Context) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
 
 
 def _concat(c: Context) -> Step:
-    axis = c.op.options.axis % len(c.output.shape)
+    axis = c.op.options["axis"] % len(c.output.shape)
     c.bounds()
     if axis == 0:
         raise ValueError("concatenation of images")
@@ -250,7 +249,7 @@ def _logistic(c: Context) -> Step:
 def _softmax(c: Context) -> Step:
     scale, _ = c.qparams(c.input(0))
     _require_probability(c)
-    beta = c.op.options.beta
+    beta = c.op.options["beta"]
     return lambda inputs: softmax(inputs[0], scale, beta)
 
 
@@ -279,7 +278,7 @@ def _mean(c: Context) -> Step:
 
 def _pool_geometry(c: Context) -> tuple[tuple[int, int], tuple[int, int], list[Border]]:
     o = c.op.options
-    kernel, stride = (o.filterHeight, o.filterWidth), (o.strideH, o.strideW)
+    kernel, stride = (o["filterHeight"], o["filterWidth"]), (o["strideH"], o["strideW"])
     c.require_same_scale([0])
     return kernel, stride, [c.border(1 + i, kernel[i], stride[i]) for i in range(2)]
 
@@ -312,7 +311,7 @@ def _average_pool(c: Context) -> Step:
 
 
 def _resize_nearest(c: Context) -> Step:
-    if c.op.options.alignCorners or c.op.options.halfPixelCenters:
+    if c.op.options["alignCorners"] or c.op.options["halfPixelCenters"]:
         raise ValueError("alignCorners or halfPixelCenters")
     index = []
     for axis in (1, 2):

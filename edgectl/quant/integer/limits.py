@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgectl.errors import ArtifactError
-from edgectl_tflite.reader.modelfile import ModelFile, Operation
+from edgectl.quant.integer.program import Operation, Program
 
 _ADD_SHIFT = 20
 _SOFTMAX_FRACTION_BITS = 26
@@ -20,26 +20,26 @@ _SOFTMAX_FRACTION_BITS = 26
 class Limit:
     """``broken(model, op)`` is true where the kernel does ``consequence``."""
 
-    broken: Callable[[ModelFile, Operation], bool]
+    broken: Callable[[Program, Operation], bool]
     consequence: str
 
 
-def _scale(model: ModelFile, tensor: int) -> float:
+def _scale(model: Program, tensor: int) -> float:
     scales = model.tensors[tensor].scales
     return scales[0] if scales else 1.0
 
 
-def _sum_too_fine(model: ModelFile, op: Operation) -> bool:
+def _sum_too_fine(model: Program, op: Operation) -> bool:
     largest = max(_scale(model, i) for i in op.inputs)
     return 2.0 * largest >= (1 << _ADD_SHIFT) * _scale(model, op.outputs[0])
 
 
-def _logits_too_fine(model: ModelFile, op: Operation) -> bool:
-    factor = float(op.options.beta) * _scale(model, op.inputs[0])
+def _logits_too_fine(model: Program, op: Operation) -> bool:
+    factor = float(op.options["beta"]) * _scale(model, op.inputs[0])
     return factor * (1 << _SOFTMAX_FRACTION_BITS) <= 1.0
 
 
-def _products_too_coarse(model: ModelFile, op: Operation) -> bool:
+def _products_too_coarse(model: Program, op: Operation) -> bool:
     weight = max(model.tensors[op.inputs[1]].scales, default=0.0)
     return _scale(model, op.inputs[0]) * weight >= 256.0 * _scale(model, op.outputs[0])
 
@@ -59,12 +59,12 @@ UNLOADABLE: Mapping[str, Limit] = {
 """By op, where XNNPACK does not load the file. Runs elsewhere, but the sums may overflow."""
 
 
-def require_survivable(model: ModelFile) -> None:
+def require_survivable(model: Program) -> None:
     """Raises ArtifactError where running an int8 file would end the process."""
     _require(model, ABORTS, fix="quantize the network again, with images that reach this op")
 
 
-def require_portable(model: ModelFile) -> None:
+def require_portable(model: Program) -> None:
     """Raises ArtifactError unless every runtime can run an int8 file."""
     _require(
         model,
@@ -74,7 +74,7 @@ def require_portable(model: ModelFile) -> None:
     )
 
 
-def _require(model: ModelFile, limits: Mapping[str, Limit], *, fix: str) -> None:
+def _require(model: Program, limits: Mapping[str, Limit], *, fix: str) -> None:
     for op in model.operations:
         limit = limits.get(op.name)
         if limit is None or model.tensors[op.outputs[0]].dtype != "int8":

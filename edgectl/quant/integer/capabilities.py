@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgectl.quant.graph.quant_graph import Node, QuantGraph
-from edgectl_tflite.writer.padding import explicit_border
+from edgectl.quant.integer.padding import explicit_border
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from edgectl_tflite.integer.fixedpoint import Int, high_product, quantize_multiplier, rounding_shift
+from edgectl.quant.integer.fixedpoint import Int, high_product, quantize_multiplier, rounding_shift
 
 _ONE = (1 << 31) - 1
 """1.0 with no integer bits saturates to the largest value."""
