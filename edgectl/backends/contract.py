@@ -1,10 +1,11 @@
-"""What a hardware backend provides. Structural types: nothing to inherit."""
+"""What a hardware backend provides, and what it is handed. Structural types: nothing to inherit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,32 @@ if TYPE_CHECKING:
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.ranges.scheme import QuantScheme
     from edgectl.spec import OutputSpec, PreprocessSpec, Size
+
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class WriteRequest(Generic[C]):
+    """What :meth:`Backend.write` turns into files. ``C``: the backend's configuration.
+
+    Attributes:
+        graph: as ``prepare`` left it; quantized where ``precision`` is int8.
+        directory: where to write: fresh, under a temporary name, renamed when the artifact is whole.
+        outputs: one spec an output of the graph, in its order.
+        preprocess: of the trained network. A graph that takes pixel / 255 (``BackendInfo.input`` is
+            "unit") holds the normalization already.
+        classes: names, in the order of the class channels.
+        precision: one of ``BackendInfo.precisions``.
+    """
+
+    graph: QuantizedGraph | QuantGraph
+    directory: Path
+    outputs: tuple[OutputSpec, ...]
+    preprocess: PreprocessSpec
+    classes: tuple[str, ...]
+    precision: str
+    config: C
 
 
 class Runner(Protocol):
@@ -77,18 +104,10 @@ class Backend(ArtifactReader, Protocol):
         The input graph already takes the lowered input (see ``BackendInfo.input``)."""
         ...
 
-    def write(
-        self,
-        graph: QuantizedGraph | QuantGraph,
-        directory: Path,
-        *,
-        specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,
-        classes: Sequence[str],
-        precision: str,
-        config: Any,
-    ) -> list[Path]:
-        """Model files into ``directory`` (fresh, temporary); the model file first."""
+    def write(self, request: WriteRequest[Any]) -> list[Path]:
+        """Writes the files into ``request.directory`` and returns them, the model file first.
+
+        Raises ArtifactError for a graph that the format cannot hold."""
         ...
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
-from edgectl.backends.contract import Backend, Packager, Remarker
+from edgectl.backends.contract import Backend, Packager, Remarker, WriteRequest
 from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
@@ -131,13 +131,15 @@ def export_model(
     with replacing(request.out, "artifact") as directory:
         progress("writing")
         files = request.backend.write(
-            quantized if integer and quantized is not None else prepared.graph,
-            directory,
-            specs=prepared.outputs,
-            preprocess=trained.preprocess,
-            classes=trained.classes,
-            precision=request.precision,
-            config=request.backend_config,
+            WriteRequest(
+                graph=quantized if integer and quantized is not None else prepared.graph,
+                directory=directory,
+                outputs=prepared.outputs,
+                preprocess=trained.preprocess,
+                classes=tuple(trained.classes),
+                precision=request.precision,
+                config=request.backend_config,
+            )
         )
         if isinstance(request.backend, Packager) and request.calibration is not None:
             request.backend.package(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError
 from edgectl.quant.graph.quant_graph import QuantGraph
-from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec
 from edgectl_carray.config import CArrayConfig
 from edgectl_carray.generate import SUPPORTED, generate
 from edgectl_carray.modelfile import from_graph, load, save
@@ -41,20 +41,10 @@ class CArrayBackend:
         """Nothing to rewrite."""
         return graph, tuple(specs)
 
-    def write(
-        self,
-        graph: QuantizedGraph | QuantGraph,
-        directory: Path,
-        *,
-        specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,
-        classes: Sequence[str],
-        precision: str,
-        config: CArrayConfig,
-    ) -> list[Path]:
+    def write(self, request: WriteRequest[CArrayConfig]) -> list[Path]:
         """``model.c``, ``kernels.h``, ``model.npz``."""
-        model = from_graph(graph)
-        files = [directory / n for n in ("model.c", KERNELS, "model.npz")]
+        model = from_graph(request.graph)
+        files = [request.directory / n for n in ("model.c", KERNELS, "model.npz")]
         files[0].write_text(generate(model), encoding="utf-8")
         files[1].write_text(kernels(), encoding="utf-8")
         save(model, files[2])

@@ -8,6 +8,7 @@ import torch
 from edgectl_carray.backend import CArrayBackend
 from edgectl_carray.config import CArrayConfig
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.errors import ArtifactError
 from edgectl.quant.graph.trace import trace
 from edgectl.spec import PreprocessSpec
@@ -48,13 +49,15 @@ def written(directory: Path) -> tuple[Path, Zoo]:
     graph = trace(net, (32, 32))
     assert backend.check(graph) == []
     files = backend.write(
-        graph,
-        directory,
-        specs=(),
-        preprocess=PreprocessSpec((32, 32)),
-        classes=(),
-        precision="fp32",
-        config=CArrayConfig(),
+        WriteRequest(
+            graph=graph,
+            directory=directory,
+            outputs=(),
+            preprocess=PreprocessSpec((32, 32)),
+            classes=(),
+            precision="fp32",
+            config=CArrayConfig(),
+        )
     )
     return files[0], net
 

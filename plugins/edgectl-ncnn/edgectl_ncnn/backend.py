@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
-from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_ncnn.board import package
@@ -49,30 +49,21 @@ class NcnnBackend:
         """Nothing to rewrite: heads stay raw, the host applies their activation in float."""
         return graph, tuple(specs)
 
-    def write(
-        self,
-        graph: QuantizedGraph | QuantGraph,
-        directory: Path,
-        *,
-        specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,
-        classes: Sequence[str],
-        precision: str,
-        config: NcnnConfig,
-    ) -> list[Path]:
+    def write(self, request: WriteRequest[NcnnConfig]) -> list[Path]:
         """``model.param``, ``model.bin``, ``labels.txt``; with int8 the calibration table.
 
         Raises:
             ArtifactError: a weight that does not fit fp16.
         """
-        model = build_model(graph, [s.name for s in specs], half=precision == "fp16")
-        files = write_model(model, directory / "model.param")
-        if precision == "int8":
-            table = directory / "model.table"
+        names = [s.name for s in request.outputs]
+        model = build_model(request.graph, names, half=request.precision == "fp16")
+        files = write_model(model, request.directory / "model.param")
+        if request.precision == "int8":
+            table = request.directory / "model.table"
             table.write_text(calibration_table(model), encoding="ascii")
             files.append(table)
-        labels = directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        labels = request.directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
         return [*files, labels]
 
     def open(

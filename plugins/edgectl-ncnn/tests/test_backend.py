@@ -22,7 +22,7 @@ from edgectl_ncnn.reader.modelfile import read_model
 from edgectl_ncnn.runtimes.runtime import NcnnRunner
 from pydantic import ValidationError
 
-from edgectl.backends.contract import Packager, Remarker
+from edgectl.backends.contract import Packager, Remarker, WriteRequest
 from edgectl.config.schema import QuantConfig
 from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
@@ -57,13 +57,15 @@ def _made(nets: SimpleNamespace, backend: Any, config: Any) -> tuple[Any, Any, n
 
 def _write(backend: Any, config: Any, graph: Any, directory: Path, precision: str) -> list[Path]:
     files: list[Path] = backend.write(
-        graph,
-        directory,
-        specs=[SPEC],
-        preprocess=PREPROCESS,
-        classes=["a", "b", "c", "d"],
-        precision=precision,
-        config=config,
+        WriteRequest(
+            graph=graph,
+            directory=directory,
+            outputs=(SPEC,),
+            preprocess=PREPROCESS,
+            classes=("a", "b", "c", "d"),
+            precision=precision,
+            config=config,
+        )
     )
     assert all(f.is_file() for f in files)
     assert (directory / "labels.txt").read_text() == "a\nb\nc\nd\n"

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.errors import (
     ArtifactError,
@@ -24,7 +25,7 @@ from edgectl.quant.integer.program import TensorRecord
 from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.spec import OutputSpec, PreprocessSpec, Size
+from edgectl.spec import OutputSpec, Size
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.config import TfliteConfig
@@ -67,32 +68,27 @@ class TfliteBackend:
             applied.append(replace(spec, applied=True))
         return QuantGraph(nodes, outputs), tuple(applied)
 
-    def write(
-        self,
-        graph: QuantizedGraph | QuantGraph,
-        directory: Path,
-        *,
-        specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,
-        classes: Sequence[str],
-        precision: str,
-        config: TfliteConfig,
-    ) -> list[Path]:
+    def write(self, request: WriteRequest[TfliteConfig]) -> list[Path]:
         """``model.tflite`` and ``labels.txt`` (one class a line).
 
         Raises:
             ArtifactError: an op the device cannot run, or a scale its kernel does not survive.
         """
+        graph, config = request.graph, request.config
         if isinstance(graph, QuantizedGraph) and config.split == "auto":
             graph = split_expansions(graph)
-        model = directory / "model.tflite"
-        names = [spec.name for spec in specs]
-        rows = [spec.name for spec in specs if config.rows and spec.stride and not _is_cells(spec)]
-        data = write_model(graph, names, f"edgectl {precision}", rows=rows)
+        model = request.directory / "model.tflite"
+        names = [spec.name for spec in request.outputs]
+        rows = [
+            spec.name
+            for spec in request.outputs
+            if config.rows and spec.stride and not _is_cells(spec)
+        ]
+        data = write_model(graph, names, f"edgectl {request.precision}", rows=rows)
         require_portable(parse_model(data, model))
         model.write_bytes(data)
-        labels = directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        labels = request.directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
         return [model, labels]
 
     def open(

@@ -16,6 +16,7 @@ from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.runtimes.runtime import RUNTIMES
 from pydantic import ValidationError
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 BACKEND = TfliteBackend()
@@ -31,13 +32,15 @@ def _graph(nets: SimpleNamespace) -> Any:
 
 def _write(graph: Any, directory: Path, spec: OutputSpec, config: TfliteConfig, kind: str) -> Path:
     model, labels = BACKEND.write(
-        graph,
-        directory,
-        specs=[spec],
-        preprocess=PreprocessSpec((16, 16)),
-        classes=["mask", "no mask"],
-        precision=kind,
-        config=config,
+        WriteRequest(
+            graph=graph,
+            directory=directory,
+            outputs=(spec,),
+            preprocess=PreprocessSpec((16, 16)),
+            classes=("mask", "no mask"),
+            precision=kind,
+            config=config,
+        )
     )
     assert labels.read_text() == "mask\nno mask\n"
     return model
@@ -191,13 +194,15 @@ def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, 
         target = directory / str(rows)
         target.mkdir()
         files[rows] = BACKEND.write(
-            quantized,
-            target,
-            specs=specs,
-            preprocess=PreprocessSpec((16, 24)),
-            classes=["a", "b"],
-            precision="int8",
-            config=TfliteConfig(rows=rows),
+            WriteRequest(
+                graph=quantized,
+                directory=target,
+                outputs=specs,
+                preprocess=PreprocessSpec((16, 24)),
+                classes=("a", "b"),
+                precision="int8",
+                config=TfliteConfig(rows=rows),
+            )
         )[0]
     return files, images
 

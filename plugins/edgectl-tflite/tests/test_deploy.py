@@ -15,6 +15,7 @@ from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.plugin import edgectl_register_boards
 
 from edgectl.artifacts.artifact import Artifact
+from edgectl.backends.contract import WriteRequest
 from edgectl.deploy.bundle import fit_of
 from edgectl.errors import UsageError
 from edgectl.spec import OutputSpec, PreprocessSpec
@@ -47,13 +48,15 @@ def bundle(nets: SimpleNamespace, tmp_path: Path) -> SimpleNamespace:
     artifact.mkdir()
     out.mkdir()
     model, _ = BACKEND.write(
-        nets.quantize(graph, nets.images_for(graph, 2)),
-        artifact,
-        specs=specs,
-        preprocess=PreprocessSpec((16, 24)),
-        classes=["mask", 'say "no"'],
-        precision="int8",
-        config=TfliteConfig(),
+        WriteRequest(
+            graph=nets.quantize(graph, nets.images_for(graph, 2)),
+            directory=artifact,
+            outputs=specs,
+            preprocess=PreprocessSpec((16, 24)),
+            classes=("mask", 'say "no"'),
+            precision="int8",
+            config=TfliteConfig(),
+        )
     )
     manifest: dict[str, Any] = {
         "model": model.name,

@@ -19,6 +19,7 @@ from edgectl_tflite.runtimes.runtime import RUNTIMES
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
 from edgectl_tflite.writer.builder import ModelBuilder
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.errors import ArtifactError, EdgectlError
 from edgectl.quant.integer.executor import IntegerExecutor
 from edgectl.quant.ranges.scheme import QParams
@@ -100,13 +101,15 @@ def test_a_dead_layer_is_not_written(nets: SimpleNamespace, tmp_path: Path) -> N
     quantized.activations[dead] = QParams(1e-9, -128)
     with pytest.raises(ArtifactError, match=f"CONV_2D '{dead}' is refused by LiteRT") as e:
         TfliteBackend().write(
-            quantized,
-            tmp_path,
-            specs=[OutputSpec("cells", "cell_logits", 1, 2)],
-            preprocess=PreprocessSpec((8, 8)),
-            classes=["mask"],
-            precision="int8",
-            config=TfliteConfig(),
+            WriteRequest(
+                graph=quantized,
+                directory=tmp_path,
+                outputs=(OutputSpec("cells", "cell_logits", 1, 2),),
+                preprocess=PreprocessSpec((8, 8)),
+                classes=("mask",),
+                precision="int8",
+                config=TfliteConfig(),
+            )
         )
     assert e.value.fix is not None and "--calib" in e.value.fix
     assert not list(tmp_path.iterdir())

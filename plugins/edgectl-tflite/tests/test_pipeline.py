@@ -11,6 +11,7 @@ from edgectl_tflite.backend import TfliteBackend
 from edgectl_tflite.config import TfliteConfig
 from torch import Tensor, nn
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.config.schema import QuantConfig
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.trace import trace
@@ -88,13 +89,15 @@ def test_fomo_from_torch_to_every_runtime(tflm: None, tmp_path: Path) -> None:
     assert backend.check(graph) == []
     quantized = calibrate(graph, backend.scheme(config), batches, QuantConfig(observer="minmax"))
     path, _ = backend.write(
-        quantized,
-        tmp_path,
-        specs=specs,
-        preprocess=PreprocessSpec((SIZE, SIZE)),
-        classes=["mask", "no_mask"],
-        precision="int8",
-        config=config,
+        WriteRequest(
+            graph=quantized,
+            directory=tmp_path,
+            outputs=specs,
+            preprocess=PreprocessSpec((SIZE, SIZE)),
+            classes=("mask", "no_mask"),
+            precision="int8",
+            config=config,
+        )
     )
     facts = backend.describe(path)
     # The borders of stride 2 are SAME's: no PAD, no copy.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError, UsageError
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
@@ -53,31 +54,22 @@ class AwnnBackend:
         """Equal borders on all sides; heads stay raw, the host applies their activation."""
         return symmetric_borders(graph), tuple(specs)
 
-    def write(
-        self,
-        graph: QuantizedGraph | QuantGraph,
-        directory: Path,
-        *,
-        specs: Sequence[OutputSpec],
-        preprocess: PreprocessSpec,
-        classes: Sequence[str],
-        precision: str,
-        config: AwnnConfig,
-    ) -> list[Path]:
+    def write(self, request: WriteRequest[AwnnConfig]) -> list[Path]:
         """``model_int8.param`` and ``.bin``, ``model_int8.mud``, ``labels.txt``.
 
         Raises:
             ArtifactError: an op without a kernel.
         """
+        graph = request.graph
         if not isinstance(graph, QuantizedGraph):
             raise UsageError("awnn files are int8", where="--precision", fix="--precision int8")
-        model = build_model(on_grid(graph) if config.grid else graph)
-        files = write_model(model, directory / "model_int8.param")
+        model = build_model(on_grid(graph) if request.config.grid else graph)
+        files = write_model(model, request.directory / "model_int8.param")
         shapes = [_whc(graph.graph[o].shape[1:]) for o in graph.graph.outputs]
-        mud = directory / "model_int8.mud"
-        mud.write_text(package.mud(files[0].name, preprocess, shapes), encoding="ascii")
-        labels = directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        mud = request.directory / "model_int8.mud"
+        mud.write_text(package.mud(files[0].name, request.preprocess, shapes), encoding="ascii")
+        labels = request.directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
         return [*files, mud, labels]
 
     def package(
