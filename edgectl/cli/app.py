@@ -22,9 +22,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from edgectl import __version__
 from edgectl.cli.argv import hoist_flags, join_sizes
-from edgectl.cli.session import Session, offline_by_environment
+from edgectl.cli.session import Session
 from edgectl.cli.signals import INTERRUPTED, exit_on_signals, interrupt_on_signals, undisturbed
 from edgectl.errors import EdgectlError
+from edgectl.workflows.opening.context import is_offline_by_environment
 
 EPILOG = (
     "Exit codes: 0 done · 1 run-time failure · 2 usage or configuration · 3 missing dependency, tool "
@@ -146,7 +147,7 @@ def run(argv: Sequence[str]) -> int:
     session = Session(
         json="--json" in flags,
         debug="--debug" in flags,
-        offline="--offline" in flags or offline_by_environment(),
+        offline="--offline" in flags or is_offline_by_environment(),
         words=tuple(words),
     )
     if session.offline:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import math
-import os
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgectl.train.progress import Reporter
+    from edgectl.workflows.opening.context import Context
 
 SCHEMA = "edgectl/1"
 
@@ -31,6 +36,24 @@ class Session:
     words: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def open_context(self) -> Context:
+        """What the workflows of this invocation stand on."""
+        from edgectl.workflows.opening.context import open_context
+
+        return open_context(self, self.offline)
+
+    def bar(self, words: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A bar on stderr, on terminals only."""
+        from edgectl.cli.views.progress import image_bar
+
+        return image_bar(words, total)
+
+    def reporter(self) -> Reporter:
+        """A live bar on a terminal, a line an epoch otherwise; both on stderr."""
+        from edgectl.train.progress import choose_reporter
+
+        return choose_reporter()
 
     def warn(self, message: str) -> None:
         """Into the document, and to stderr for people."""
@@ -93,8 +116,3 @@ def plain(text: str) -> str:
 
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return escape("".join(shown))
-
-
-def offline_by_environment() -> bool:
-    """``EDGECTL_OFFLINE=1``."""
-    return os.environ.get("EDGECTL_OFFLINE", "") not in ("", "0")

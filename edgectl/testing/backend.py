@@ -11,15 +11,15 @@ import pytest
 
 from edgectl.artifacts.artifact import open_artifact
 from edgectl.backends.contract import Backend
-from edgectl.cli.commands.export import make_request
-from edgectl.cli.models import open_model
-from edgectl.cli.session import Session
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.export.stages import export_model
 from edgectl.plugins.info import BackendInfo
-from edgectl.plugins.registry import build_registry, load_entry
+from edgectl.plugins.registry import load_entry
 from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
+from edgectl.workflows.export_request import make_request
+from edgectl.workflows.opening.context import open_context
+from edgectl.workflows.opening.models import open_model
 
 _LEAST_SQNR_DB = 10.0
 # fp16 rounds to one part in 2048, and a few layers add up
@@ -95,16 +95,14 @@ class BackendContract(ExportContract):
     def test_preprocessing_is_lowered_as_the_spec_says(
         self, trained: str, precision: str, edgectl_project: Project, edgectl_kit_family: str
     ) -> None:
-        registry = build_registry()
-        model = open_model(registry, Path(trained), prefer_artifact=False)
+        context = open_context()
+        model = open_model(context.registry, Path(trained), prefer_artifact=False)
         assert model.trained is not None
         spec = {**model.trained.preprocess.to_dict(), **_OTHER}
         checkpoint = replace(model.trained.checkpoint, preprocess=spec)
         model = replace(model, trained=replace(model.trained, checkpoint=checkpoint))
         out = edgectl_project.path / f"other-{precision}"
-        request = make_request(
-            Session(json=True), registry, model, self.backend, precision=precision, out=out
-        )
+        request = make_request(context, model, self.backend, precision=precision, out=out)
         parity = export_model(request).manifest["parity"]
         for name, report in parity["runtimes"].items():
             if precision == "int8":

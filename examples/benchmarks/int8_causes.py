@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 from commands import absolute_paths, edgectl
 
-from edgectl.cli.commands.export import make_request
-from edgectl.cli.models import OpenModel, open_model
-from edgectl.cli.session import Session
 from edgectl.data.select.calibration import CalibrationSet, calibration_from_directory
 from edgectl.export.stages import export_model
-from edgectl.plugins.registry import Registry, build_registry
+from edgectl.plugins.registry import build_registry
 from edgectl.spec import PreprocessSpec
+from edgectl.workflows.export_request import make_request
+from edgectl.workflows.opening.context import open_context
+from edgectl.workflows.opening.models import OpenModel, open_model
 
 PLAIN = [
     "quant.observer=minmax",
@@ -70,12 +70,11 @@ def misread(model: OpenModel) -> OpenModel:
 
 
 def scores(
-    registry: Registry, model: OpenModel, calibration: CalibrationSet | None, plain: bool
+    model: OpenModel, calibration: CalibrationSet | None, plain: bool
 ) -> tuple[float, float]:
     """AP of the float network and of its int8 file."""
     request = make_request(
-        Session(),
-        registry,
+        open_context(),
         model,
         "tflite",
         out=Path("file"),
@@ -92,15 +91,12 @@ def measure(activation: str, seed: int, epochs: int, strangers: Path) -> dict[st
     words = ["--variant", f"nano_{activation}", "--data", "coco_mask", "--imgsz", "192"]
     words += ["--epochs", str(epochs), "--weights", "none", "--seed", str(seed)]
     run = edgectl("train", "rtmdet", *words)
-    registry = build_registry()
-    right = open_model(registry, Path(run["best"]), prefer_artifact=False)
+    right = open_model(build_registry(), Path(run["best"]), prefer_artifact=False)
     row = {}
     for preprocessing, model in {"same": right, "other": misread(right)}.items():
-        row[f"{preprocessing} float"], row[f"{preprocessing} train"] = scores(
-            registry, model, None, True
-        )
-        _, row[f"{preprocessing} foreign"] = scores(registry, model, foreign(strangers), True)
-    _, row["edgectl"] = scores(registry, right, None, False)
+        row[f"{preprocessing} float"], row[f"{preprocessing} train"] = scores(model, None, True)
+        _, row[f"{preprocessing} foreign"] = scores(model, foreign(strangers), True)
+    _, row["edgectl"] = scores(right, None, False)
     return row
 
 

@@ -12,8 +12,8 @@ import pytest
 from edgectl.cli.app import COMMANDS, explain, run
 from edgectl.cli.argv import hoist_flags, join_sizes
 from edgectl.cli.session import Session
-from edgectl.cli.wiring import parse_size
 from edgectl.errors import UsageError
+from edgectl.workflows.opening.configuration import parse_size
 
 
 def invoke(capsys, *argv):

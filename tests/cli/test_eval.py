@@ -16,12 +16,12 @@ from edgectl.metrics.detection import FIGURES
 DETECTOR, POINTS = "runs/train/boxes/checkpoints/best.pt", "runs/train/points"
 
 
-def write_set(root: Path, split: str, images: list[tuple[np.ndarray, list[list[int]]]]) -> None:
+def write_set(root: Path, split: str, drawn: list[tuple[np.ndarray, list[list[int]]]]) -> None:
     """A Roboflow split of one class; boxes are x, y, width, height."""
     folder = root / split
     folder.mkdir(parents=True)
     images, annotations = [], []
-    for i, (pixels, boxes) in enumerate(images):
+    for i, (pixels, boxes) in enumerate(drawn):
         cv2.imwrite(str(folder / f"{i}.png"), pixels)
         height, width = pixels.shape[:2]
         images.append({"id": i, "file_name": f"{i}.png", "width": width, "height": height})

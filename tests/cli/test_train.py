@@ -3,20 +3,21 @@ from __future__ import annotations
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.cli.commands.train import plan_new_run, scaled
-from edgectl.cli.wiring import open_family, resolve_config
 from edgectl.plugins.registry import build_registry
+from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.opening.families import open_family
+from edgectl.workflows.training_plan import plan_new_run, scale_learning_rate
 
 
 def test_the_linear_rule_is_applied_once():
     config = resolve_config({}, {"train": {"batch": 64, "scale_lr": True}}, [])
     base = config.train.optimizer.lr
-    larger, note = scaled(config, 16)
+    larger, note = scale_learning_rate(config, 16)
     assert larger.train.optimizer.lr == pytest.approx(4 * base)
     assert not larger.train.scale_lr
     assert "64 / 16" in note
     # a family without a batch of its own means the default one, 16
-    assert scaled(config, None)[0] == larger
+    assert scale_learning_rate(config, None)[0] == larger
 
 
 @pytest.mark.parametrize("name", sorted(i.name for i in build_registry().families.infos()))

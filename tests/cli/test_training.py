@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from edgectl.cli.app import run
-from edgectl.cli.commands.train import plan_new_run
 from edgectl.cli.session import Session
-from edgectl.cli.training import make_setup
-from edgectl.cli.wiring import open_data, open_family
 from edgectl.config.schema import PreprocessConfig
 from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.spec import PreprocessSpec
+from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.families import open_family
+from edgectl.workflows.training_plan import plan_new_run
+from edgectl.workflows.training_setup import make_setup
 
 FLAGS = {"data": {"name": "set"}, "input_size": [64, 64], "train": {"weights": "none"}}
 
@@ -33,8 +34,9 @@ def here(tmp_path, monkeypatch):
 def setup_of(family, *assignments):
     plan = plan_new_run(family, FLAGS, list(assignments))
     session = Session()
-    index = open_data(build_registry(), "set", plan.config, session)
-    return make_setup(session, family, plan.config, index), session
+    context = session.open_context()
+    index = open_data(context, "set", plan.config)
+    return make_setup(context, family, plan.config, index), session
 
 
 @pytest.fixture

@@ -16,16 +16,17 @@ from pathlib import Path
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from edgectl.cli.commands.train import plan_new_run
-from edgectl.cli.session import Session
-from edgectl.cli.training import make_setup
-from edgectl.cli.wiring import open_data, open_family
 from edgectl.metrics import evaluator
 from edgectl.plugins.registry import build_registry
 from edgectl.runs.rundir import RunDirectory, create_run
 from edgectl.train import loop
 from edgectl.train.distributed.processes import Processes
 from edgectl.train.losses import LossMeter
+from edgectl.workflows.opening.context import open_context
+from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.families import open_family
+from edgectl.workflows.training_plan import plan_new_run
+from edgectl.workflows.training_setup import make_setup
 
 SETTINGS = {
     "data": {"name": "demo_mask"},
@@ -62,8 +63,9 @@ class Steps(LossMeter):
 def train(family, processes, sync_bn=True):
     Steps.seen = []
     plan = plan_new_run(family, SETTINGS, [f"train.sync_bn={str(sync_bn).lower()}"])
-    index = open_data(build_registry(), "demo_mask", plan.config, Session(), quiet=True)
-    setup = make_setup(Session(), family, plan.config, index, processes)
+    context = open_context()
+    index = open_data(context, "demo_mask", plan.config, quiet=True)
+    setup = make_setup(context, family, plan.config, index, processes)
     root = Path(tempfile.mkdtemp())
     path = create_run("joint", root=root).path if processes.is_main else None
     result = loop.Trainer(setup, None, processes).fit(RunDirectory(processes.broadcast(path)))

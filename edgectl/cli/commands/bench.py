@@ -63,10 +63,11 @@ def _row(
 ) -> dict[str, Any]:
     from edgectl.artifacts.artifact import open_artifact
     from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, precision_on
-    from edgectl.cli.wiring import open_backend, parse_size
     from edgectl.config.schema import RunConfig
     from edgectl.errors import UnknownNameError
     from edgectl.evaluation.bench import measure
+    from edgectl.workflows.opening.backends import open_backend
+    from edgectl.workflows.opening.configuration import parse_size
 
     if not path.exists():
         raise UsageError(

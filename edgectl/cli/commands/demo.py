@@ -10,11 +10,11 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import EdgectlError, GateFailedError, UsageError
-from edgectl.plugins.registry import Registry, build_registry
+from edgectl.plugins.registry import Registry
 
 if TYPE_CHECKING:
-    from edgectl.cli.models import OpenModel
     from edgectl.data.index import DatasetIndex
+    from edgectl.workflows.opening.models import OpenModel
 
 app = typer.Typer(add_completion=False)
 
@@ -36,16 +36,20 @@ def demo(
     """Train, export to int8, score the exported file on every runtime, report. Needs no network."""
     session: Session = ctx.obj
 
-    from edgectl.cli.commands.export import make_request
-    from edgectl.cli.commands.train import start_run
-    from edgectl.cli.models import data_for, open_model
-    from edgectl.cli.wiring import open_family, parse_size
     from edgectl.export.stages import export_model
     from edgectl.report.html import write_report
+    from edgectl.workflows.export_request import make_request
+    from edgectl.workflows.opening.configuration import parse_size
+    from edgectl.workflows.opening.datasets import data_for
+    from edgectl.workflows.opening.families import open_family
+    from edgectl.workflows.opening.models import open_model
+    from edgectl.workflows.training_plan import plan_new_run
+    from edgectl.workflows.training_run import run_training
 
     out.mkdir(parents=True, exist_ok=True)
     os.chdir(out)
-    registry = build_registry()
+    context = session.open_context()
+    registry = context.registry
     family, backend = _choose(registry)
     session.note(f"1/4 train {family} on {_DATA}")
     flags = {
@@ -53,13 +57,13 @@ def demo(
         "input_size": list(parse_size(imgsz)),
         "train": {"epochs": epochs, "seed": seed, "weights": "none"},
     }
-    result = start_run(session, registry, open_family(registry, family), flags, [])
+    result = run_training(context, plan_new_run(open_family(registry, family), flags, []))
     session.note(f"2/4 export to {backend}")
     model = open_model(registry, result.run, prefer_artifact=False)
-    artifact = export_model(make_request(session, registry, model, backend), progress=session.note)
+    artifact = export_model(make_request(context, model, backend), progress=session.note)
     session.note("3/4 score the exported file")
     exported = open_model(registry, artifact.directory, prefer_artifact=True)
-    index = data_for(registry, exported, None, session)
+    index = data_for(context, exported, None)
     reports = _score_all(session, registry, model, exported, index)
     session.note("4/4 report")
     page = write_report(result.run)
@@ -108,9 +112,9 @@ def _score_all(
     index: DatasetIndex,
 ) -> list[dict[str, Any]]:
     """Float, then every runtime of the file that is installed, on the same images."""
-    from edgectl.cli.models import open_for_evaluation
     from edgectl.errors import BackendUnavailableError
     from edgectl.evaluation.evaluate import score
+    from edgectl.workflows.opening.models import open_for_evaluation
 
     split = model.config.data.valid_split
     reports = [

@@ -10,7 +10,6 @@ import typer
 from edgectl.cli.session import Session, plain
 from edgectl.errors import UsageError
 from edgectl.plugins.absent import explain_missing_plugins
-from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
     from edgectl.labels import Sample
@@ -39,11 +38,13 @@ def deploy(
     """Everything a board needs: model, code, golden vectors to compare with."""
     session: Session = ctx.obj
 
-    from edgectl.cli.models import data_for, open_model
-    from edgectl.cli.wiring import open_backend
     from edgectl.deploy.bundle import write_bundle
+    from edgectl.workflows.opening.backends import open_backend
+    from edgectl.workflows.opening.datasets import data_for
+    from edgectl.workflows.opening.models import open_model
 
-    registry = build_registry()
+    context = session.open_context()
+    registry = context.registry
     board = registry.boards.get(target)
     opened = open_model(registry, model, prefer_artifact=True)
     if opened.artifact is None:
@@ -56,7 +57,7 @@ def deploy(
         backend = open_backend(registry, opened.artifact.backend, opened.config)
     samples: tuple[Sample, ...] = ()
     if opened.artifact.manifest["data"].get("name"):
-        index = data_for(registry, opened, None, session)
+        index = data_for(context, opened, None)
         samples = index.splits.get(opened.config.data.valid_split, ())
     bundle = write_bundle(
         opened.artifact,

@@ -9,14 +9,13 @@ import typer
 
 from edgectl.cli.session import Session, plain
 from edgectl.errors import GateFailedError, UsageError
-from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from edgectl.cli.models import OpenModel
     from edgectl.data.index import DatasetIndex
     from edgectl.evaluation.evaluate import EvaluationTarget, Scored
     from edgectl.metrics.diagnosis import Finding
     from edgectl.plugins.registry import Registry
+    from edgectl.workflows.opening.models import OpenModel
 
 app = typer.Typer(add_completion=False)
 
@@ -47,13 +46,15 @@ def evaluate(
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
 
-    from edgectl.cli.models import data_for, open_for_evaluation, open_model
     from edgectl.cli.views.eval import comparison_line, errors_table, metrics_table
     from edgectl.evaluation.evaluate import apply_gates, compare_scored
+    from edgectl.workflows.opening.datasets import data_for
+    from edgectl.workflows.opening.models import open_for_evaluation, open_model
 
-    registry = build_registry()
+    context = session.open_context()
+    registry = context.registry
     opened = open_model(registry, model, prefer_artifact=True)
-    index = data_for(registry, opened, data, session)
+    index = data_for(context, opened, data)
     if split == "":
         known = ", ".join(sorted(index.splits))
         raise UsageError("names no split", where="--split", fix=f"one of {known}; or leave it out")
@@ -111,8 +112,8 @@ def _configured_gates(model: OpenModel, compared: bool, session: Session) -> lis
 
 
 def _score(model: EvaluationTarget, index: DatasetIndex, split: str) -> Scored:
-    from edgectl.cli.views.eval import image_bar
     from edgectl.cli.views.numbers import label
+    from edgectl.cli.views.progress import image_bar
     from edgectl.evaluation.evaluate import samples_of, score_images
 
     with image_bar(label(model.identity), len(samples_of(index, split))) as done:
@@ -128,8 +129,8 @@ def _reference(
     session: Session,
 ) -> Scored | None:
     """The model named, or the checkpoint behind an artifact."""
-    from edgectl.cli.models import open_for_evaluation, open_model
     from edgectl.evaluation.evaluate import target_from_checkpoint
+    from edgectl.workflows.opening.models import open_for_evaluation, open_model
 
     if against is not None:
         other = open_model(registry, against, prefer_artifact=False)

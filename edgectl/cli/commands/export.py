@@ -9,18 +9,11 @@ import typer
 
 from edgectl.cli.session import Session, plain
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
-from edgectl.plugins.absent import explain_missing_plugins
-from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
     from edgectl.artifacts.artifact import Artifact
-    from edgectl.cli.models import OpenModel
-    from edgectl.config.schema import RunConfig
-    from edgectl.data.index import DatasetIndex
-    from edgectl.data.select.calibration import CalibrationSet
     from edgectl.export.request import ExportRequest
     from edgectl.plugins.info import ToolInfo
-    from edgectl.plugins.registry import Registry
     from edgectl.toolchains.tool import Tool
 
 app = typer.Typer(add_completion=False)
@@ -61,14 +54,14 @@ def export(
     """Write the file that ships, and prove it."""
     session: Session = ctx.obj
 
-    from edgectl.cli.models import open_model
+    from edgectl.workflows.export_request import make_request
+    from edgectl.workflows.opening.models import open_model
 
-    registry = build_registry()
-    opened = open_model(registry, model, prefer_artifact=False)
+    context = session.open_context()
+    opened = open_model(context.registry, model, prefer_artifact=False)
     flags: dict[str, Any] = {"quant": {"calib_images": calib_images}} if calib_images else {}
     request = make_request(
-        session,
-        registry,
+        context,
         opened,
         backend,
         precision=precision,
@@ -133,106 +126,6 @@ def _kept(directory: Path) -> dict[str, Any] | None:
     artifact = open_artifact(directory)
     gate = artifact.manifest.get("gate") or {"passed": True}
     return None if gate["passed"] else document(artifact)
-
-
-def make_request(
-    session: Session,
-    registry: Registry,
-    model: OpenModel,
-    backend: str,
-    *,
-    precision: str | None = None,
-    calib: str | None = None,
-    imgsz: str | None = None,
-    out: Path | None = None,
-    flags: dict[str, Any] | None = None,
-    assignments: list[str] | None = None,
-) -> ExportRequest[Any]:
-    """Everything an export needs, with this command line's configuration over the checkpoint's.
-
-    Raises:
-        UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
-    """
-    from dataclasses import replace
-
-    from edgectl.cli.wiring import apply_overrides, open_backend, open_data, parse_size
-    from edgectl.export.request import ExportRequest
-
-    if model.trained is None or model.artifact is not None:
-        raise UsageError(
-            "an exported file cannot be exported again",
-            where=str(model.location.path),
-            fix="name the run or its checkpoint",
-        )
-    size = model.trained.preprocess.input_size
-    if imgsz is not None and parse_size(imgsz) != size:
-        raise UsageError(
-            f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
-            where="--imgsz",
-            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
-            f" --imgsz {imgsz.replace('x', ' ')}",
-        )
-    config = apply_overrides(model.trained.config, flags or {}, assignments or [])
-    trained = replace(model.trained, config=config)
-    opened = open_backend(registry, backend, config)
-    index: DatasetIndex | None = None
-    if config.data.name:
-        with explain_missing_plugins(model.versions):
-            index = open_data(registry, config.data.name, config, session)
-    if precision is None:
-        precision = opened.info.precisions[0]
-    calibration = (
-        _calibration(session, registry, calib, config, index) if precision == "int8" else None
-    )
-    run = model.location.run
-    parent = (run.path if run else model.location.path.parent) / "export"
-    return ExportRequest(
-        trained=trained,
-        task=model.family.info.task,
-        backend=opened.backend,
-        info=opened.info,
-        backend_config=opened.config,
-        precision=precision,
-        out=out or parent / f"{backend}-{precision}",
-        index=index,
-        calibration=calibration,
-        max_drop=config.quant.max_drop,
-    )
-
-
-def _calibration(
-    session: Session,
-    registry: Registry,
-    calib: str | None,
-    config: RunConfig,
-    index: DatasetIndex | None,
-) -> CalibrationSet:
-    """Images of *train*; a plain directory of images is taken as it is."""
-    from edgectl.cli.wiring import open_data
-    from edgectl.data.formats import looks_like_dataset
-    from edgectl.data.select.calibration import calibration_from_directory, calibration_list
-
-    count, seed = config.quant.calib_images, config.train.seed
-    if calib is not None and Path(calib).is_dir() and not looks_like_dataset(Path(calib)):
-        chosen = calibration_from_directory(Path(calib), count, seed)
-    else:
-        source = open_data(registry, calib, config, session) if calib else index
-        if source is None:
-            raise UsageError(
-                "no calibration images",
-                fix="--set data.name=DATA; export takes --calib DATA or --calib DIR as well",
-            )
-        split = config.data.train_split if config.data.train_split in source.splits else None
-        if split is None:
-            raise UsageError(
-                f"'{source.name}' has no split '{config.data.train_split}' to calibrate on",
-                where="--calib",
-                fix="name a directory of images, or --set data.train_split=",
-            )
-        chosen = calibration_list(source.splits[split], count, seed)
-    if len(chosen.names) < 50:
-        session.warn(f"{len(chosen.names)} calibration images; 100 or more give steadier ranges")
-    return chosen
 
 
 def document(artifact: Artifact) -> dict[str, Any]:

@@ -47,9 +47,9 @@ def predict(
 
     import cv2
 
-    from edgectl.cli.models import open_for_evaluation, open_model
     from edgectl.evaluation.predict import draw, find
     from edgectl.files import replacing_file
+    from edgectl.workflows.opening.models import open_for_evaluation, open_model
 
     source = words[-1]
     registry = build_registry()

@@ -76,8 +76,9 @@ def _of_family(
     registry: Registry, name: str, variant: str, imgsz: str | None, classes: int
 ) -> Profile:
     from edgectl.backends.cost import profile_network
-    from edgectl.cli.wiring import check_size, open_family, parse_size
     from edgectl.config.layers import validate
+    from edgectl.workflows.opening.configuration import parse_size
+    from edgectl.workflows.opening.families import check_size, open_family
 
     opened = open_family(registry, name)
     chosen = opened.variant(variant)
@@ -93,9 +94,10 @@ def _of_model(
 ) -> Profile:
     from edgectl.backends.contract import CostReader
     from edgectl.backends.cost import profile_network
-    from edgectl.cli.models import open_model
-    from edgectl.cli.wiring import open_backend, parse_size
     from edgectl.config.schema import RunConfig
+    from edgectl.workflows.opening.backends import open_backend
+    from edgectl.workflows.opening.configuration import parse_size
+    from edgectl.workflows.opening.models import open_model
 
     foreign = None if path is None else registry.backend_of(path)
     if path is not None and foreign is not None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
-    from edgectl.cli.models import OpenModel
     from edgectl.export.request import ExportRequest
     from edgectl.qat.train import QatResult
     from edgectl.runs.rundir import RunDirectory
+    from edgectl.workflows.opening.models import OpenModel
 
 app = typer.Typer(add_completion=False)
 
@@ -39,15 +38,16 @@ def qat(
 
     from dataclasses import replace
 
-    from edgectl.cli.commands.export import make_request, say_artifact
-    from edgectl.cli.models import open_model
+    from edgectl.cli.commands.export import say_artifact
     from edgectl.qat.train import run_qat
     from edgectl.runs.rundir import create_run, keep_if_resumable, pointed_at, set_latest
+    from edgectl.workflows.export_request import make_request
+    from edgectl.workflows.opening.models import open_model
 
-    registry = build_registry()
-    opened = open_model(registry, model, prefer_artifact=False)
+    context = session.open_context()
+    opened = open_model(context.registry, model, prefer_artifact=False)
     flags: dict[str, Any] = {"qat": {"epochs": epochs}} if epochs else {}
-    request = make_request(session, registry, opened, backend, flags=flags, assignments=assignments)
+    request = make_request(context, opened, backend, flags=flags, assignments=assignments)
     run = create_run(opened.family.info.name, name=name, kind="qat")
     request = replace(request, out=run.path / "export" / f"{backend}-int8")
     with keep_if_resumable(run, pointed_at()):

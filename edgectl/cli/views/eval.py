@@ -1,9 +1,7 @@
-"""What ``edgectl eval`` shows people: the table, the difference, the findings, a bar meanwhile."""
+"""What ``edgectl eval`` shows people: the table, the difference, the findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edgectl.cli.views.numbers import label, scalars
@@ -16,21 +14,6 @@ if TYPE_CHECKING:
 
 _CLASSES_SHOWN = 12
 """More are for ``--json``."""
-
-
-@contextmanager
-def image_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while images are scored, on terminals only; call it with images done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(words, total=total)
-        yield lambda done: bar.advance(task, done)
 
 
 def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:

@@ -64,10 +64,11 @@ def info(
     session: Session = ctx.obj
     session.command = "data info"
 
-    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.inspect.stats import describe
+    from edgectl.workflows.opening.configuration import resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
-    facts = describe(open_data(build_registry(), data, resolve_config({}, {}, []), session))
+    facts = describe(open_data(session.open_context(), data, resolve_config({}, {}, [])))
     session.data = facts
     if not session.json:
         _say(session, facts)

@@ -8,7 +8,6 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import DataError, UsageError
-from edgectl.plugins.registry import build_registry
 
 EPILOG = """Examples:
 
@@ -34,11 +33,12 @@ def calib(
     if to not in _FORMS:
         raise UsageError(f"no form '{to}'", where="--to", fix="one of " + ", ".join(_FORMS))
 
-    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.select.calibration import calibration_list, write_calibration
     from edgectl.spec import PreprocessSpec
+    from edgectl.workflows.opening.configuration import parse_size, resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
-    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    index = open_data(session.open_context(), data, resolve_config({}, {}, []))
     if "train" not in index.splits:
         raise DataError(
             "no split 'train': scored images are never calibrated on",

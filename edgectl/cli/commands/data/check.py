@@ -10,7 +10,6 @@ import typer
 
 from edgectl.cli.session import Session, plain
 from edgectl.errors import DataError
-from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
     from edgectl.data.inspect.findings import Finding
@@ -41,20 +40,16 @@ def check(
     session: Session = ctx.obj
     session.command = "data check"
 
-    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.formats.tolerance import tolerant
     from edgectl.data.inspect.checks import Evidence, run_checks
     from edgectl.data.inspect.repair import write_repaired
     from edgectl.data.inspect.survey import survey
+    from edgectl.workflows.opening.configuration import parse_size, resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
     with tolerant():
-        index = open_data(
-            build_registry(),
-            data,
-            resolve_config({}, {"data": {"format": fmt}}, []),
-            session,
-            quiet=True,
-        )
+        config = resolve_config({}, {"data": {"format": fmt}}, [])
+        index = open_data(session.open_context(), data, config, quiet=True)
     facts = survey(index)
     found = run_checks(Evidence(index, facts, parse_size(imgsz), cell))
     counts = Counter(f.severity for f in found)

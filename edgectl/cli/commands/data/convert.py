@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.plugins.registry import build_registry
 
 EPILOG = "Example: edgectl data convert ./voc_set ./yolo_set --to yolo"
 
@@ -23,13 +22,14 @@ def convert(
     session: Session = ctx.obj
     session.command = "data convert"
 
-    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.formats import read_dataset
     from edgectl.data.formats.writing import write_dataset
     from edgectl.data.inspect.stats import describe
+    from edgectl.workflows.opening.configuration import resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
     config = resolve_config({}, {"data": {"format": fmt}}, [])
-    index = open_data(build_registry(), data, config, session)
+    index = open_data(session.open_context(), data, config)
     write_dataset(index, out, to)
     crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
     if crowd and to == "yolo":

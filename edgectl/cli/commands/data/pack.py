@@ -8,7 +8,6 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
-from edgectl.plugins.registry import build_registry
 
 EPILOG = """Examples:
 
@@ -33,10 +32,11 @@ def pack(
 
     from dataclasses import replace
 
-    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.formats.pack import write_pack
+    from edgectl.workflows.opening.configuration import resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
-    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    index = open_data(session.open_context(), data, resolve_config({}, {}, []))
     absent = [n for n in split_name if n not in index.splits]
     if absent:
         raise UsageError(

@@ -8,7 +8,6 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
-from edgectl.plugins.registry import build_registry
 
 EPILOG = """Examples:
 
@@ -34,12 +33,13 @@ def preview(
 
     import numpy as np
 
-    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.inspect import sheet
     from edgectl.files import replacing_file
+    from edgectl.workflows.opening.configuration import parse_size, resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
     config = resolve_config({}, {}, assignments)
-    index = open_data(build_registry(), data, config, session)
+    index = open_data(session.open_context(), data, config)
     if split not in index.splits:
         raise UsageError(f"no split '{split}'", fix="one of " + ", ".join(sorted(index.splits)))
     samples = index.splits[split]

@@ -8,7 +8,6 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
-from edgectl.plugins.registry import build_registry
 
 EPILOG = "Example: edgectl data split ./my_images ./my_split --valid 0.2 --test 0.1"
 
@@ -33,13 +32,14 @@ def split(
 
     from dataclasses import replace
 
-    from edgectl.cli.wiring import open_data, resolve_config
     from edgectl.data.formats.writing import WRITERS, write_dataset
     from edgectl.data.inspect.stats import describe
     from edgectl.data.inspect.survey import survey
     from edgectl.data.select.stratify import duplicate_groups, stratified
+    from edgectl.workflows.opening.configuration import resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
-    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    index = open_data(session.open_context(), data, resolve_config({}, {}, []))
     groups = duplicate_groups(survey(index))
     samples = [s for v in index.splits.values() for s in v]
     shares = {"train": 1.0 - valid - test, "valid": valid, "test": test}

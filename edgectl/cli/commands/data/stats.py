@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.plugins.registry import build_registry
 
 EPILOG = "Example: edgectl data stats coco_mask --imgsz 192 --out stats.png"
 
@@ -24,12 +23,13 @@ def stats(
     session: Session = ctx.obj
     session.command = "data stats"
 
-    from edgectl.cli.wiring import open_data, parse_size, resolve_config
     from edgectl.data.inspect.histograms import histograms, plot
     from edgectl.data.inspect.stats import describe
     from edgectl.files import replacing_file
+    from edgectl.workflows.opening.configuration import parse_size, resolve_config
+    from edgectl.workflows.opening.datasets import open_data
 
-    index = open_data(build_registry(), data, resolve_config({}, {}, []), session)
+    index = open_data(session.open_context(), data, resolve_config({}, {}, []))
     document = histograms(index, parse_size(imgsz))
     session.data = {**describe(index), "histograms": document}
     if out is not None:

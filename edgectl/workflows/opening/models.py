@@ -1,4 +1,4 @@
-"""MODEL on the command line: opens a run, checkpoint or artifact, and makes it scorable."""
+"""Opens a run, a checkpoint or an artifact by its path, and makes it scorable."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from edgectl.artifacts.artifact import Artifact, damaged, open_artifact
-from edgectl.cli.session import Session
-from edgectl.cli.wiring import OpenFamily, open_backend, open_data, open_family
 from edgectl.config.schema import RunConfig
-from edgectl.data.index import DatasetIndex
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.evaluation.evaluate import (
     EvaluationTarget,
@@ -26,6 +23,8 @@ from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.locate import ModelLocation, resolve_model
 from edgectl.runs.trained import TrainedModel, configuration_error, load_trained_model
 from edgectl.train.device import choose_threads
+from edgectl.workflows.opening.backends import open_backend
+from edgectl.workflows.opening.families import OpenFamily, open_family
 
 
 @dataclass(frozen=True)
@@ -163,19 +162,3 @@ def open_for_evaluation(
         runtime=runtime,
         threshold=threshold,
     )
-
-
-def data_for(
-    registry: Registry, model: OpenModel, data: str | None, session: Session
-) -> DatasetIndex:
-    """DATA as given, or what the model was trained on."""
-    name = data or model.config.data.name
-    if not name and model.artifact is not None:
-        name = str(model.artifact.manifest["data"].get("name", ""))
-    with explain_missing_plugins({} if data else model.versions):
-        index = open_data(registry, name, model.config, session)
-    classes = model.classes
-    if index.classes != classes and set(classes) < set(index.classes):
-        session.warn(f"scored on the model's classes only: {', '.join(classes)}")
-        return index.restricted(classes)
-    return index

@@ -1,0 +1,122 @@
+"""Everything one export needs, put together from a model and what the caller asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgectl.config.schema import RunConfig
+from edgectl.data.formats import looks_like_dataset
+from edgectl.data.index import DatasetIndex
+from edgectl.data.select.calibration import (
+    CalibrationSet,
+    calibration_from_directory,
+    calibration_list,
+)
+from edgectl.errors import UsageError
+from edgectl.export.request import ExportRequest
+from edgectl.plugins.absent import explain_missing_plugins
+from edgectl.runs.trained import TrainedModel
+from edgectl.workflows.opening.backends import open_backend
+from edgectl.workflows.opening.configuration import apply_overrides, parse_size
+from edgectl.workflows.opening.context import Context
+from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.models import OpenModel
+
+_FEWEST = 50
+
+
+def make_request(
+    context: Context,
+    model: OpenModel,
+    backend: str,
+    *,
+    precision: str | None = None,
+    calib: str | None = None,
+    imgsz: str | None = None,
+    out: Path | None = None,
+    flags: dict[str, Any] | None = None,
+    assignments: list[str] | None = None,
+) -> ExportRequest[Any]:
+    """The caller's configuration over the checkpoint's, the backend, the data and the images.
+
+    Raises:
+        UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
+    """
+    trained = _require_checkpoint(model)
+    if imgsz is not None:
+        _require_size(model, trained, imgsz)
+    config = apply_overrides(trained.config, flags or {}, assignments or [])
+    opened = open_backend(context.registry, backend, config)
+    index: DatasetIndex | None = None
+    if config.data.name:
+        with explain_missing_plugins(model.versions):
+            index = open_data(context, config.data.name, config)
+    if precision is None:
+        precision = opened.info.precisions[0]
+    calibration = _calibration(context, calib, config, index) if precision == "int8" else None
+    run = model.location.run
+    parent = (run.path if run else model.location.path.parent) / "export"
+    return ExportRequest(
+        trained=replace(trained, config=config),
+        task=model.family.info.task,
+        backend=opened.backend,
+        info=opened.info,
+        backend_config=opened.config,
+        precision=precision,
+        out=out or parent / f"{backend}-{precision}",
+        index=index,
+        calibration=calibration,
+        max_drop=config.quant.max_drop,
+    )
+
+
+def _require_checkpoint(model: OpenModel) -> TrainedModel:
+    if model.trained is None or model.artifact is not None:
+        raise UsageError(
+            "an exported file cannot be exported again",
+            where=str(model.location.path),
+            fix="name the run or its checkpoint",
+        )
+    return model.trained
+
+
+def _require_size(model: OpenModel, trained: TrainedModel, imgsz: str) -> None:
+    size = trained.preprocess.input_size
+    if parse_size(imgsz) != size:
+        raise UsageError(
+            f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
+            where="--imgsz",
+            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
+            f" --imgsz {imgsz.replace('x', ' ')}",
+        )
+
+
+def _calibration(
+    context: Context, calib: str | None, config: RunConfig, index: DatasetIndex | None
+) -> CalibrationSet:
+    """Images of *train*; a plain directory of images is taken as it is."""
+    count, seed = config.quant.calib_images, config.train.seed
+    if calib is not None and Path(calib).is_dir() and not looks_like_dataset(Path(calib)):
+        chosen = calibration_from_directory(Path(calib), count, seed)
+    else:
+        source = open_data(context, calib, config) if calib else index
+        if source is None:
+            raise UsageError(
+                "no calibration images",
+                fix="--set data.name=DATA; export takes --calib DATA or --calib DIR as well",
+            )
+        split = config.data.train_split if config.data.train_split in source.splits else None
+        if split is None:
+            raise UsageError(
+                f"'{source.name}' has no split '{config.data.train_split}' to calibrate on",
+                where="--calib",
+                fix="name a directory of images, or --set data.train_split=",
+            )
+        chosen = calibration_list(source.splits[split], count, seed)
+    if len(chosen.names) < _FEWEST:
+        context.console.warn(
+            f"{len(chosen.names)} calibration images; 100 or more give steadier ranges"
+        )
+    return chosen

@@ -1,0 +1,1 @@
+"""From names to objects: families, backends, data sets, models, configuration."""

@@ -1,0 +1,60 @@
+"""A data set by name, directory or annotation file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgectl.errors import UsageError
+from edgectl.plugins.absent import explain_missing_plugins
+from edgectl.workflows.opening.context import Context
+
+if TYPE_CHECKING:
+    from edgectl.config.schema import RunConfig
+    from edgectl.data.index import DatasetIndex
+    from edgectl.workflows.opening.models import OpenModel
+
+
+def open_data(
+    context: Context, name: str, config: RunConfig, *, quiet: bool = False
+) -> DatasetIndex:
+    """Opens DATA and warns of what its reader had to mend, unless ``quiet``."""
+    from edgectl.data.catalog.opening import open_dataset
+
+    if not name:
+        raise UsageError(
+            "no data set", fix="add --data DATA; 'edgectl data list' shows the named ones"
+        )
+    entry = config.datasets.get(name)
+    fmt = config.data.format
+    index = open_dataset(
+        name if entry is None else entry.path,
+        infos=context.registry.datasets.infos(),
+        fmt=entry.format if entry is not None and fmt == "auto" else fmt,
+        offline=context.offline,
+        say=context.console.note,
+    )
+    if entry is not None:
+        index.name = name
+    if config.data.classes:
+        index = index.restricted(config.data.classes)
+    if quiet:
+        return index
+    for repair in index.repairs[:5]:
+        context.console.warn(f"{repair.file}: {repair.kind.replace('_', ' ')}: {repair.detail}")
+    if len(index.repairs) > 5:
+        context.console.warn(f"... and {len(index.repairs) - 5} more repairs of the labels")
+    return index
+
+
+def data_for(context: Context, model: OpenModel, data: str | None) -> DatasetIndex:
+    """DATA as given, or what the model was trained on."""
+    name = data or model.config.data.name
+    if not name and model.artifact is not None:
+        name = str(model.artifact.manifest["data"].get("name", ""))
+    with explain_missing_plugins({} if data else model.versions):
+        index = open_data(context, name, model.config)
+    classes = model.classes
+    if index.classes != classes and set(classes) < set(index.classes):
+        context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")
+        return index.restricted(classes)
+    return index

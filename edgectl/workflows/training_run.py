@@ -1,0 +1,92 @@
+"""Trains what a plan says, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from edgectl.data.inspect.sheet import batch_images, contact_sheet, png
+from edgectl.data.loading.loader import Batch
+from edgectl.files import replacing_file
+from edgectl.runs.rundir import (
+    RunDirectory,
+    create_run,
+    keep_if_resumable,
+    pointed_at,
+    set_latest,
+)
+from edgectl.train.device import choose_device
+from edgectl.train.distributed.processes import Processes
+from edgectl.train.loop import Trainer
+from edgectl.train.result import FitResult
+from edgectl.train.setup import TrainSetup
+from edgectl.workflows.opening.context import Context
+from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.training_plan import TrainPlan
+from edgectl.workflows.training_setup import make_setup
+
+_SHEET = 16
+"""Images on the sheet of what training sees."""
+
+
+def run_training(
+    context: Context,
+    plan: TrainPlan,
+    processes: Processes = Processes(),
+    on_opened: Callable[[RunDirectory], None] = lambda run: None,
+) -> FitResult:
+    """Opens the data and trains, alone or as one of several processes.
+
+    Args:
+        on_opened: called once there is a run directory, before the first step.
+    """
+    config, runs = plan.config, (Path.cwd() / "runs").resolve()
+    if processes.is_distributed:
+        processes.join(choose_device(config.train.device))
+    with processes.rank0_first():
+        index = open_data(context, config.data.name, config)
+        resuming = plan.checkpoint is not None
+        setup = make_setup(context, plan.family, config, index, processes, resuming=resuming)
+    path: Path | None = None
+    begins = processes.is_main and plan.run is None
+    previous = pointed_at()
+    if begins:
+        path = create_run(plan.family.info.name, name=plan.name).path
+    elif processes.is_main and plan.run is not None:
+        path = plan.run.path
+        if path.resolve().is_relative_to(runs):
+            set_latest(path.resolve(), root=runs)
+    path = processes.broadcast(path)
+    assert path is not None
+    run = RunDirectory(path)
+    on_opened(run)
+    # of several processes, what each wrote lies in the run and says why it ended
+    alone = begins and not processes.is_distributed
+    with keep_if_resumable(run, previous) if alone else nullcontext():
+        if begins:
+            if index.made_splits:
+                run.write_splits({"made": index.made_splits, "files": index.files()})
+            write_sheet(setup, run)
+        result = Trainer(setup, context.console.reporter(), processes).fit(
+            run, resume=plan.checkpoint
+        )
+    processes.leave()
+    return result
+
+
+def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:
+    """``plots/images.png``: what the network is about to see, for the report."""
+    shown: list[Any] = []
+    batches = setup.train.epoch(0, total_epochs=max(1, setup.config.train.epochs))
+    for batch in batches:
+        assert isinstance(batch, Batch)
+        shown += batch_images(batch, setup.classes)
+        if len(shown) >= _SHEET:
+            break
+    if isinstance(batches, Generator):
+        batches.close()  # the loader's thread ends with it
+    run.plots.mkdir(parents=True, exist_ok=True)
+    with replacing_file(run.plots / "images.png") as f:
+        f.write(png(contact_sheet(shown[:_SHEET], setup.classes)))

@@ -1,0 +1,160 @@
+"""Puts a training run together: loaders, hold-out, metrics, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from edgectl.config.layers import validate
+from edgectl.config.schema import PreprocessConfig, RunConfig
+from edgectl.data.index import DatasetIndex
+from edgectl.data.loading.batches import train_batches
+from edgectl.data.loading.loader import EvalLoader
+from edgectl.data.select.holdout import FEWEST, split_holdout
+from edgectl.errors import DataError
+from edgectl.labels import Sample
+from edgectl.metrics.tasks import task_metrics
+from edgectl.plugins.info import FamilyInfo
+from edgectl.spec import PreprocessSpec
+from edgectl.train.distributed.processes import Processes
+from edgectl.train.setup import HeldBack, TrainSetup
+from edgectl.train.weights import find_weights
+from edgectl.workflows.opening.context import Context
+from edgectl.workflows.opening.families import OpenFamily
+
+_EVAL_BATCH = 16
+
+
+def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sample]) -> None:
+    """Raises DataError where the labels are not of the family's kind, or tell nothing apart."""
+    whole = info.task == "classification"
+    if any((s.image_label is not None) != whole for s in samples):
+        has, wants = ("boxes", "a class an image") if whole else ("a class an image", "boxes")
+        raise DataError(
+            f"'{index.name}' ({index.format}) is labelled with {has}; {info.name} learns {wants}",
+            where=str(index.root),
+            fix="'edgectl models' shows the task of each family",
+        )
+    if whole and len({s.image_label for s in samples}) < 2:
+        raise DataError(
+            f"images of one class only ({index.classes[samples[0].image_label or 0]}): "
+            "nothing to tell apart",
+            where=str(index.root),
+            fix="add a folder with images of everything else",
+        )
+
+
+def make_setup(
+    context: Context,
+    family: OpenFamily,
+    config: RunConfig,
+    index: DatasetIndex,
+    processes: Processes = Processes(),
+    *,
+    resuming: bool = False,
+) -> TrainSetup:
+    """Everything ``Trainer`` needs. Of every batch, the part of this one of ``processes`` is read.
+
+    Args:
+        resuming: a checkpoint holds the weights to go on from; pretrained ones are not looked for.
+
+    Raises:
+        DataError: no training split, or nothing to learn in it.
+        ConfigError: the ``[model]`` table; a batch that cannot be shared by the processes.
+        ArtifactError: the weights file.
+    """
+    info, classes = family.info, index.classes
+    model_config = validate(family.family.config_type, config.model, prefix="model.")
+    spec, config = _settle_preprocess(family, model_config, config)
+    outputs = family.family.outputs(model_config, num_classes=len(classes))
+    samples = _training_images(info, config, index)
+    kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
+    _warn_of_early_stop(context, config, held=len(held), of=len(samples))
+    valid = index.splits.get(config.data.valid_split)
+    if not valid:
+        context.console.warn(f"no split '{config.data.valid_split}': the run is not scored")
+    weights = None
+    if not resuming:
+        weights = find_weights(
+            config.train.weights,
+            family.variant(config.variant).weights,
+            offline=context.offline,
+            warn=context.console.warn,
+        )
+    for split, how in index.made_splits.items():
+        context.console.warn(f"'{index.name}' has no split '{split}': made of {how}")
+    names = [config.data.train_split, *([config.data.valid_split] if valid else [])]
+    return TrainSetup(
+        family_name=info.name,
+        family=family.family,
+        task=info.task,
+        config=config,
+        model_config=model_config,
+        classes=classes,
+        preprocess=spec,
+        data=_describe_data(config, index, names),
+        train=train_batches(
+            info.task,
+            kept,
+            spec,
+            config,
+            num_classes=len(classes),
+            batch=processes.part_of(config.train.batch),
+            shard=processes.shard,
+        ),
+        holdout=_hold_back(held, spec) if held else None,
+        valid=EvalLoader(valid, spec, _EVAL_BATCH) if valid else None,
+        metrics=task_metrics(info.task, classes, outputs, spec.input_size),
+        weights=weights,
+    )
+
+
+def _settle_preprocess(
+    family: OpenFamily, model_config: Any, config: RunConfig
+) -> tuple[PreprocessSpec, RunConfig]:
+    """The family's preprocessing with the configured changes, and the configuration that says so."""
+    assert config.input_size is not None
+    spec = family.family.preprocess(model_config, config.input_size)
+    spec = replace(spec, **config.preprocess.model_dump(exclude_none=True))
+    settled = PreprocessConfig(resize=spec.resize, pad_side=spec.pad_side, pad_value=spec.pad_value)
+    return spec, config.model_copy(update={"preprocess": settled})
+
+
+def _training_images(info: FamilyInfo, config: RunConfig, index: DatasetIndex) -> Sequence[Sample]:
+    """The images of the training split. Raises DataError where nothing can be learned from them."""
+    samples = index.splits.get(config.data.train_split)
+    if not samples or not any(len(s.class_labels()) for s in samples):
+        raise DataError(
+            f"no labelled images in the split '{config.data.train_split}'",
+            where=str(index.root),
+            fix="splits: "
+            + ", ".join(sorted(index.splits))
+            + "; choose with --set data.train_split=",
+        )
+    _check_labels(info, index, samples)
+    return samples
+
+
+def _warn_of_early_stop(context: Context, config: RunConfig, *, held: int, of: int) -> None:
+    """Early stopping looks at images held back; without any it does nothing."""
+    if config.train.early_stop and not held:
+        context.console.warn(
+            f"train.early_stop = {config.train.early_stop} does nothing: no images of "
+            f"'{config.data.train_split}' are held back to judge by; raise data.holdout "
+            f"(now {config.data.holdout:g}) until it makes {FEWEST} of {of}"
+        )
+
+
+def _describe_data(config: RunConfig, index: DatasetIndex, splits: Sequence[str]) -> dict[str, Any]:
+    """What the checkpoint remembers of the data set."""
+    return {
+        "name": config.data.name,
+        "fingerprint": {n: index.fingerprint(n) for n in splits},
+        "images": {n: len(index.splits[n]) for n in splits},
+    }
+
+
+def _hold_back(held: Sequence[Sample], spec: PreprocessSpec) -> HeldBack:
+    objects = sum(len(s.class_labels()) for s in held)
+    return HeldBack(EvalLoader(held, spec, _EVAL_BATCH), len(held), objects)
