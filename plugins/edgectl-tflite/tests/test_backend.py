@@ -176,16 +176,18 @@ DETECTOR = [
 ]
 
 
-def _detector(nets: SimpleNamespace) -> Any:
-    net = nets.Net((16, 24))
-    x = net.conv("input", 8, stride=(2, 2), padding=(0, 1, 0, 1), activation="relu6")
-    x = net.conv(x, 8, stride=(2, 2), padding=(0, 1, 0, 1), activation="relu6")
+def _detector(nets: SimpleNamespace, size: tuple[int, int]) -> Any:
+    net = nets.Net(size)
+    x = net.conv("input", 8, stride=(2, 2), padding=(1, 1, 1, 1), activation="relu6")
+    x = net.conv(x, 8, stride=(2, 2), padding=(1, 1, 1, 1), activation="relu6")
     heads = [net.conv(x, n, (1, 1), padding=(0, 0, 0, 0)) for n in (2, 4)]
     return net.graph(*heads)
 
 
-def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, Path], Any]:
-    graph, specs = BACKEND.prepare(_detector(nets), DETECTOR, TfliteConfig())
+def _detector_files(
+    nets: SimpleNamespace, directory: Path, size: tuple[int, int] = (16, 24)
+) -> tuple[dict[bool, Path], Any]:
+    graph, specs = BACKEND.prepare(_detector(nets, size), DETECTOR, TfliteConfig())
     assert not any(s.applied for s in specs), "a detector's firmware applies its own sigmoid"
     images = nets.images_for(graph, 2)
     quantized = nets.quantize(graph, images)
@@ -198,7 +200,7 @@ def _detector_files(nets: SimpleNamespace, directory: Path) -> tuple[dict[bool, 
                 graph=quantized,
                 directory=target,
                 outputs=specs,
-                preprocess=PreprocessSpec((16, 24)),
+                preprocess=PreprocessSpec(size),
                 classes=("a", "b"),
                 precision="int8",
                 config=TfliteConfig(rows=rows),
@@ -216,16 +218,19 @@ def test_detectors_write_a_row_a_cell(nets: SimpleNamespace, tflm: None, tmp_pat
     assert shapes[False] == [[1, 4, 6, 2], [1, 4, 6, 4]]
 
 
+@pytest.mark.parametrize("size", [(16, 24), (18, 22)])
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))
 def test_rows_are_read_back_as_grids(
-    nets: SimpleNamespace, tflm: None, tmp_path: Path, runtime: str
+    nets: SimpleNamespace, tflm: None, tmp_path: Path, runtime: str, size: tuple[int, int]
 ) -> None:
-    files, _ = _detector_files(nets, tmp_path)
-    images = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)
+    """18 pixels at stride 4 are five cells: strided convolutions round up."""
+    files, _ = _detector_files(nets, tmp_path, size)
+    images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
     rows, grids = (
         BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, manifest={})(images)
         for r in (True, False)
     )
     for a, b in zip(rows, grids, strict=True):
         assert a.shape == b.shape
+        assert a.shape[2:] == tuple(-(-n // 4) for n in size)
         assert np.array_equal(a, b)

@@ -7,8 +7,8 @@
 #include "model_config.h"
 #include "net.h"
 
-// cells of a grid along so many pixels; classes of whole images have no grid
-static int cells_along(int pixels, int stride) { return stride ? pixels / stride : 1; }
+// cells of a grid along so many pixels, the last of which may be cut off; classes of whole images have no grid
+static int cells_along(int pixels, int stride) { return stride ? (pixels + stride - 1) / stride : 1; }
 
 int main(int argc, char** argv) {
   if (argc != 2) {

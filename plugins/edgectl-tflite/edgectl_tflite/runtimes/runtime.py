@@ -52,12 +52,26 @@ class FileRunner(ABC):
             real = dequantize(y, self._model.tensors[self._model.outputs[i]])
             stride = self._specs[k].stride if self._specs else 0
             if real.ndim == 3 and stride:
-                # a row a cell, row-major: the grid written flat
-                height, width = (n // stride for n in images.shape[1:3])
-                real = real.reshape(len(real), height, width, -1)
+                real = self._unflatten(real, stride, images.shape[1:3])
             nchw = real.transpose(0, 3, 1, 2) if real.ndim == 4 else real
             outputs.append(np.ascontiguousarray(nchw))
         return outputs
+
+    def _unflatten(self, rows: np.ndarray, stride: int, size: tuple[int, ...]) -> np.ndarray:
+        """(N, cells, C), a row a cell in row-major order, to (N, height, width, C).
+
+        A level whose stride does not divide the image ends in a cell that is cut off: strided
+        convolutions with "same" padding round up.
+        """
+        height, width = (-(-n // stride) for n in size)
+        if rows.shape[1] != height * width:
+            raise ArtifactError(
+                f"an output of {rows.shape[1]} rows; at stride {stride}, images of "
+                f"{size[0]}x{size[1]} have {height}x{width} cells",
+                where=self._model.where,
+                fix="export the file without rows: --set backend.tflite.rows=false",
+            )
+        return rows.reshape(len(rows), height, width, -1)
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
         """The bytes the device writes, NHWC, one array an output, in OutputSpec order."""
