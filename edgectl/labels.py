@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and its labels.
+    """One image and its labels. A format of a plugin may return a subclass with labels of its own, which
+    core hands through to the task's batches and metrics.
 
     Attributes:
         path: the image file.
@@ -43,6 +44,10 @@ class Sample:
         if self.image_label is not None:
             return np.array([self.image_label], np.int64)
         return self.labels
+
+    def own_labels(self) -> bytes:
+        """What a task's own subclass adds to the labels; the set's fingerprint depends on it."""
+        return b""
 
     def object_areas(self) -> np.ndarray:
         """(N,) float64: ``areas``, or those of the boxes."""

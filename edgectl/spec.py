@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Task = Literal["centroid", "detection", "classification"]
 Size = tuple[int, int]
 """(height, width), everywhere."""
 Progress = Callable[[str], None]
@@ -62,10 +61,8 @@ class OutputSpec:
 
     Attributes:
         name: unique within the model, for example ``cells``.
-        kind: what the numbers are. ``class_logits``; ``cell_logits``: channel 0 is the background;
-            ``box_distances``: left, top, right, bottom from the cell's point, in units of the stride;
-            ``box_log_distances``: their logarithms; ``centerness_logits``: how central the cell is in
-            its object, or how well its box fits; ...
+        kind: what the numbers are: the name of a registered :class:`edgectl.plugins.head.HeadKind`, for
+            example ``class_logits``, ``cell_logits``, ``box_distances`` or ``centerness_logits``.
         stride: input pixels per output cell; 0 where the tensor has no grid.
         channels: size of dimension 1 of the NCHW tensor.
         activation: what the postprocess applies to the raw tensor to obtain scores. A backend may

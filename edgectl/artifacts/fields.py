@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edgectl.runs.stored import are_outputs, is_operating_point, is_preprocess
-from edgectl.spec import Task
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -110,7 +109,7 @@ class _Manifest(_Fields):
     family: str
     variant: str
     network: dict[str, Any] = Field(alias="model_config")
-    task: Task
+    task: Annotated[str, Field(min_length=1)]
     classes: Annotated[list[str], Field(min_length=1)]
     preprocess: Annotated[dict[str, Any], _passing(is_preprocess)]
     outputs: Annotated[list[dict[str, Any]], _passing(are_outputs)]

@@ -71,6 +71,7 @@ class DatasetIndex:
             h.update(np.ascontiguousarray(s.class_labels(), np.int64).tobytes())
             if s.crowd.any():  # only then: runs have noted fingerprints of sets without
                 h.update(np.ascontiguousarray(s.crowd, bool).tobytes())
+            h.update(s.own_labels())
         return h.hexdigest()[:16]
 
     def restricted(self, classes: Sequence[str]) -> DatasetIndex:

@@ -15,28 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import ArtifactError, UsageError
+from edgectl.spec import OutputSpec
+from edgectl.tasks.decode_rule import decode_rule
+from edgectl.tasks.lookup import load_task, task_info
 
-_MODULES = ("main.py", "decode.py", "images.py")
-_HEADS = {
-    "classification": {"class_logits"},
-    "centroid": {"cell_logits"},
-    "detection": {"class_logits", "box_distances", "box_log_distances", "centerness_logits"},
-}
+_MODULES = ("main.py", "images.py")
+_DECODER = "decode.py"
 _THRESHOLD = 0.25
 """Of detectors, whose checkpoints store none: what firmwares show."""
 _OVERLAP = 0.65
 
 
 def require_decoder(manifest: Mapping[str, Any]) -> None:
-    """Raises UsageError for heads ``decode.py`` does not know."""
-    known = _HEADS.get(str(manifest["task"]), set())
-    unknown = sorted({o["kind"] for o in manifest["outputs"]} - known)
-    if unknown:
-        raise UsageError(
-            f"no decoder for {', '.join(unknown)}",
-            where="--target",
-            fix="the artifact's README shows what the file returns",
-        )
+    """Raises UsageError for heads the task's decoder does not read."""
+    decode_rule(str(manifest["task"]), [OutputSpec.from_dict(o) for o in manifest["outputs"]])
 
 
 def take_product(
@@ -83,24 +75,32 @@ def write_program(
         facts: what it wants to find in ``model.json``.
 
     Raises:
-        UsageError: see :func:`require_decoder`.
+        UsageError: heads the task's decoder does not read.
     """
-    require_decoder(manifest)
+    task = str(manifest["task"])
+    outputs = [OutputSpec.from_dict(o) for o in manifest["outputs"]]
+    rule = decode_rule(task, outputs)
     code = resources.files("edgectl.deploy") / "board"
-    for name in _MODULES:
-        (directory / name).write_text((code / name).read_text("utf-8"), encoding="utf-8")
+    texts = {name: (code / name).read_text("utf-8") for name in (*_MODULES, _DECODER)}
+    own = load_task(task).board_decoder()
+    if own is not None:
+        texts[_DECODER] = own
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
     (directory / "device.py").write_text(device, encoding="utf-8")
     spec = manifest["preprocess"]
     point = manifest.get("operating_point")
     overlap = manifest.get("overlap")
     model = {
         **facts,
-        "task": manifest["task"],
+        "task": task,
         "classes": list(manifest["classes"]),
         **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
         "threshold": point["threshold"] if point else _THRESHOLD,
         "overlap": _OVERLAP if overlap is None else overlap,
+        "most_shown": task_info(task).most_shown,
         "outputs": list(manifest["outputs"]),
+        "decode": rule.to_dict(),
     }
     text = json.dumps(model, indent=1, ensure_ascii=False)
     (directory / "model.json").write_text(text + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ file, so a difference in the figures is a difference of the models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +19,16 @@ from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, pr
 from edgectl.backends.contract import ArtifactReader
 from edgectl.data.formats.coco import split_name
 from edgectl.data.index import DatasetIndex
-from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.labels import Sample
 from edgectl.metrics.bootstrap import Comparison, ImageScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
 from edgectl.metrics.gates import GateResult, check_gates
-from edgectl.metrics.tasks import MAIN_METRIC, task_metrics
 from edgectl.plugins.family import Postprocess
 from edgectl.plugins.info import BackendInfo
 from edgectl.runs.trained import TrainedModel
-from edgectl.spec import OutputSpec, PreprocessSpec, Task
+from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.tasks.lookup import load_task, task_info, task_metrics
 
 _BATCH = 16  # also the batch the cell-wise figures are defined for
 
@@ -43,13 +42,13 @@ class EvaluationTarget:
     preprocess: PreprocessSpec
     outputs: tuple[OutputSpec, ...]
     classes: tuple[str, ...]
-    task: Task
+    task: str
     identity: dict[str, Any]
     arena_bytes: int | None = None
 
 
 def target_from_checkpoint(
-    trained: TrainedModel, task: Task, threshold: float | None
+    trained: TrainedModel, task: str, threshold: float | None
 ) -> EvaluationTarget:
     """The float network of a checkpoint."""
     return EvaluationTarget(
@@ -155,9 +154,10 @@ def score_images(
             f"the model was trained on {list(model.classes)}",
             fix="evaluate on a set with the same classes in the same order",
         )
+    batches = load_task(model.task).eval_batches(samples, model.preprocess, batch=_BATCH)
     figures, metric = evaluate_metric(
         model.predict,
-        _told(EvalLoader(samples, model.preprocess, _BATCH), progress),
+        _told(batches, progress),
         model.postprocess,
         model.outputs,
         task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
@@ -190,7 +190,7 @@ def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:
     return samples
 
 
-def _told(loader: EvalLoader, progress: Callable[[int], None]) -> Iterator[EvalBatch]:
+def _told(loader: Iterable[EvalBatch], progress: Callable[[int], None]) -> Iterator[EvalBatch]:
     for batch in loader:
         yield batch
         progress(len(batch.images))
@@ -212,7 +212,7 @@ def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
     require_same_images(measured.report, reference.report)
     if measured.images is None or reference.images is None:
         return None
-    return compare(MAIN_METRIC[task], measured.images, reference.images)
+    return compare(task_info(task).main_metric, measured.images, reference.images)
 
 
 def apply_gates(

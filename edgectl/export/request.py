@@ -12,7 +12,7 @@ from edgectl.data.select.calibration import CalibrationSet
 from edgectl.errors import UsageError
 from edgectl.plugins.info import BackendInfo
 from edgectl.runs.trained import TrainedModel
-from edgectl.spec import OperatingPoint, Task
+from edgectl.spec import OperatingPoint
 
 B = TypeVar("B", bound=ArtifactReader)
 
@@ -30,7 +30,7 @@ class ExportRequest(Generic[B]):
     """
 
     trained: TrainedModel
-    task: Task
+    task: str
     backend: B
     info: BackendInfo
     backend_config: Any

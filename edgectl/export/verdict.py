@@ -9,7 +9,7 @@ from edgectl.artifacts.artifact import open_artifact
 from edgectl.errors import GateFailedError
 from edgectl.evaluation.evaluate import score, target_from_artifact, target_from_checkpoint
 from edgectl.export.request import ExportRequest
-from edgectl.metrics.tasks import MAIN_METRIC
+from edgectl.tasks.lookup import task_info
 
 
 def has_validation_split(request: ExportRequest[Any]) -> bool:
@@ -38,7 +38,7 @@ def measured(request: ExportRequest[Any], directory: Path) -> tuple[dict[str, An
     )
     # the directory has a temporary name still
     report["model"]["path"] = Path(report["model"]["path"]).relative_to(directory).as_posix()
-    name = MAIN_METRIC[request.task]
+    name = task_info(request.task).main_metric
     drop = float(reference["metrics"][name]) - float(report["metrics"][name])
     gate = {
         "metric": name,

@@ -7,8 +7,8 @@ comparable because nothing but the predictor differs between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,12 +68,14 @@ class Metrics:
         tuned: whether the family's score threshold is chosen on held-back images.
         report: the accumulator of reports, with figures that decide nothing and cost time;
             None where ``build`` has them all.
+        added: by name, accumulators that plugins add to reports.
     """
 
     main: str
     build: Callable[[], Metric]
     tuned: bool = True
     report: Callable[[], Metric] | None = None
+    added: Mapping[str, Callable[[], Metric]] = field(default_factory=dict)
 
 
 def record(predict: Predictor, batches: Iterable[EvalBatch]) -> Iterator[Record]:
@@ -124,7 +126,15 @@ def evaluate_metric(
 ) -> tuple[dict[str, Any], Metric]:
     """As :func:`evaluate`, with the accumulator of the report."""
     metric = (metrics.report or metrics.build)()
-    figures = accumulate(record(predict, batches), postprocess, specs, metric).compute()
+    added = {name: make() for name, make in metrics.added.items()}
+    for r in record(predict, batches):
+        found = postprocess(r.outputs, specs)
+        for one in (metric, *added.values()):
+            one.update(found, r.targets)
+    figures = metric.compute()
+    for name, one in added.items():
+        for key, value in one.compute().items():
+            figures.setdefault(name if key == name else f"{name}.{key}", value)
     return ({**figures, "threshold": postprocess.threshold} if metrics.tuned else figures), metric
 
 

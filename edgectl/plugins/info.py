@@ -1,4 +1,4 @@
-"""What plugins hand to their hooks: descriptions of families, backends, data sets, boards and commands.
+"""What plugins hand to their hooks: descriptions of families, tasks, backends, data sets, boards, ...
 
 Frozen and light: the code an entry names is imported when it is used.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgectl.spec import Size, Task
+from edgectl.spec import Size
 
 PluginKind = Literal["family", "backend", "dataset"]
 
@@ -44,16 +44,50 @@ class FamilyInfo:
     """What ``edgectl_register_families`` returns. Light: the code is imported when it is used.
 
     Attributes:
+        task: name of a registered task.
         entry: ``module:Class`` of a :class:`edgectl.plugins.family.Family`, imported on first use.
         api: plugin API range this plugin was written for, inclusive.
     """
 
     name: str
-    task: Task
+    task: str
     summary: str
     entry: str
     variants: tuple[VariantInfo, ...]
     default_variant: str
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What families can be trained for (``edgectl_register_tasks``). Light, as FamilyInfo.
+
+    Attributes:
+        summary: what is found in an image, for people.
+        entry: ``module:Class`` of a :class:`edgectl.tasks.contract.Task`, imported on first use.
+        main_metric: the metric that decides on checkpoints, gates and comparisons; larger is better.
+        labels: what it learns from: ``boxes``; ``image``, a class for the whole image; ``own``, what the
+            task's own code reads from samples.
+        decoder: the decoding program of boards: ``classes``, ``cells``, ``boxes``, or the task's own.
+        heads: the kinds of raw heads that program reads.
+        operating_point: the score threshold is chosen on held-back images and ships with the checkpoint.
+        shown_threshold: score from which results are shown to people where no operating point was chosen;
+            None shows all.
+        empty_images: whether an image may hold nothing to find.
+        most_shown: a board prints so many results an image; None prints all.
+    """
+
+    name: str
+    summary: str
+    entry: str
+    main_metric: str
+    labels: Literal["boxes", "image", "own"]
+    decoder: str
+    heads: tuple[str, ...]
+    operating_point: bool = False
+    shown_threshold: float | None = None
+    empty_images: bool = True
+    most_shown: int | None = None
     api: tuple[int, int] = (1, 1)
 
 
@@ -128,6 +162,71 @@ class DatasetInfo:
     url: str | None = None
     generate: str | None = None
     format: str = "auto"
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class FormatInfo:
+    """A label format (``edgectl_register_formats``).
+
+    Attributes:
+        name: as ``--set data.format=`` and ``data convert --to`` spell it.
+        reader: ``module:attribute`` of a :class:`edgectl.data.formats.Format`, or of a tuple of them, of
+            which the one of this name is meant. Empty where the format is only written.
+        writer: the same for a :class:`edgectl.data.formats.writing.Writer`; empty where it is only read.
+        fallback: asked last, because it recognizes folders that other formats use too.
+    """
+
+    name: str
+    reader: str = ""
+    writer: str = ""
+    fallback: bool = False
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class CheckInfo:
+    """A check of data sets (``edgectl_register_checks``).
+
+    ``entry`` is ``module:attribute`` of a :data:`edgectl.data.inspect.checks.Check`, a function from the
+    evidence to findings, or of a tuple of them.
+    """
+
+    name: str
+    summary: str
+    entry: str
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric beside those a task has (``edgectl_register_metrics``). It decides nothing.
+
+    Attributes:
+        task: the task whose evaluations report it.
+        entry: ``module:Class``, called with (classes, outputs, input_size); the result is a
+            :class:`edgectl.metrics.evaluator.Metric`. Its values stand in reports as ``NAME`` where
+            ``compute`` returns one under that name, and as ``NAME.KEY`` else.
+    """
+
+    name: str
+    task: str
+    summary: str
+    entry: str
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class CallbackInfo:
+    """Code that follows training runs (``edgectl_register_callbacks``).
+
+    ``entry`` is ``module:Class`` of a :class:`edgectl.train.progress.Reporter`; a run makes an object of its
+    own from it.
+    """
+
+    name: str
+    summary: str
+    entry: str
     api: tuple[int, int] = (1, 1)
 
 

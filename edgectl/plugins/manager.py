@@ -16,13 +16,19 @@ from typing import Any
 import pluggy
 
 from edgectl.errors import Interruption, UnknownNameError
-from edgectl.plugins import hookspecs, info
+from edgectl.plugins import head, hookspecs, info
 
 GROUP = "edgectl"
 HOOKS: dict[str, tuple[str, type]] = {
     "edgectl_register_families": ("family", info.FamilyInfo),
+    "edgectl_register_tasks": ("task", info.TaskInfo),
+    "edgectl_register_heads": ("head", head.HeadKind),
     "edgectl_register_backends": ("backend", info.BackendInfo),
     "edgectl_register_datasets": ("dataset", info.DatasetInfo),
+    "edgectl_register_formats": ("format", info.FormatInfo),
+    "edgectl_register_checks": ("check", info.CheckInfo),
+    "edgectl_register_metrics": ("metric", info.MetricInfo),
+    "edgectl_register_callbacks": ("callback", info.CallbackInfo),
     "edgectl_register_boards": ("board", info.BoardInfo),
     "edgectl_register_commands": ("command", info.CommandInfo),
     "edgectl_doctor_checks": ("doctor", info.DoctorCheck),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgectl.errors import EdgectlError, Interruption, PluginError, UnknownNameError
+from edgectl.plugins.head import HeadKind
 from edgectl.plugins.info import (
     BackendInfo,
     BoardInfo,
+    CallbackInfo,
+    CheckInfo,
     CommandInfo,
     DatasetInfo,
     DoctorCheck,
     FamilyInfo,
+    FormatInfo,
+    MetricInfo,
+    TaskInfo,
 )
 from edgectl.plugins.manager import HOOKS, LoadedPlugin, PluginManager, get_manager
 
@@ -79,8 +87,14 @@ class Registry:
 
     plugins: list[LoadedPlugin]
     families: Table[FamilyInfo]
+    tasks: Table[TaskInfo]
+    heads: Table[HeadKind]
     backends: Table[BackendInfo]
     datasets: Table[DatasetInfo]
+    formats: Table[FormatInfo]
+    checks: Table[CheckInfo]
+    metrics: Table[MetricInfo]
+    callbacks: Table[CallbackInfo]
     boards: Table[BoardInfo]
     commands: Table[CommandInfo]
     manager: PluginManager
@@ -98,13 +112,8 @@ class Registry:
 
     def provided_by(self, plugin: LoadedPlugin) -> list[tuple[str, str]]:
         """(kind, name) of everything a plugin registered."""
-        tables: list[Table[Any]] = [
-            self.families,
-            self.backends,
-            self.datasets,
-            self.boards,
-            self.commands,
-        ]
+        values = (getattr(self, f.name) for f in fields(self))
+        tables: list[Table[Any]] = [v for v in values if isinstance(v, Table)]
         return [(t.kind, _name(o.info)) for t in tables for o in t.offers if o.plugin is plugin]
 
 
@@ -124,12 +133,30 @@ def build_registry(manager: PluginManager | None = None) -> Registry:
     return Registry(
         manager.plugins,
         table("family"),
+        table("task"),
+        table("head"),
         table("backend"),
         table("dataset"),
+        table("format"),
+        table("check"),
+        table("metric"),
+        table("callback"),
         table("board"),
         table("command"),
         manager,
     )
+
+
+def installed() -> Registry:
+    """The registry of this process, built once: for code that looks up a task, a head or a format where
+    handing the registry down would only lengthen argument lists.
+    """
+    return _installed(os.environ.get("EDGECTL_PLUGINS", ""), get_manager)
+
+
+@functools.lru_cache(maxsize=4)
+def _installed(chosen: str, manager: Callable[[], PluginManager]) -> Registry:
+    return build_registry(manager())
 
 
 def load_entry(entry: str, plugin: str) -> Any:
@@ -147,6 +174,18 @@ def load_object(entry: str, plugin: str) -> Any:
     """Imports ``module:attribute``. Raises what :func:`load_entry` does."""
     with _guarded(entry, plugin):
         return _imported(entry)
+
+
+def load_named(entry: str, name: str, plugin: str) -> Any:
+    """Imports ``module:attribute``, and takes of a tuple of things with names the one called ``name``.
+
+    Raises what :func:`load_entry` does.
+    """
+    found = load_object(entry, plugin)
+    with _guarded(entry, plugin):
+        if not isinstance(found, tuple):
+            return found
+        return {f.name: f for f in found}[name]
 
 
 def _imported(entry: str) -> Any:

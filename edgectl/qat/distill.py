@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgectl.spec import OutputSpec
+from edgectl.tasks.lookup import head_kind
 
-_CLASSES = ("class_logits", "cell_logits")
 _KNEE = 0.1
 """Errors of distances beyond it, in units of the head, count linearly."""
 
@@ -24,20 +24,21 @@ def head_distance(
 ) -> Tensor:
     """Divergence of class scores, plus errors of all else weighted by the teacher's score there; a sum
     over cells, divided by the teacher's total score (Hinton et al., 2015, arXiv:1503.02531, with the
-    weighting of Li et al., 2020, arXiv:2006.04388).
+    weighting of Li et al., 2020, arXiv:2006.04388). Where no head has scores all places weigh alike, and
+    the sum is divided by their number.
 
     Args:
         heads, wanted: raw (N, C, H, W) or (N, C) of student and teacher.
-        specs: what they are; one at least has class scores.
+        specs: what they are.
     """
     found = {
         spec.stride: _score(logits, spec)
         for logits, spec in zip(wanted, specs, strict=True)
-        if spec.kind in _CLASSES
+        if head_kind(spec.kind).part == "scores"
     }
     terms = []
     for student, teacher, spec in zip(heads, wanted, specs, strict=True):
-        if spec.kind in _CLASSES:
+        if head_kind(spec.kind).part == "scores":
             terms.append(_divergence(student, teacher, spec).sum())
         else:
             error = (
@@ -47,6 +48,8 @@ def head_distance(
             )
             weight = found.get(spec.stride, torch.ones_like(error[:, :1]))
             terms.append((weight * error).sum() / error.shape[1])
+    if not found:
+        return torch.stack(terms).sum() / sum(h[:, :1].numel() for h in heads)
     seen = [score.sum() for score in found.values()]
     # a batch of empty images must not divide by next to nothing
     return torch.stack(terms).sum() / torch.stack(seen).sum().clamp_min(1.0)
@@ -55,7 +58,7 @@ def head_distance(
 def _score(logits: Tensor, spec: OutputSpec) -> Tensor:
     """(N, 1, ...): how much of an object the teacher sees, whatever its class."""
     p = logits.softmax(dim=1) if spec.activation == "softmax" else logits.sigmoid()
-    if spec.kind == "cell_logits":
+    if head_kind(spec.kind).background:
         p = p[:, 1:]
     return p.amax(dim=1, keepdim=True)
 

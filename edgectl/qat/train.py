@@ -17,8 +17,6 @@ from torch import Tensor
 
 from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.backends.contract import Backend
-from edgectl.data.loading.batches import train_batches
-from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import EdgectlError, GateFailedError, UsageError
 from edgectl.export.parity import raw_heads
 from edgectl.export.request import ExportRequest
@@ -27,14 +25,14 @@ from edgectl.files import MANIFEST
 from edgectl.labels import Sample
 from edgectl.metrics.evaluator import Metrics
 from edgectl.metrics.operating_point import choose_operating_point
-from edgectl.metrics.tasks import task_metrics
 from edgectl.qat.distill import head_distance
 from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.runs.trained import TrainedModel, nchw
-from edgectl.spec import OperatingPoint, Progress, Task
+from edgectl.spec import OperatingPoint, Progress
+from edgectl.tasks.lookup import load_task, task_metrics
 from edgectl.train.schedule import learning_rate_factor
 
 _BATCH = 16
@@ -100,7 +98,7 @@ def run_qat(
     )
     if held and metrics.tuned:
         progress("choosing the operating point")
-        point = _operating_point(metrics, trained, quantized, prepared, held)
+        point = _operating_point(request.task, metrics, trained, quantized, prepared, held)
     failure = None
     try:
         artifact = export_model(
@@ -118,7 +116,7 @@ def run_qat(
 
 
 def _train(
-    task: Task,
+    task: str,
     net: FakeQuantNet,
     trained: TrainedModel,
     prepared: Prepared,
@@ -139,8 +137,7 @@ def _train(
             ),
         }
     )
-    loader = train_batches(
-        task,
+    loader = load_task(task).train_batches(
         tuple(samples),
         trained.preprocess,
         calm,
@@ -194,6 +191,7 @@ def _teacher(prepared: Prepared, x: Tensor) -> list[Tensor]:
 
 
 def _operating_point(
+    task: str,
     metrics: Metrics,
     trained: TrainedModel,
     quantized: QuantizedGraph,
@@ -207,7 +205,7 @@ def _operating_point(
 
     return choose_operating_point(
         predict,
-        EvalLoader(held, trained.preprocess, _BATCH),
+        load_task(task).eval_batches(held, trained.preprocess, batch=_BATCH),
         trained.postprocess(),
         prepared.outputs,
         metrics,

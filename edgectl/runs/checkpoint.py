@@ -22,7 +22,7 @@ from torch import Tensor
 from edgectl.errors import ArtifactError
 from edgectl.files import replacing_file
 from edgectl.runs.stored import are_outputs, is_operating_point, is_preprocess
-from edgectl.spec import OperatingPoint, Size, Task
+from edgectl.spec import OperatingPoint, Size
 
 SCHEMA = "edgectl-checkpoint/1"
 
@@ -59,7 +59,7 @@ class Checkpoint:
 
     family: str
     variant: str
-    task: Task
+    task: str
     config: dict[str, Any]
     classes: list[str]
     input_size: Size

@@ -16,7 +16,6 @@ from edgectl.config.layers import Layer, resolve, validate
 from edgectl.config.schema import RunConfig
 from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnsupportedOpError
-from edgectl.metrics.tasks import MAIN_METRIC
 from edgectl.plugins.family import Family
 from edgectl.plugins.info import FamilyInfo, VariantInfo
 from edgectl.plugins.registry import build_registry, load_entry
@@ -24,17 +23,9 @@ from edgectl.quant.graph.lower import fold_preprocess
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.graph.trace import trace
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
+from edgectl.tasks.lookup import head_kind, load_task, task_info
 from edgectl.testing.line import Project
-from edgectl.testing.targets import draw_targets
 
-KINDS = {
-    "class_logits",
-    "cell_logits",
-    "centerness_logits",
-    "box_distances",
-    "box_log_distances",
-}
-"""Kinds of raw heads that core and the backends know; see :class:`edgectl.spec.OutputSpec`."""
 _CLASSES = 3
 _IMAGES = 4
 _TOLERANCE = 1e-3
@@ -79,7 +70,8 @@ class Subject:
     def loss(self, model: nn.Module, *, empty: bool = False) -> dict[str, Tensor]:
         """Of the drawn targets."""
         criterion = self.family.criterion(self.model_config, num_classes=_CLASSES)
-        targets = draw_targets(self.info.task, _IMAGES, self.size, _CLASSES, empty=empty)
+        task = load_task(self.info.task)
+        targets = task.example_targets(_IMAGES, self.size, _CLASSES, empty=empty)
         return criterion(model(self.inputs()), targets)
 
 
@@ -135,7 +127,10 @@ class FamilyContract:
         specs = subject.outputs
         assert len({s.name for s in specs}) == len(specs)
         assert not any(s.applied for s in specs)
-        assert {s.kind for s in specs} <= KINDS
+        for spec in specs:
+            kind = head_kind(spec.kind)
+            assert spec.channels == kind.channels(_CLASSES), spec.name
+            assert spec.activation in kind.activations, spec.name
         model = subject.build()
         for training in (True, False):
             model.train(training)
@@ -175,8 +170,8 @@ class FamilyContract:
         assert min(losses[peak:]) < _LOWER * losses[peak], losses
 
     def test_images_without_objects(self, subject: Subject) -> None:
-        if subject.info.task == "classification":
-            pytest.skip("every image has a class")
+        if not task_info(subject.info.task).empty_images:
+            pytest.skip("every image has something to find")
         model = subject.build().train()
         loss = subject.loss(model, empty=True)["loss"]
         torch.autograd.backward(loss)
@@ -188,11 +183,11 @@ class FamilyContract:
         post.threshold = 0.0
         heads = _heads(subject)
         found = post(heads, subject.outputs)
+        boxes = task_info(subject.info.task).labels == "boxes"
         assert len(found) == _IMAGES
         for d in found:
-            assert d.boxes_xyxy.shape == (
-                (0, 4) if subject.info.task == "classification" else (len(d.scores), 4)
-            )
+            count = len(d.scores)
+            assert d.boxes_xyxy.shape == (count, 4) or (not boxes and d.boxes_xyxy.shape == (0, 4))
             assert d.labels.shape == d.scores.shape and d.labels.dtype == torch.int64
             assert bool(((d.scores >= 0) & (d.scores <= 1)).all())
             assert bool((d.scores[:-1] >= d.scores[1:]).all()), "best first"
@@ -259,7 +254,7 @@ class FamilyContract:
         )
         report = edgectl_project.expect("eval", run)
         assert report["task"] == subject.info.task
-        assert MAIN_METRIC[subject.info.task] in report["metrics"]
+        assert task_info(subject.info.task).main_metric in report["metrics"]
         edgectl_project.refuse("train", self.family, "--variant", "no-such-variant", code=2)
 
 

@@ -13,24 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from edgectl import __version__
 from edgectl.cli.app import run
-from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins import manager, registry
 from edgectl.plugins.manager import LoadedPlugin, PluginManager
 from edgectl.scaffold.render import render
-from edgectl.spec import Task
+from edgectl.tasks.lookup import load_task
 
 KIT_FAMILY = "kit"
 DATA = "set"
 """Name of the drawn set, relative to the project."""
 _SPLITS = {"train": 12, "valid": 6}
-_SIDE = 64
-_COLOURS = {"dark": 60, "light": 190}
 
 
 @dataclass(frozen=True)
@@ -62,36 +57,21 @@ class Project:
         assert error["message"] and "\n" not in error["message"]
         return dict(error)
 
-    def draw(self, task: Task) -> None:
+    def draw(self, task: str) -> None:
         """Images and labels for a task, in :data:`DATA`."""
         if (self.path / DATA).exists():
             return
+        artist = load_task(task)
         for key, (split, count) in enumerate(_SPLITS.items()):
-            if task == "classification":
-                _draw_folders(self.path / DATA / split, count, key)
-            else:
-                draw_split(self.path / DATA / split, count, (0, key))
+            artist.draw_example_split(self.path / DATA / split, count, key)
 
-    def train(self, family: str, task: Task, size: int, *extra: str) -> str:
+    def train(self, family: str, task: str, size: int, *extra: str) -> str:
         """One epoch; returns the run's directory."""
         self.draw(task)
         words = ["train", family, "--data", DATA, "--epochs", "1", "--imgsz", str(size)]
         # after one epoch the metric says nothing, and neither does its drop
         words += ["--weights", "none", "--set", "quant.max_drop=1.0", "--set", "data.holdout=0.2"]
         return str(self.expect(*words, *extra)["run"])
-
-
-def _draw_folders(directory: Path, count: int, key: int) -> None:
-    """A folder a class, told apart by brightness."""
-    for name, brightness in _COLOURS.items():
-        place = directory / name
-        place.mkdir(parents=True)
-        for i in range(count):
-            rng = np.random.default_rng((key, brightness, i))
-            noise = rng.integers(-40, 41, (_SIDE, _SIDE, 3))
-            done, data = cv2.imencode(".png", (noise + brightness).astype(np.uint8))
-            assert done
-            (place / f"{i:03d}.png").write_bytes(data.tobytes())
 
 
 @contextmanager

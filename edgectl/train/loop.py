@@ -19,6 +19,7 @@ from edgectl.nn.sync_norm import synchronize_norms
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.events import read_events
 from edgectl.runs.rundir import RunDirectory
+from edgectl.train.callbacks import follow_run
 from edgectl.train.device import build_accelerator
 from edgectl.train.distributed.processes import LostPeerError, Processes, is_lost_connection
 from edgectl.train.ema import ModelEma
@@ -70,10 +71,12 @@ class Trainer:
             ConfigError, DataError, ArtifactError: ``resume`` is not of this setup.
             DependencyError: the device asked for is not there.
             LostPeerError: another process has gone.
+            PluginError: a plugin's callback failed.
         """
         if resume is not None:
             check_resumable(resume, self.setup, run)
-        sitting = _TrainingSession(self.setup, run, self.reporter, self.processes, resume)
+        reporter = follow_run(self.reporter, self.processes)
+        sitting = _TrainingSession(self.setup, run, reporter, self.processes, resume)
         with watch_interrupts() as interrupt:
             try:
                 sitting.train(interrupt)
@@ -94,7 +97,7 @@ class Trainer:
                     ) from e
                 raise
             finally:
-                self.reporter.on_end()
+                reporter.on_end()
                 for tracker in sitting.accelerator.trackers:
                     tracker.finish()
             result = self.processes.broadcast(self._finish(run, sitting.progress))

@@ -13,7 +13,7 @@ from edgectl.config.schema import RunConfig
 from edgectl.labels import Targets
 from edgectl.metrics.evaluator import EvalBatch, Metrics
 from edgectl.plugins.family import Family
-from edgectl.spec import OutputSpec, PreprocessSpec, Task
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 
 class TrainBatch(Protocol):
@@ -61,7 +61,7 @@ class HeldBack:
 class TrainSetup:
     """Attributes:
     family_name, family: as registered, and as imported.
-    task: what the family does.
+    task: name of what the family does.
     config: resolved; ``config.model`` is the family's own table.
     model_config: that table validated by ``family.config_type``.
     preprocess: stored in the checkpoint.
@@ -73,7 +73,7 @@ class TrainSetup:
 
     family_name: str
     family: Family
-    task: Task
+    task: str
     config: RunConfig
     model_config: Any
     classes: tuple[str, ...]

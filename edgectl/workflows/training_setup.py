@@ -9,14 +9,12 @@ from typing import Any
 from edgectl.config.layers import validate
 from edgectl.config.schema import PreprocessConfig, RunConfig
 from edgectl.data.index import DatasetIndex
-from edgectl.data.loading.batches import train_batches
-from edgectl.data.loading.loader import EvalLoader
 from edgectl.data.select.holdout import FEWEST, split_holdout
 from edgectl.errors import DataError
 from edgectl.labels import Sample
-from edgectl.metrics.tasks import task_metrics
-from edgectl.plugins.info import FamilyInfo
 from edgectl.spec import PreprocessSpec
+from edgectl.tasks.contract import Task
+from edgectl.tasks.lookup import load_task, task_metrics
 from edgectl.train.distributed.processes import Processes
 from edgectl.train.setup import HeldBack, TrainSetup
 from edgectl.train.weights import find_weights
@@ -24,25 +22,6 @@ from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.families import OpenFamily
 
 _EVAL_BATCH = 16
-
-
-def _check_labels(info: FamilyInfo, index: DatasetIndex, samples: Sequence[Sample]) -> None:
-    """Raises DataError where the labels are not of the family's kind, or tell nothing apart."""
-    whole = info.task == "classification"
-    if any((s.image_label is not None) != whole for s in samples):
-        has, wants = ("boxes", "a class an image") if whole else ("a class an image", "boxes")
-        raise DataError(
-            f"'{index.name}' ({index.format}) is labelled with {has}; {info.name} learns {wants}",
-            where=str(index.root),
-            fix="'edgectl models' shows the task of each family",
-        )
-    if whole and len({s.image_label for s in samples}) < 2:
-        raise DataError(
-            f"images of one class only ({index.classes[samples[0].image_label or 0]}): "
-            "nothing to tell apart",
-            where=str(index.root),
-            fix="add a folder with images of everything else",
-        )
 
 
 def make_setup(
@@ -68,7 +47,9 @@ def make_setup(
     model_config = validate(family.family.config_type, config.model, prefix="model.")
     spec, config = _settle_preprocess(family, model_config, config)
     outputs = family.family.outputs(model_config, num_classes=len(classes))
-    samples = _training_images(info, config, index)
+    samples = _training_images(config, index)
+    task = load_task(info.task)
+    task.require_labels(index, samples, learner=info.name)
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
     _warn_of_early_stop(context, config, held=len(held), of=len(samples))
     valid = index.splits.get(config.data.valid_split)
@@ -94,8 +75,7 @@ def make_setup(
         classes=classes,
         preprocess=spec,
         data=_describe_data(config, index, names),
-        train=train_batches(
-            info.task,
+        train=task.train_batches(
             kept,
             spec,
             config,
@@ -103,8 +83,8 @@ def make_setup(
             batch=processes.part_of(config.train.batch),
             shard=processes.shard,
         ),
-        holdout=_hold_back(held, spec) if held else None,
-        valid=EvalLoader(valid, spec, _EVAL_BATCH) if valid else None,
+        holdout=_hold_back(task, held, spec) if held else None,
+        valid=task.eval_batches(valid, spec, batch=_EVAL_BATCH) if valid else None,
         metrics=task_metrics(info.task, classes, outputs, spec.input_size),
         weights=weights,
     )
@@ -121,7 +101,7 @@ def _settle_preprocess(
     return spec, config.model_copy(update={"preprocess": settled})
 
 
-def _training_images(info: FamilyInfo, config: RunConfig, index: DatasetIndex) -> Sequence[Sample]:
+def _training_images(config: RunConfig, index: DatasetIndex) -> Sequence[Sample]:
     """The images of the training split. Raises DataError where nothing can be learned from them."""
     samples = index.splits.get(config.data.train_split)
     if not samples or not any(len(s.class_labels()) for s in samples):
@@ -132,7 +112,6 @@ def _training_images(info: FamilyInfo, config: RunConfig, index: DatasetIndex) -
             + ", ".join(sorted(index.splits))
             + "; choose with --set data.train_split=",
         )
-    _check_labels(info, index, samples)
     return samples
 
 
@@ -155,6 +134,6 @@ def _describe_data(config: RunConfig, index: DatasetIndex, splits: Sequence[str]
     }
 
 
-def _hold_back(held: Sequence[Sample], spec: PreprocessSpec) -> HeldBack:
+def _hold_back(task: Task, held: Sequence[Sample], spec: PreprocessSpec) -> HeldBack:
     objects = sum(len(s.class_labels()) for s in held)
-    return HeldBack(EvalLoader(held, spec, _EVAL_BATCH), len(held), objects)
+    return HeldBack(task.eval_batches(held, spec, batch=_EVAL_BATCH), len(held), objects)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from edgectl.config.schema import RunConfig
-from edgectl.data.loading.batches import train_batches
 from edgectl.data.loading.shard import Shard
 from edgectl.labels import Sample
 from edgectl.spec import PreprocessSpec
+from edgectl.tasks.lookup import load_task
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def test_two_processes_read_what_one_reads(samples, task, mixing):
     config = RunConfig.model_validate({"classify": mixing})
 
     def epoch(batch, shard):
-        loader = train_batches(task, samples, spec, config, num_classes=2, batch=batch, shard=shard)
+        loader = load_task(task).train_batches(
+            samples, spec, config, num_classes=2, batch=batch, shard=shard
+        )
         return list(loader.epoch(3, total_epochs=10))
 
     whole = epoch(4, Shard())

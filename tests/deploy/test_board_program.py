@@ -14,7 +14,8 @@ from edgectl.data.images.preprocess import resize_image
 from edgectl.deploy import program
 from edgectl.labels import Detections
 from edgectl.plugins.registry import build_registry, load_entry
-from edgectl.spec import PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.tasks.decode_rule import decode_rule
 from edgectl.testing.matching import require_same_detections
 
 BOARD = Path(program.__file__).with_name("board")
@@ -43,12 +44,8 @@ def both(
     specs = loaded.outputs(config, num_classes=2)
     post = loaded.postprocess(config, num_classes=2)
     post.threshold = threshold
-    model = {
-        "task": task,
-        "threshold": threshold,
-        "overlap": overlap,
-        "outputs": [s.to_dict() for s in specs],
-    }
+    rule = decode_rule(task, specs).to_dict()
+    model = {"threshold": threshold, "overlap": overlap, "decode": rule}
     arrays = {s.name: h[0].numpy() for s, h in zip(specs, heads, strict=True)}
     return module("decode").decode(arrays, model), post(heads, specs)[0]
 
@@ -96,14 +93,16 @@ def test_no_boxes() -> None:
 
 def test_logarithms_of_distances() -> None:
     decode = module("decode")
-    output = {"stride": 8, "applied": False}
-    scores = np.full((1, 1, 2), 3.0, np.float32)
-    sides = np.log(np.full((4, 1, 2), 0.5, np.float32))
-    outputs = [
-        ({**output, "kind": "class_logits"}, scores),
-        ({**output, "kind": "box_log_distances"}, sides),
+    specs = [
+        OutputSpec("scores", "class_logits", 8, 1, "sigmoid"),
+        OutputSpec("sides", "box_log_distances", 8, 4),
     ]
-    found = decode.boxes(outputs, 0.5, 0.65)
+    heads = {
+        "scores": np.full((1, 1, 2), 3.0, np.float32),
+        "sides": np.log(np.full((4, 1, 2), 0.5, np.float32)),
+    }
+    rule = decode_rule("detection", specs).to_dict()
+    found = decode.decode(heads, {"threshold": 0.5, "overlap": 0.65, "decode": rule})
     # corners of the cells at 0 and 8, half a stride to every side
     assert [b for _, _, b in found] == [(-4, -4, 4, 4), (4, -4, 12, 4)]
 
@@ -113,7 +112,8 @@ def test_classes() -> None:
     specs = loaded.outputs(config, num_classes=5)
     logits = torch.tensor([[1.0, 700.0, 1.0, -700.0, 3.0]])
     wanted = loaded.postprocess(config, num_classes=5)([logits], specs)[0]
-    found = module("decode").classes(logits[0].numpy(), False)
+    rule = decode_rule("classification", specs)
+    found = module("decode").classes(rule.to_dict()["heads"][0], logits[0].numpy())
     same(found, wanted)
 
 

@@ -76,7 +76,7 @@ def test_bad_manifest(artifact, text):
         ("backend", 3),
         ("status", "half"),
         ("runtime", []),
-        ("task", "dancing"),
+        ("task", ""),
         ("classes", []),
         ("classes", ["a", 1]),
         ("preprocess", {"input_size": [64, 96], "mean": "x"}),

@@ -9,8 +9,8 @@ import torch
 from edgectl.labels import Detections, Sample, Targets
 from edgectl.metrics.classification import ClassificationMetric
 from edgectl.metrics.diagnosis import Evidence, diagnose
-from edgectl.metrics.tasks import task_metrics
 from edgectl.spec import OutputSpec
+from edgectl.tasks.lookup import task_metrics
 
 
 def ranked(*rankings):

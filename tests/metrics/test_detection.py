@@ -10,8 +10,8 @@ import pytest
 from edgectl.errors import EdgectlError
 from edgectl.labels import Targets
 from edgectl.metrics.detection import FIGURES, DetectionMetric
-from edgectl.metrics.tasks import task_metrics
 from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.tasks.lookup import task_metrics
 
 SPECS = [
     PreprocessSpec((192, 192)),

@@ -89,9 +89,10 @@ def demo(
 
 
 def _choose(registry: Registry) -> tuple[str, str]:
-    """The first family that finds centers, and a backend that writes int8 itself: one whose runtimes
-    must agree to the bit, where there is one."""
-    families = [f.name for f in registry.families.infos() if f.task == "centroid"]
+    """The first family that finds objects at a threshold of its own, which small nets can do, and a
+    backend that writes int8 itself: one whose runtimes must agree to the bit, where there is one."""
+    small = {t.name for t in registry.tasks.infos() if t.labels == "boxes" and t.operating_point}
+    families = [f.name for f in registry.families.infos() if f.task in small]
     writers = [
         b for b in registry.backends.infos() if b.takes == "graph" and "int8" in b.precisions
     ]

@@ -153,15 +153,15 @@ def _findings(
     """Of the figures, the images, and the run where they are its own."""
     from edgectl.evaluation.evaluate import samples_of
     from edgectl.metrics.diagnosis import Evidence, diagnose
-    from edgectl.metrics.tasks import MAIN_METRIC
     from edgectl.runs.events import read_events
+    from edgectl.tasks.lookup import task_info
 
     run, name = model.location.run, model.config.data.train_split
     noted = (model.trained.checkpoint.data if model.trained else {}).get("fingerprint", {})
     known = name in index.splits and noted.get(name) == index.fingerprint(name)
     return diagnose(
         Evidence(
-            main=MAIN_METRIC[candidate.task],
+            main=task_info(candidate.task).main_metric,
             figures=scored.report["metrics"],
             classes=candidate.classes,
             scored=samples_of(index, split),

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_DETECTOR_THRESHOLD = 0.3
-"""Detectors store no operating point: scoring wants even the faintest boxes, people do not."""
-
 _EPILOG = """Examples:
 
 edgectl predict image.jpg                            with the latest run's exported file
@@ -47,15 +44,16 @@ def predict(
 
     import cv2
 
-    from edgectl.evaluation.predict import draw, find
+    from edgectl.evaluation.predict import draw, find, summarize
     from edgectl.files import replacing_file
+    from edgectl.tasks.lookup import task_info
     from edgectl.workflows.opening.models import open_for_evaluation, open_model
 
     source = words[-1]
     registry = build_registry()
     opened = open_model(registry, words[0] if len(words) == 2 else None, prefer_artifact=True)
-    if threshold is None and opened.family.info.task == "detection":
-        threshold = _DETECTOR_THRESHOLD
+    if threshold is None:
+        threshold = task_info(opened.family.info.task).shown_threshold
     model = open_for_evaluation(registry, opened, runtime=runtime, threshold=threshold)
     results = []
     targets = _Targets(out, source) if out is not None else None
@@ -64,13 +62,13 @@ def predict(
         results.append({"image": name, "found": found})
         if targets is not None:
             target = targets.of(name)
-            done, data = cv2.imencode(".png", draw(image, found, model.classes))
+            done, data = cv2.imencode(".png", draw(model, image, found))
             assert done
             with replacing_file(target) as f:
                 f.write(data.tobytes())
             results[-1]["drawn"] = str(target)
         if not session.json:
-            shown = ", ".join(f"{r['label']} {r['score']:.2f}" for r in found) or "nothing"
+            shown = summarize(model, found) or "nothing"
             session.say(f"{name}: {shown}")
     session.data = {"model": model.identity, "results": results}
 

@@ -20,7 +20,7 @@ def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
     """One row a figure, then the main figure of each class; the reference's column first."""
     from rich.table import Table
 
-    from edgectl.metrics.tasks import MAIN_METRIC
+    from edgectl.tasks.lookup import task_info
 
     dataset = report["dataset"]
     table = Table(
@@ -35,7 +35,7 @@ def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
     figures = [c["metrics"] for c in columns]
     for name in scalars(report["metrics"]):
         table.add_row(name, *(_number(f.get(name)) for f in figures))
-    main = MAIN_METRIC[report["task"]]
+    main = task_info(report["task"]).main_metric
     per_class = [f.get("per_class", {}) for f in figures]
     names = [n for n, own in per_class[-1].items() if main in own]
     if 1 < len(names) <= _CLASSES_SHOWN:

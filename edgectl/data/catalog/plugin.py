@@ -1,9 +1,23 @@
-"""The data sets edgectl knows by name."""
+"""What edgectl offers through the hooks of plugins: data sets here, the rest from ``plugins.builtin``."""
 
 from __future__ import annotations
 
+from edgectl.plugins.builtin import (
+    edgectl_register_checks,
+    edgectl_register_formats,
+    edgectl_register_heads,
+    edgectl_register_tasks,
+)
 from edgectl.plugins.hookspecs import hookimpl
 from edgectl.plugins.info import DatasetInfo
+
+__all__ = [
+    "edgectl_register_checks",
+    "edgectl_register_datasets",
+    "edgectl_register_formats",
+    "edgectl_register_heads",
+    "edgectl_register_tasks",
+]
 
 
 @hookimpl

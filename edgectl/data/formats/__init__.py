@@ -1,14 +1,16 @@
-"""Label formats: how each is recognized and read. A new one is a new entry of :data:`FORMATS`."""
+"""Label formats: how each is recognized and read. A new built-in one is a new entry of :data:`FORMATS`, and
+its name a line of :mod:`edgectl.plugins.builtin`; plugins register theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgectl.data.formats import coco, folder, pack, table, voc, yolo
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
+from edgectl.plugins.registry import installed, load_named
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,21 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
+def known_formats() -> Iterator[Format]:
+    """Those edgectl has, those of plugins, then the fallbacks. A plugin's code is imported in its turn.
+
+    Raises PluginError where that fails.
+    """
+    offers = [o for o in installed().formats.offers if o.info.reader]
+    own = {f.name for f in FORMATS}
+    for offer in sorted(offers, key=lambda o: (o.info.fallback, o.info.name not in own)):
+        found: Format = load_named(offer.info.reader, offer.info.name, offer.plugin.name)
+        yield found
+
+
 def looks_like_dataset(path: Path) -> bool:
     """Whether some format recognizes the path."""
-    return any(f.detect(path) for f in FORMATS)
+    return any(f.detect(path) for f in known_formats())
 
 
 def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
@@ -101,17 +115,18 @@ def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
             fix="check the path; 'edgectl data list' shows the named sets",
         )
     if fmt != "auto":
-        named = [f for f in FORMATS if f.name == fmt]
-        if not named:
-            raise UnknownNameError("data format", fmt, [f.name for f in FORMATS])
-        if not named[0].detect(path):
-            raise DataError(f"not {fmt}: {named[0].summary} expected", where=str(path))
-        return named[0].read(path)
-    for candidate in FORMATS:
+        named = next((f for f in known_formats() if f.name == fmt), None)
+        if named is None:
+            names = [i.name for i in installed().formats.infos() if i.reader]
+            raise UnknownNameError("data format", fmt, names)
+        if not named.detect(path):
+            raise DataError(f"not {fmt}: {named.summary} expected", where=str(path))
+        return named.read(path)
+    for candidate in known_formats():
         if candidate.detect(path):
             return candidate.read(path)
     raise DataError(
         "no labels found in a format edgectl reads",
         where=str(path),
-        fix="expected one of: " + "; ".join(f"{f.name}: {f.summary}" for f in FORMATS),
+        fix="expected one of: " + "; ".join(f"{f.name}: {f.summary}" for f in known_formats()),
     )

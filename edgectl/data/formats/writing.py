@@ -1,4 +1,4 @@
-"""Label formats written. A new one is a new entry of :data:`WRITERS`."""
+"""Label formats written. A new built-in one is a new entry of :data:`WRITERS`; plugins register theirs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from edgectl.data.formats.roundtrip import require_same
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 from edgectl.files import staged
+from edgectl.plugins.registry import installed, load_named
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,21 @@ WRITERS: tuple[Writer, ...] = (
 ALIASES = {"coco": "coco-2017"}
 
 
+def writer_names() -> list[str]:
+    """Every format that is written, those of plugins last."""
+    own = [w.name for w in WRITERS]
+    return own + [i.name for i in installed().formats.infos() if i.writer and i.name not in own]
+
+
+def find_writer(name: str) -> Writer | None:
+    """None for a format nobody writes. Raises PluginError where a plugin's code cannot be imported."""
+    for offer in installed().formats.claims(name):
+        if offer.info.writer:
+            found: Writer = load_named(offer.info.writer, name, offer.plugin.name)
+            return found
+    return None
+
+
 def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
     """Writes the set, labels and copies of the images; the directory appears when it is complete
     and read back as the same. Splits without images are left out, and so are classes that a
@@ -45,9 +61,9 @@ def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
         EdgectlError: it cannot be written.
     """
     name = ALIASES.get(fmt, fmt)
-    chosen = next((w for w in WRITERS if w.name == name), None)
+    chosen = find_writer(name)
     if chosen is None:
-        raise UnknownNameError("data format", fmt, [*(w.name for w in WRITERS), *ALIASES])
+        raise UnknownNameError("data format", fmt, [*writer_names(), *ALIASES])
     of_images = any(s.image_label is not None for v in index.splits.values() for s in v)
     if of_images != (name == "folder"):
         raise DataError(

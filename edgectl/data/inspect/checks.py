@@ -1,6 +1,7 @@
 """What can be wrong with a data set: one small function a fault, in a table.
 
-Each takes the evidence and yields findings. A new check is a function and a line in :data:`CHECKS`.
+Each takes the evidence and yields findings. A new check is a function and a line in :data:`CHECKS`;
+plugins register theirs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edgectl.data.inspect.findings import Finding, Severity
 from edgectl.data.inspect.similarity import near_duplicates
 from edgectl.data.inspect.survey import ImageFacts
 from edgectl.labels import Sample
+from edgectl.plugins.registry import installed, load_object
 from edgectl.spec import Size
 
 _REPAIRS: dict[str, Severity] = {
@@ -230,10 +232,17 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+def known_checks() -> Iterator[Check]:
+    """Edgectl's own and those of plugins. Raises PluginError for code that cannot be imported."""
+    for offer in installed().checks.offers:
+        found = load_object(offer.info.entry, offer.plugin.name)
+        yield from found if isinstance(found, tuple) else (found,)
+
+
 def run_checks(evidence: Evidence) -> list[Finding]:
     """All findings: errors first, then warnings, then notes; each in the order of the checks."""
     order = {"error": 0, "warning": 1, "note": 2}
-    found = [finding for check in CHECKS for finding in check(evidence)]
+    found = [finding for check in known_checks() for finding in check(evidence)]
     return sorted(dict.fromkeys(found), key=lambda f: order[f.severity])
 
 

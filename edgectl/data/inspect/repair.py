@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.data.formats.writing import WRITERS, write_dataset
+from edgectl.data.formats.writing import find_writer, write_dataset
 from edgectl.data.images.orientation import read_labelled
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.findings import Finding
@@ -36,7 +36,7 @@ def write_repaired(
     splits = {name: samples for name, samples in splits.items() if samples}
     before = sum(len(v) for v in index.splits.values())
     after = sum(len(v) for v in splits.values())
-    fmt = index.format if any(w.name == index.format for w in WRITERS) else "coco-2017"
+    fmt = index.format if find_writer(index.format) else "coco-2017"
     write_dataset(replace(index, splits=splits), directory, fmt)
     return {"images": after, "left_out": before - after, "format": fmt}
 

@@ -1,5 +1,7 @@
-"""From raw heads to results, by the rules of training and evaluation: classes, object centers, boxes.
+"""From raw heads to results, by the rule of ``model.json``: classes, object centers, boxes.
 
+``model["decode"]`` says which program reads the heads and how each is read: what is left to apply to its
+numbers, whether channel 0 is the background, where a cell's point lies, what the numbers are multiplied by.
 A result is ``(label, score, (x0, y0, x1, y1))`` in pixels of the network's input; a class of the whole
 image has no box.
 """
@@ -7,8 +9,6 @@ image has no box.
 import numpy as np
 
 AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))
-MOST_CANDIDATES = 3000
-MOST_BOXES = 300
 
 
 def sigmoid(x):
@@ -19,21 +19,30 @@ def sigmoid(x):
 
 def decode(heads, model):
     """heads: {name: float32 (C, H, W) or (C,)}; model: ``model.json``."""
-    outputs = [(o, heads[o["name"]]) for o in model["outputs"]]
-    if model["task"] == "classification":
-        return classes(outputs[0][1], outputs[0][0]["applied"])
-    if model["task"] == "centroid":
-        output, grid = outputs[0]
-        return centers(grid, output["stride"], model["threshold"], output["applied"])
-    return boxes(outputs, model["threshold"], model["overlap"])
+    rule = model["decode"]
+    outputs = [(r, heads[r["name"]]) for r in rule["heads"]]
+    if rule["program"] == "classes":
+        return classes(*outputs[0])
+    if rule["program"] == "cells":
+        return centers(*outputs[0], model["threshold"])
+    if rule["program"] == "boxes":
+        return boxes(outputs, model, rule)
+    raise ValueError("no decoder for the program %s" % rule["program"])
 
 
-def classes(logits, applied):
+def scores_of(head, values):
+    """0..1, channels first."""
+    if head["activation"] == "sigmoid":
+        return sigmoid(values)
+    if head["activation"] == "softmax":
+        powers = np.exp(values - values.max(axis=0))
+        return powers / powers.sum(axis=0)
+    return values
+
+
+def classes(head, logits):
     """Every class, best first; equal scores in class order."""
-    scores = logits
-    if not applied:
-        powers = np.exp(logits - logits.max())
-        scores = powers / powers.sum()
+    scores = scores_of(head, logits)
     order = np.argsort(-scores, kind="stable")
     return [(int(i), float(scores[i]), None) for i in order]
 
@@ -45,14 +54,14 @@ def shifted(grid, dy, dx):
     return padded[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
 
 
-def centers(logits, stride, threshold, applied):
+def centers(head, logits, threshold):
     """Objects of a grid whose channel 0 is the background.
 
     A cell fires where a class beats every other channel with a score over the threshold. Of cells that share
     an edge the strongest reports, the first in reading order where they are equal. The place is the
     score-weighted mean of the cell and those four of its class.
     """
-    scores = logits if applied else sigmoid(logits)
+    scores, stride = scores_of(head, logits), head["stride"]
     cells = scores.argmax(axis=0)
     best = scores.max(axis=0)
     firing = np.where((cells > 0) & (best >= threshold), best, 0.0)
@@ -82,45 +91,40 @@ def highest_around(grid):
     return np.max([shifted(grid, dy, dx) for dy, dx in AROUND], axis=0)
 
 
-def boxes(outputs, threshold, overlap):
-    """Boxes of all strides over the threshold, overlapping ones of one class suppressed.
-
-    Where there is a center-ness, scores are sqrt(class * center-ness).
-    """
+def boxes(outputs, model, rule):
+    """Boxes of all strides over the threshold, overlapping ones of one class suppressed."""
     levels = {}
-    for output, grid in outputs:
-        part = "sides" if "distances" in output["kind"] else output["kind"]
-        levels.setdefault(output["stride"], {})[part] = (output, grid)
+    for head, grid in outputs:
+        levels.setdefault(head["stride"], {})[head["part"]] = (head, grid)
     found = []
     for stride, parts in levels.items():
-        confidence = scores_of(*parts["class_logits"])
-        if "centerness_logits" in parts:
-            confidence = np.sqrt(confidence * scores_of(*parts["centerness_logits"]))
-        label, y, x = np.nonzero(confidence > threshold)
+        confidence = scores_of(*parts["scores"])
+        if "quality" in parts:
+            confidence = confidence * scores_of(*parts["quality"])
+            if parts["quality"][0]["combine"] == "geometric_mean":
+                confidence = np.sqrt(confidence)
+        label, y, x = np.nonzero(confidence > model["threshold"])
         side, grid = parts["sides"]
         distances = grid[:, y, x]
-        if side["kind"] == "box_log_distances":
+        if side["transform"] == "exp":
             distances = np.exp(distances)
-        left, top, right, bottom = distances * stride
-        offset = side.get("offset", 0.0)
-        at_x, at_y = (x + offset) * stride, (y + offset) * stride
+        unit = stride if side["unit"] == "stride" else 1
+        left, top, right, bottom = distances * unit
+        at_x, at_y = (x + side["offset"]) * stride, (y + side["offset"]) * stride
         corners = np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
         found.append((confidence[label, y, x], label, corners))
     confidence, label, corners = (np.concatenate(part) for part in zip(*found))
-    order = np.argsort(-confidence, kind="stable")[:MOST_CANDIDATES]
-    kept = suppress(corners[order], label[order], overlap)
+    order = np.argsort(-confidence, kind="stable")[: rule["most_candidates"]]
+    kept = np.arange(len(order))[: rule["most_results"]]
+    if rule["suppression"] == "overlap":
+        kept = suppress(corners[order], label[order], model["overlap"], rule["most_results"])
     return [
         (int(label[i]), float(confidence[i]), tuple(float(v) for v in corners[i]))
         for i in order[kept]
     ]
 
 
-def scores_of(output, grid):
-    """0..1."""
-    return grid if output["applied"] else sigmoid(grid)
-
-
-def suppress(corners, labels, overlap):
+def suppress(corners, labels, overlap, most):
     """Indices of the boxes, best first, that no better one of their class overlaps by more."""
     low, high = corners[:, :2], corners[:, 2:]
     area = np.prod(np.maximum(high - low, 0), axis=1)
@@ -134,6 +138,6 @@ def suppress(corners, labels, overlap):
         shared = np.prod(np.maximum(both, 0), axis=1)
         union = area[i] + area - shared
         free &= ~((shared > overlap * union) & (labels == labels[i]))
-        if len(kept) == MOST_BOXES:
+        if len(kept) == most:
             break
     return np.array(kept, int)

@@ -19,7 +19,6 @@ from device import Accelerator
 from images import fit, to_original
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MOST_CLASSES = 3
 
 
 def load_model():
@@ -32,8 +31,8 @@ def results(accelerator, image_bgr, model):
     """[(name, score, box in pixels of the image or None)]."""
     height, width = image_bgr.shape[:2]
     found = decode(accelerator.heads(fit(image_bgr, model)), model)
-    if model["task"] == "classification":
-        found = found[:MOST_CLASSES]
+    if model["most_shown"] is not None:
+        found = found[: model["most_shown"]]
     return [
         (model["classes"][label], score, box and to_original(box, height, width, model))
         for label, score, box in found

@@ -14,7 +14,6 @@ from edgectl_hailo.capabilities import check_network
 from edgectl_hailo.config import HailoConfig, require_architecture
 from edgectl_hailo.deploy import write_board_files
 from edgectl_hailo.hef import describe_hef
-from edgectl_hailo.nms import nms_config
 from edgectl_hailo.package import usage
 from edgectl_hailo.plan import write_plan
 from edgectl_hailo.runtime import open_runner
@@ -34,11 +33,9 @@ class HailoBackend:
     def check(self, network: Network, *, precision: str, config: HailoConfig) -> list[str]:
         """See :mod:`edgectl_hailo.capabilities`.
 
-        Raises UnknownNameError for an unknown chip, UsageError for heads HailoRT cannot suppress.
+        Raises UnknownNameError for an unknown chip.
         """
         require_architecture(config)
-        if config.nms == "cpu":
-            nms_config(network.outputs, network.input_size)
         return check_network(network)
 
     def plan(

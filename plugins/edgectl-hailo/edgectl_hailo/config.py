@@ -32,8 +32,6 @@ class HailoConfig(StrictModel):
     """Share of weights in 4 bits, in fifths; ``auto`` leaves it to the compiler."""
     finetune: Literal["auto", "on", "off"] = "auto"
     """Distillation of the float network into the quantized one; ``auto``: as the level has it."""
-    nms: Literal["none", "cpu"] = "none"
-    """``cpu``: HailoRT decodes boxes and suppresses on the host, for heads it has a decoder for."""
     max_performance: bool = False
     """Let the compiler search hours for the fastest mapping."""
 

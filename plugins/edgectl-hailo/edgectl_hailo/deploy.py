@@ -57,10 +57,4 @@ def _require(manifest: Mapping[str, Any], settings: Mapping[str, Any], board: Bo
             where="--target",
             fix=f"edgectl export --backend hailo --set backend.hailo.hw_arch={board.accelerator}",
         )
-    if settings["nms"]:
-        raise UsageError(
-            "no decoder for boxes HailoRT has suppressed",
-            where="--target",
-            fix="the artifact's README shows what the HEF returns",
-        )
     require_decoder(manifest)

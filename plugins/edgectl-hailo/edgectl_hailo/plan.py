@@ -15,7 +15,6 @@ from edgectl.errors import UsageError
 from edgectl_hailo.config import HailoConfig
 from edgectl_hailo.heads import heads_of
 from edgectl_hailo.levels import choose_level
-from edgectl_hailo.nms import CONFIG_FILE, nms_config, nms_lines
 from edgectl_hailo.script import model_script
 
 SETTINGS = "compile.json"
@@ -28,22 +27,15 @@ SCRIPT = "model.alls"
 
 
 def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
-    """``compile.py``, ``compile.json``, ``model.alls``, ``calibration.npy``, and ``nms.json`` where the
-    device's library is to suppress boxes.
+    """``compile.py``, ``compile.json``, ``model.alls``, ``calibration.npy``.
 
     Raises:
-        UsageError: no calibration images, or heads HailoRT cannot decode.
+        UsageError: no calibration images.
     """
     images = write_calibration(network, directory / CALIBRATION)
     level, remarks = choose_level(config, images)
-    lines: list[str] = []
-    if config.nms == "cpu":
-        nms = nms_config(network.outputs, network.input_size)
-        _write_json(directory / CONFIG_FILE, nms)
-        lines = nms_lines(nms)
-        remarks.append("boxes come out suppressed: only sdk-native can be scored on raw heads")
     spec = network.preprocess
-    script = model_script(spec, config, level=level, images=images, postprocess=lines)
+    script = model_script(spec, config, level=level, images=images)
     (directory / SCRIPT).write_text(script, encoding="utf-8")
     settings = {
         "network": "model",
@@ -53,7 +45,6 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
         "net_input_shapes": {INPUT: [1, 3, *network.input_size]},
         "heads": [head.to_dict() for head in heads_of(network)],
         "script": SCRIPT,
-        "nms": CONFIG_FILE if config.nms == "cpu" else None,
         "calibration": CALIBRATION,
         "optimization_level": level,
         "parsed_har": PARSED,

@@ -19,7 +19,7 @@ import numpy as np
 
 from edgectl.backends.contract import Runner
 from edgectl.config.paths import cache_directory
-from edgectl.errors import ArtifactError, BackendUnavailableError, UnknownNameError
+from edgectl.errors import ArtifactError, UnknownNameError
 from edgectl.spec import OutputSpec
 from edgectl.toolchains.process import ToolSession
 from edgectl.toolchains.tool import find_tool
@@ -40,7 +40,7 @@ def open_runner(model_file: Path, runtime: str, specs: Sequence[OutputSpec]) -> 
 
     Raises:
         UnknownNameError: another runtime.
-        BackendUnavailableError: compiler or HailoRT are absent, or the heads come out decoded there.
+        BackendUnavailableError: compiler or HailoRT are absent.
         ArtifactError: a file of the plan is missing.
     """
     if runtime not in _FILES:
@@ -53,12 +53,6 @@ def open_runner(model_file: Path, runtime: str, specs: Sequence[OutputSpec]) -> 
             fix="name the artifact's directory",
         )
     settings = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
-    if settings["nms"] and runtime != "sdk-native":
-        raise BackendUnavailableError(
-            f"{runtime} returns suppressed boxes, not the raw heads edgectl scores",
-            where=str(model_file),
-            fix="--runtime sdk-native, or export with --set backend.hailo.nms=none",
-        )
     if not (directory / _FILES[runtime]).is_file():
         raise ArtifactError(
             f"{runtime} runs {_FILES[runtime]}, which is not there",

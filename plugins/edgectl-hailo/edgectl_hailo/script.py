@@ -22,20 +22,17 @@ def model_script(
     *,
     level: int,
     images: int,
-    postprocess: Sequence[str] = (),
 ) -> str:
     """Text of the script.
 
     Args:
         level: optimization level.
         images: in the calibration array; all of them are used.
-        postprocess: lines for what comes behind the network.
     """
     lines = [f"normalization1 = normalization({_numbers(spec.mean)}, {_numbers(spec.std)})"]
     if spec.channel_order == "bgr":
         # exchanges first and last channel; mean and std above are then in the network's own order
         lines.append("input_conversion1 = input_conversion(bgr_to_rgb)")
-    lines += postprocess
     flavor = f"optimization_level={level}"
     if config.compression_level != "auto":
         flavor += f", compression_level={config.compression_level}"

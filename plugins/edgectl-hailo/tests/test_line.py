@@ -145,13 +145,6 @@ def test_an_unknown_architecture(here: Any) -> None:
     assert "did you mean 'hailo15" in document["error"]["fix"]
 
 
-def test_suppression_for_heads_hailort_cannot_decode(here: Any) -> None:
-    words = ["--plan", "--set", "backend.hailo.nms=cpu"]
-    code, document = here.export("rtmdet", *words)
-    assert code == 2
-    assert "box_distances" in document["error"]["message"]
-
-
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

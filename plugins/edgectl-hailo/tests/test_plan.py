@@ -18,7 +18,6 @@ from edgectl_hailo.capabilities import SUPPORTED, check_network
 from edgectl_hailo.config import HailoConfig
 from edgectl_hailo.heads import heads_of
 from edgectl_hailo.levels import choose_level
-from edgectl_hailo.nms import nms_config, nms_lines
 from edgectl_hailo.plan import write_plan
 from edgectl_hailo.runtime import open_runner
 from edgectl_hailo.script import model_script
@@ -28,7 +27,7 @@ from edgectl.backends.network import Network
 from edgectl.backends.onnx_file import write_onnx
 from edgectl.data.catalog.demo import draw_split
 from edgectl.data.select.calibration import calibration_from_directory
-from edgectl.errors import ArtifactError, BackendUnavailableError, UnknownNameError, UsageError
+from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 SPEC = PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0))
@@ -132,39 +131,6 @@ def test_no_images(tmp_path: Path) -> None:
     net = network(tmp_path, Net())
     with pytest.raises(UsageError, match="quantizes on images"):
         write_plan(Network(net.file, SPEC, SPECS, net.classes, None), tmp_path, HailoConfig())
-
-
-def test_nms_configuration() -> None:
-    config = nms_config(SPECS, (32, 48))
-    assert config["classes"] == 3 and config["regression_length"] == 4
-    assert config["image_dims"] == [32, 48]
-    assert nms_lines(config)[0] == "change_output_activation({scores}, sigmoid)"
-    twice = (*SPECS, OutputSpec("more", "class_logits", 2, 3))
-    for wrong in (SPECS[:1], twice, (OutputSpec("cells", "cell_logits", 8, 3),)):
-        with pytest.raises(UsageError, match="no decoder"):
-            nms_config(wrong, (32, 48))
-
-
-def test_suppression_by_hailort(tmp_path: Path) -> None:
-    """The compiler finds both layers by the names its parser gave them, twice over."""
-    plan = write_plan(network(tmp_path, Net()), tmp_path, HailoConfig(nms="cpu"))
-    assert any("sdk-native" in r for r in plan.remarks)
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, *plan.arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": str(Path(__file__).with_name("fakes"))},
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-    (decoder,) = json.loads((tmp_path / "nms.json").read_text())["bbox_decoders"]
-    assert {decoder["reg_layer"], decoder["cls_layer"]} == set(
-        json.loads(done.stdout.splitlines()[-1])["layers"].values()
-    )
-    with pytest.raises(BackendUnavailableError, match="suppressed boxes"):
-        open_runner(tmp_path / "model.hef", "sdk-quantized", SPECS)
 
 
 def test_runtimes_say_what_they_lack(tmp_path: Path) -> None:

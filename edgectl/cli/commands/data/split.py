@@ -32,7 +32,7 @@ def split(
 
     from dataclasses import replace
 
-    from edgectl.data.formats.writing import WRITERS, write_dataset
+    from edgectl.data.formats.writing import find_writer, write_dataset
     from edgectl.data.inspect.stats import describe
     from edgectl.data.inspect.survey import survey
     from edgectl.data.select.stratify import duplicate_groups, stratified
@@ -53,7 +53,7 @@ def split(
     divided = replace(
         index, splits={k: tuple(samples[i] for i in v) for k, v in parts.items() if v}
     )
-    own = index.format if any(w.name == index.format for w in WRITERS) else "coco-2017"
+    own = index.format if find_writer(index.format) else "coco-2017"
     write_dataset(divided, out, to or own)
     together = sum(len(g) for g in groups if len(g) > 1)
     session.data = {"directory": str(out), "seed": seed, "near_duplicates": together}

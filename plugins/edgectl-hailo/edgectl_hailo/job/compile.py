@@ -59,29 +59,10 @@ def head_layers(hn, heads):
     return found
 
 
-def short(layer):
-    """``model/conv3`` as model scripts name it: ``conv3``."""
-    return layer.split("/")[-1]
-
-
-def model_script(settings, layers):
-    """Text of the script, the parser's layer names filled in."""
+def model_script(settings):
+    """Text of the script."""
     with open(settings["script"], encoding="utf-8") as f:
-        text = f.read()
-    for head, layer in layers.items():
-        text = text.replace("{%s}" % head, short(layer))
-    return text
-
-
-def fill_nms(path, layers):
-    """Puts the parser's layer names into the NMS configuration."""
-    with open(path, encoding="utf-8") as f:
-        config = json.load(f)
-    for decoder in config["bbox_decoders"]:
-        for key in ("reg_layer", "cls_layer"):
-            # a second run finds them filled in
-            decoder[key] = layers.get(decoder[key], decoder[key])
-    write(path, (json.dumps(config, indent=1) + "\n").encode())
+        return f.read()
 
 
 def write(path, data):
@@ -142,9 +123,7 @@ def run(settings):
     since = time.time()
     calibration = np.load(settings["calibration"])
     say("progress", message="optimizing on %d images" % len(calibration))
-    if settings["nms"]:
-        fill_nms(settings["nms"], layers)
-    runner.load_model_script(model_script(settings, layers))
+    runner.load_model_script(model_script(settings))
     runner.optimize(calibration)
     runner.save_har(settings["optimized_har"])
     done("optimize", settings["optimized_har"], since)

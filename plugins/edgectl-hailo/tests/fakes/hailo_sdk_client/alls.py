@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 _LINE = re.compile(r"(?:(?P<name>\w+)\s*=\s*)?(?P<command>\w+)\((?P<words>.*)\)")
 _CONVERSIONS = {"bgr_to_rgb", "yuv_to_rgb", "nv12_to_rgb"}
@@ -104,24 +103,6 @@ def _performance(name, positional, keywords, layers):
     _require(keywords["compiler_optimization_level"] in ("max", 0, 1, 2), "level")
 
 
-def _activation(name, positional, keywords, layers):
-    layer, activation = positional
-    _require(layer in layers, f"The layer named {layer} doesn't exist in the HN")
-    _require(activation == "sigmoid", "activation")
-
-
-def _nms(name, positional, keywords, layers):
-    import json
-
-    _only(keywords, "meta_arch", "engine")
-    _require(keywords == {"meta_arch": "yolov8", "engine": "cpu"}, "cannot be run on host")
-    config = json.loads(Path(positional[0].strip('"')).read_text())
-    for decoder in config["bbox_decoders"]:
-        for key in ("reg_layer", "cls_layer"):
-            found = decoder[key].split("/")[-1]
-            _require(found in layers, f"The layer named {found} doesn't exist in the HN")
-
-
 _CHECKS = {
     "normalization": _normalization,
     "input_conversion": _input_conversion,
@@ -129,6 +110,4 @@ _CHECKS = {
     "model_optimization_config": _config,
     "post_quantization_optimization": _post,
     "performance_param": _performance,
-    "change_output_activation": _activation,
-    "nms_postprocess": _nms,
 }
