@@ -33,6 +33,12 @@ class DataConfig(StrictModel):
 
     name: str = ""
     format: str = "auto"
+    images: str = ""
+    """Directory of the images, where it is not where the format has it."""
+    yolo_columns: Literal["auto", "box", "polygon", "pixels", "corners"] = "auto"
+    """What the numbers of YOLO lines are: auto takes it from the whole set. box: the first five are
+    class cx cy width height, whatever follows; polygon: points; pixels: a box in pixels; corners:
+    class x0 y0 x1 y1."""
     classes: tuple[str, ...] = ()
     """Only these, in this order; empty takes all."""
     train_split: str = "train"

@@ -21,12 +21,35 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 class Repair:
     """Something a reader left out or mended, for ``warnings`` and ``data check``.
 
-    ``kind``: ``zero_size_box``, ``clipped_box``, ``missing_image``, ``unused_category``, ...
+    Attributes:
+        kind: ``zero_size_box``, ``box_clipped``, ``missing_image``, ...
+        file: the image or label file, the first one where there are several.
+        detail: what it was, in words.
+        count: how many there were of the kind in ``file``.
+        lost: how many labels the file states that are not in the set because of it.
+        split, name: of the lost labels: their split and class, empty where that is not known.
     """
 
     kind: str
     file: str
     detail: str
+    count: int = 1
+    lost: int = 0
+    split: str = ""
+    name: str = ""
+
+
+def summarize_repairs(repairs: Sequence[Repair]) -> list[str]:
+    """A line for each kind: the first of them, and how many more there are."""
+    kinds: dict[str, list[Repair]] = {}
+    for repair in repairs:
+        kinds.setdefault(repair.kind, []).append(repair)
+    lines = []
+    for kind, found in kinds.items():
+        first, more = found[0], len(found) - 1
+        line = f"{first.file}: {kind.replace('_', ' ')}: {first.detail}"
+        lines.append(line + (f"; and {more} more files" if more else ""))
+    return lines
 
 
 @dataclass

@@ -17,7 +17,7 @@ from torch import Tensor
 from edgectl.artifacts.artifact import Artifact, sha256_of
 from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.backends.contract import ArtifactReader
-from edgectl.data.formats.coco import split_name
+from edgectl.data.formats.reading.splits import split_name
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError, UsageError
 from edgectl.labels import Sample

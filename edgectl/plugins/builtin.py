@@ -6,9 +6,21 @@ from edgectl.plugins.head import HeadKind
 from edgectl.plugins.hookspecs import hookimpl
 from edgectl.plugins.info import CheckInfo, FormatInfo, TaskInfo
 
-_FORMATS = ("lmdb", "coco-roboflow", "coco-2017", "coco-file", "voc", "yolo", "csv", "folder")
+_WRITTEN = ("coco-roboflow", "coco-2017", "voc", "yolo", "csv", "folder")
+_FORMATS = (
+    *(
+        "lmdb",
+        "coco-roboflow",
+        "coco-2017",
+        "coco",
+        "coco-file",
+        "datumaro",
+        "cvat",
+        "edge-impulse",
+    ),
+    *("voc", "kitti", "yolo", "labelme", "label-studio", "openimages", "csv", "folder"),
+)
 """In the order a set is tried with."""
-_ONLY_READ = ("lmdb", "coco-file")
 _FALLBACK = "folder"
 """Folders of images are what remains when nothing says what is in them."""
 
@@ -113,7 +125,7 @@ def edgectl_register_formats() -> list[FormatInfo]:
         FormatInfo(
             name,
             reader,
-            writer="" if name in _ONLY_READ else writer,
+            writer=writer if name in _WRITTEN else "",
             fallback=name == _FALLBACK,
         )
         for name in _FORMATS

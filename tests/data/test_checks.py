@@ -37,14 +37,14 @@ def scene(seed, size=(160, 120)):
 def write_split(root, split, images, annotations, categories=("cat", "dog")):
     folder = root / split
     folder.mkdir(parents=True)
-    images = []
+    entries = []
     for number, (name, image) in enumerate(images.items(), start=1):
         if image is not None:
             cv2.imwrite(str(folder / name), image)
-        images.append({"id": number, "file_name": name, "width": 160, "height": 120})
-    numbers = {entry["file_name"]: entry["id"] for entry in images}
+        entries.append({"id": number, "file_name": name, "width": 160, "height": 120})
+    numbers = {entry["file_name"]: entry["id"] for entry in entries}
     document = {
-        "images": images,
+        "images": entries,
         "categories": [{"id": i, "name": n} for i, n in enumerate(categories, start=1)],
         "annotations": [
             {"id": i, "image_id": numbers.get(name, 999), "category_id": c, "bbox": bbox}

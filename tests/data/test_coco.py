@@ -94,12 +94,19 @@ def test_boxes_are_clipped_or_left_out_and_reported(
     boxes = [[50, 40, 30, 30], [5, 5, 0, 9], [5, 5, 9, -1], [70, 5, 9, 9], [2, 2, 4, 4]]
     boxes.append([8, 8, 1e-9, 5])  # nothing is left of it in float32
     write_split(tmp_path / "train", document(boxes))
-    index = read_dataset(tmp_path)
+    with tolerant():
+        index = read_dataset(tmp_path)
     assert index.splits["train"][0].boxes_xyxy.tolist() == [[50, 40, 64, 48], [2, 2, 6, 6]]
-    kinds = [r.kind for r in index.repairs]
-    thin = "zero_size_box"
-    assert kinds == ["box_clipped", thin, thin, "box_outside", thin]
-    assert {r.file for r in index.repairs} == {"a.png"}
+    *made, last = index.repairs
+    assert [(r.kind, r.count, r.lost) for r in made] == [
+        ("box_clipped", 1, 0),
+        ("zero_size_box", 3, 3),
+        ("box_outside", 1, 1),
+    ]
+    assert {(r.file, r.split) for r in made} == {("a.png", "train")}
+    assert last.kind == "labels_lost"
+    with pytest.raises(DataError, match="4 of 6 labels would be left out, most for zero size box"):
+        read_dataset(tmp_path)
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -121,7 +128,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "category is there twice",
     ),
     "category without name": ({"categories": [{"id": 1}]}, "lacks id or name"),
-    "image without size": ({"images": [{"id": 7, "file_name": "a.png"}]}, "image without"),
+    "image with half a size": (
+        {"images": [{"id": 7, "file_name": "a.png", "width": 64}]},
+        "image without",
+    ),
     "image of no size": (
         {"images": [{"id": 7, "file_name": "a.png", "width": 0, "height": 9}]},
         "a.png is 0x9",
@@ -206,7 +216,9 @@ def test_fingerprint_follows_labels_and_classes(
     assert len(prints) == 2
     assert read_dataset(tmp_path / "0").fingerprint("train") in prints
     row = {"id": 0, "image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5], "iscrowd": 1}
-    write_split(tmp_path / "crowd" / "train", document([], annotations=[row]))
+    write_split(
+        tmp_path / "crowd" / "train", document([], annotations=[row, {**row, "iscrowd": 0}])
+    )
     assert read_dataset(tmp_path / "crowd").fingerprint("train") not in prints
 
 

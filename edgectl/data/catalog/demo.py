@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edgectl.data.catalog.cartoon import Pen, Rng, any_color, draw_clutter, draw_head
-from edgectl.data.formats.coco import ROBOFLOW_FILE
+from edgectl.data.formats.coco.layouts import ROBOFLOW_FILE
 
 SPLITS = {"train": 240, "valid": 120, "test": 60}
 CLASSES = ("mask", "no-mask")

@@ -9,6 +9,7 @@ import stat
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _TELL_BYTES = 10_000_000
 _PARTIAL, _NOTHING_LEFT = 206, 416
 _LIMIT_BYTES = 20 << 30
 """An archive that unpacks to more is taken for a bomb."""
+_MOST_MEMBERS = 5_000_000
 _FIX = "do not use this archive"
 
 
@@ -104,43 +106,56 @@ def _check_recorded(record: Path, digest: str, url: str) -> None:
         )
 
 
-def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES) -> None:
+def unpack(archive: Path, target: Path, *, limit: int = _LIMIT_BYTES, fix: str = _FIX) -> None:
     """Unpacks a zip. Refuses absolute and parent paths, links, and more than ``limit`` bytes.
 
     Raises:
         DataError: an unsafe or damaged archive; nothing is left in ``target``.
     """
+    where = str(archive)
     try:
         with zipfile.ZipFile(archive) as z:
-            members = z.infolist()
-            if sum(m.file_size for m in members) > limit:
-                raise DataError(f"unpacks to over {limit} bytes", where=str(archive), fix=_FIX)
-            for m in members:
-                path = (target / m.filename).resolve()
+            members = [(m, target / m.filename.replace("\\", "/")) for m in z.infolist()]
+            if sum(m.file_size for m, _ in members) > limit or len(members) > _MOST_MEMBERS:
+                raise DataError(f"unpacks to over {limit} bytes", where=where, fix=fix)
+            for m, path in members:
                 link = stat.S_ISLNK(m.external_attr >> 16)
-                if link or not path.is_relative_to(target.resolve()):
-                    raise DataError(f"unsafe entry '{m.filename}'", where=str(archive), fix=_FIX)
+                if link or not path.resolve().is_relative_to(target.resolve()):
+                    raise DataError(f"unsafe entry '{m.filename}'", where=where, fix=fix)
             target.mkdir(parents=True)
-            written = 0
-            for m in members:
-                if m.is_dir():
-                    continue
-                path = target / m.filename
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # sizes in the directory may lie: count what really comes out
-                with z.open(m) as source, path.open("wb") as out:
-                    while chunk := source.read(_CHUNK):
-                        written += len(chunk)
-                        if written > limit:
-                            raise DataError(
-                                f"unpacks to over {limit} bytes", where=str(archive), fix=_FIX
-                            )
-                        out.write(chunk)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as e:
+            _write_members(
+                z, members, limit, DataError(f"unpacks to over {limit} bytes", where=where, fix=fix)
+            )
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        ValueError,
+    ) as e:
         shutil.rmtree(target, ignore_errors=True)
-        raise DataError(
-            f"not a zip archive that can be read: {e}", where=str(archive), fix=_FIX
-        ) from e
-    except DataError:
+        raise DataError(f"not a zip archive that can be read: {e}", where=where, fix=fix) from e
+    except (DataError, OSError):
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _write_members(
+    z: zipfile.ZipFile,
+    members: list[tuple[zipfile.ZipInfo, Path]],
+    limit: int,
+    over: DataError,
+) -> None:
+    """Raises ``over`` beyond ``limit``: sizes in the directory may lie, so what comes out is counted."""
+    written = 0
+    for m, path in members:
+        if m.is_dir() or m.filename.endswith("\\"):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with z.open(m) as source, path.open("wb") as out:
+            while chunk := source.read(_CHUNK):
+                written += len(chunk)
+                if written > limit:
+                    raise over
+                out.write(chunk)

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgectl.config.paths import cache_directory
+from edgectl.data.catalog.archive import is_archive, open_archive
 from edgectl.data.catalog.download import fetch_archive
 from edgectl.data.formats import read_dataset
+from edgectl.data.formats.reading.options import PLAIN, ReadOptions
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, EdgectlError, UnknownNameError
 from edgectl.files import directory_beside
@@ -46,8 +48,9 @@ def open_dataset(
     fmt: str = "auto",
     offline: bool,
     say: Progress = lambda _: None,
+    options: ReadOptions = PLAIN,
 ) -> DatasetIndex:
-    """Finds, generates or downloads the set, and reads its labels.
+    """Finds, generates, downloads or unpacks the set, and reads its labels.
 
     Raises:
         UnknownNameError: a bare name nobody offers.
@@ -62,9 +65,13 @@ def open_dataset(
             if local is None:
                 raise UnknownNameError("data set", text, [i.name for i in infos], where="--data")
             path = local
-        return read_dataset(path, fmt)
+        if is_archive(path):
+            index = read_dataset(open_archive(path, cache_root()), fmt, options)
+            index.name = path.stem
+            return index
+        return read_dataset(path, fmt, options)
     directory = find_local(info) or _obtain(info, offline, say)
-    index = read_dataset(directory, info.format if fmt == "auto" else fmt)
+    index = read_dataset(directory, info.format if fmt == "auto" else fmt, options)
     index.name = info.name
     return index
 

@@ -7,7 +7,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgectl.data.formats import coco, folder, pack, table, voc, yolo
+from edgectl.data.formats import (
+    coco,
+    cvat,
+    datumaro,
+    edge_impulse,
+    folder,
+    kitti,
+    label_studio,
+    labelme,
+    openimages,
+    pack,
+    table,
+    voc,
+    yolo,
+)
+from edgectl.data.formats.foreign import foreign_format
+from edgectl.data.formats.reading.json_files import read_once
+from edgectl.data.formats.reading.losses import require_kept, require_one_labelling
+from edgectl.data.formats.reading.options import PLAIN, ReadOptions, read_with
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 from edgectl.plugins.registry import installed, load_named
@@ -15,7 +33,8 @@ from edgectl.plugins.registry import installed, load_named
 
 @dataclass(frozen=True)
 class Format:
-    """``detect`` looks at names only; ``read`` raises DataError for anything wrong inside."""
+    """``detect`` looks at names, and into a file where names do not tell; ``read`` raises DataError
+    for anything wrong inside."""
 
     name: str
     summary: str
@@ -23,62 +42,58 @@ class Format:
     read: Callable[[Path], DatasetIndex]
 
 
-def _read_roboflow(root: Path) -> DatasetIndex:
-    return coco.read_splits(root, "coco-roboflow", coco.roboflow_splits(root))
-
-
-def _read_coco2017(root: Path) -> DatasetIndex:
-    return coco.read_splits(root, "coco-2017", coco.coco2017_splits(root))
-
-
-def _read_coco_file(path: Path) -> DatasetIndex:
-    split, images = coco.place_of(path)
-    return coco.read_splits(path.parent, "coco-file", {split: (path, images)})
+def _coco(name: str, summary: str) -> Format:
+    return Format(name, summary, lambda p: coco.is_layout(p, name), coco.read_coco)
 
 
 FORMATS: tuple[Format, ...] = (
     Format("lmdb", "a pack, NAME.lmdb", pack.is_pack, pack.read_pack),
+    _coco("coco-roboflow", "<split>/_annotations.coco.json beside the images"),
+    _coco("coco-2017", "annotations/instances_<split>2017.json and <split>2017/"),
+    _coco("coco", "COCO annotation files in annotations/ or beside the images"),
+    _coco("coco-file", "one COCO annotation file, images beside it"),
     Format(
-        "coco-roboflow",
-        "<split>/_annotations.coco.json beside the images",
-        lambda p: p.is_dir() and bool(coco.roboflow_splits(p)),
-        _read_roboflow,
+        "datumaro",
+        "annotations/<subset>.json of Datumaro",
+        datumaro.is_datumaro,
+        datumaro.read_datumaro,
+    ),
+    Format("cvat", "annotations.xml of CVAT and images/", cvat.is_cvat, cvat.read_cvat),
+    Format(
+        "edge-impulse",
+        "bounding_boxes.labels",
+        edge_impulse.is_edge_impulse,
+        edge_impulse.read_edge_impulse,
+    ),
+    Format("voc", "Annotations/*.xml, or XML files beside the images", voc.is_voc, voc.read_voc),
+    Format("kitti", "label_2/*.txt and image_2/", kitti.is_kitti, kitti.read_kitti),
+    Format(
+        "yolo",
+        "data.yaml, obj.data or classes.txt, and label files *.txt",
+        yolo.is_yolo,
+        yolo.read_yolo,
+    ),
+    Format("labelme", "a JSON file beside each image", labelme.is_labelme, labelme.read_labelme),
+    Format(
+        "label-studio",
+        "the JSON export of Label Studio",
+        label_studio.is_label_studio,
+        label_studio.read_label_studio,
     ),
     Format(
-        "coco-2017",
-        "annotations/instances_<split>2017.json and <split>2017/",
-        lambda p: p.is_dir() and bool(coco.coco2017_splits(p)),
-        _read_coco2017,
+        "openimages",
+        "annotations/<split>-annotations-bbox.csv",
+        openimages.is_openimages,
+        openimages.read_openimages,
     ),
     Format(
-        "coco-file",
-        "one COCO annotation file, images beside it",
-        lambda p: p.is_file() and p.suffix == ".json",
-        _read_coco_file,
+        "csv", "a CSV file with a line a box", lambda p: bool(table.tables_of(p)), table.read_csv
     ),
     # last: folders of images are what remains when nothing says what is in them
     Format(
-        "voc",
-        "Annotations/*.xml, JPEGImages/ and ImageSets/Main/<split>.txt",
-        voc.is_voc,
-        voc.read_voc,
-    ),
-    Format(
-        "yolo",
-        "data.yaml, images/ and labels/*.txt",
-        lambda p: yolo.description_of(p) is not None,
-        yolo.read_yolo,
-    ),
-    Format(
-        "csv",
-        "annotations.csv with a line a box",
-        lambda p: bool(table.tables_of(p)),
-        table.read_csv,
-    ),
-    Format(
         "folder",
         "<class>/ or <split>/<class>/ with images",
-        lambda p: p.is_dir() and bool(folder.split_folders(p)),
+        lambda p: p.is_dir() and bool(folder.split_folders(p)) and folder.labels_beside(p) is None,
         folder.read_folder,
     ),
 )
@@ -98,14 +113,16 @@ def known_formats() -> Iterator[Format]:
 
 def looks_like_dataset(path: Path) -> bool:
     """Whether some format recognizes the path."""
-    return any(f.detect(path) for f in known_formats())
+    with read_once():
+        return any(f.detect(path) for f in known_formats())
 
 
-def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
+def read_dataset(path: Path, fmt: str = "auto", options: ReadOptions = PLAIN) -> DatasetIndex:
     """Reads a directory or annotation file, its format detected or named.
 
     Raises:
-        DataError: nothing there, no format recognizes it, or what the reader finds.
+        DataError: nothing there, no format recognizes it, what the reader finds, or more labels left
+            out than :mod:`edgectl.data.formats.reading.losses` allows.
         UnknownNameError: a format nobody reads.
     """
     if not path.exists():
@@ -114,6 +131,18 @@ def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
             where=str(path),
             fix="check the path; 'edgectl data list' shows the named sets",
         )
+    if options.images is not None and not options.images.is_dir():
+        raise DataError(
+            "no such directory", where=f"--images {options.images}", fix="check the path"
+        )
+    with read_once(), read_with(options):
+        index = _format_of(path, fmt).read(path)
+        require_one_labelling(index)
+        require_kept(index)
+    return index
+
+
+def _format_of(path: Path, fmt: str) -> Format:
     if fmt != "auto":
         named = next((f for f in known_formats() if f.name == fmt), None)
         if named is None:
@@ -121,12 +150,21 @@ def read_dataset(path: Path, fmt: str = "auto") -> DatasetIndex:
             raise UnknownNameError("data format", fmt, names)
         if not named.detect(path):
             raise DataError(f"not {fmt}: {named.summary} expected", where=str(path))
-        return named.read(path)
+        return named
     for candidate in known_formats():
         if candidate.detect(path):
-            return candidate.read(path)
-    raise DataError(
-        "no labels found in a format edgectl reads",
+            return candidate
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> DataError:
+    foreign = foreign_format(path)
+    if foreign is not None:
+        return foreign
+    beside = folder.labels_beside(path) if path.is_dir() else None
+    shown = "" if beside is None else f"; {beside.relative_to(path)} lies beside its image, unread"
+    return DataError(
+        f"no labels found in a format edgectl reads{shown}",
         where=str(path),
         fix="expected one of: " + "; ".join(f"{f.name}: {f.summary}" for f in known_formats()),
     )

@@ -14,22 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from edgectl.data.formats.image_copies import ImageCopies
+from edgectl.data.formats.reading.splits import is_split, split_name
+from edgectl.data.formats.reading.walking import (
+    UNREAD_IMAGES,
+    files_below,
+    files_in,
+    folders_in,
+    has_images,
+)
 from edgectl.data.index import IMAGE_SUFFIXES, DatasetIndex, Repair
 from edgectl.errors import DataError
 from edgectl.labels import Sample
 
 VALID_SHARE = 0.2
 SPLIT_SEED = 0
+_LABEL_SUFFIXES = frozenset({".txt", ".xml", ".json"})
+_LOOKED_AT = 1000
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "valid",
-    "valid": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
 _OF_OTHER_FORMATS = frozenset({"images", "labels", "annotations", "jpegimages", "imagesets"})
 
 
@@ -38,12 +39,29 @@ def split_folders(root: Path) -> dict[str, Path]:
 
     Folders are splits when all of them are called like one: a class may be called ``train`` too.
     """
-    names = {f.name.lower() for f in _subfolders(root)}
+    names = {f.name.lower() for f in folders_in(root)}
     if not names or names & _OF_OTHER_FORMATS:
         return {}
-    if not names <= _SPLITS.keys():
+    if not all(map(is_split, names)):
         return {"train": root} if _holds_classes(root) else {}
-    return {_SPLITS[f.name.lower()]: f for f in _subfolders(root) if _holds_classes(f)}
+    return {split_name(f.name): f for f in folders_in(root) if _holds_classes(f)}
+
+
+def labels_beside(root: Path) -> Path | None:
+    """A label file beside the image of the same stem, in ``root`` or one or two folders below:
+    then these are objects, and no folder is a class."""
+    for folder in (root, *folders_in(root), *(g for f in folders_in(root) for g in folders_in(f))):
+        stems: dict[str, Path] = {}
+        images = set()
+        for file in files_in(folder)[:_LOOKED_AT]:
+            if file.suffix.lower() in _LABEL_SUFFIXES:
+                stems[file.stem] = file
+            elif file.suffix.lower() in IMAGE_SUFFIXES | UNREAD_IMAGES:
+                images.add(file.stem)
+        both = sorted(images & stems.keys())
+        if both:
+            return stems[both[0]]
+    return None
 
 
 def read_folder(root: Path) -> DatasetIndex:
@@ -56,13 +74,19 @@ def read_folder(root: Path) -> DatasetIndex:
         DataError: two folders for the same split.
     """
     splits = split_folders(root)
-    if root not in splits.values() and len(splits) < sum(map(_holds_classes, _subfolders(root))):
+    if root not in splits.values() and len(splits) < sum(map(_holds_classes, folders_in(root))):
         raise DataError("two folders for one split", where=str(root), fix="keep one of them")
     found = {split: _by_class(folder) for split, folder in splits.items()}
     named = sorted({name for classes in found.values() for name in classes})
     classes = tuple(n for n in named if any(c.get(n) for c in found.values()))
     repairs = [
         Repair("empty_class", name, "no images: left out") for name in named if name not in classes
+    ]
+    repairs += _unread(splits)
+    repairs += [
+        Repair("unlabelled_split", f.name, "images in no class folder: the split is left out")
+        for f in folders_in(root)
+        if root not in splits.values() and split_name(f.name) not in splits and has_images(f)
     ]
     made = {}
     if "train" in found and "valid" not in found:
@@ -77,6 +101,22 @@ def read_folder(root: Path) -> DatasetIndex:
         for split, images in found.items()
     }
     return DatasetIndex(root.resolve().name, root, "folder", classes, samples, repairs, made)
+
+
+def _unread(splits: dict[str, Path]) -> list[Repair]:
+    """Images of a suffix that is not read: each is a label lost."""
+    repairs = []
+    for split, folder in splits.items():
+        for place in folders_in(folder):
+            left = [p for p in files_below(place) if p.suffix.lower() in UNREAD_IMAGES]
+            if left:
+                detail = f"{len(left)} images of a kind that is not read"
+                count = len(left)
+                name = left[0].name
+                repairs.append(
+                    Repair("unread_image", name, detail, count, count, split, place.name)
+                )
+    return repairs
 
 
 def _make_valid(train: dict[str, list[Path]]) -> dict[str, list[Path]]:
@@ -110,22 +150,15 @@ def _sample(image: Path, label: int) -> Sample:
 
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
-    return {f.name: sorted(_images(f)) for f in _subfolders(folder)}
+    return {f.name: sorted(_images(f)) for f in folders_in(folder)}
 
 
 def _holds_classes(folder: Path) -> bool:
-    return any(next(_images(f), None) is not None for f in _subfolders(folder))
+    return any(next(_images(f), None) is not None for f in folders_in(folder))
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file():
-            yield path
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return (p for p in files_below(folder) if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def write_folder(index: DatasetIndex, directory: Path, copies: ImageCopies) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import lmdb
 import numpy as np
 
-from edgectl.data.formats.naming import stays_inside
+from edgectl.data.formats.reading.naming import stays_inside
 from edgectl.data.images.storage import SUFFIX, read_bytes, read_entry, size_of
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError

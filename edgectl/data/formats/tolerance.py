@@ -22,8 +22,26 @@ def tolerant() -> Iterator[None]:
         _TOLERANT.reset(token)
 
 
-def refuse(error: DataError, repairs: list[Repair], kind: str, file: str) -> None:
-    """Raises ``error``, or notes it: the caller then goes on without the faulty part."""
+def is_tolerant() -> bool:
+    """Whether readers note what is wrong instead of refusing it."""
+    return _TOLERANT.get()
+
+
+def refuse(
+    error: DataError,
+    repairs: list[Repair],
+    kind: str,
+    file: str,
+    *,
+    lost: int = 0,
+    split: str = "",
+    name: str = "",
+) -> None:
+    """Raises ``error``, or notes it: the caller then goes on without the faulty part.
+
+    Args:
+        lost: labels that go with it, of the class ``name``.
+    """
     if not _TOLERANT.get():
         raise error
-    repairs.append(Repair(kind, file, error.message))
+    repairs.append(Repair(kind, file, error.message, max(lost, 1), lost, split, name))

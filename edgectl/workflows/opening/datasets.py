@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgectl.errors import UsageError
@@ -19,6 +20,8 @@ def open_data(
 ) -> DatasetIndex:
     """Opens DATA and warns of what its reader had to mend, unless ``quiet``."""
     from edgectl.data.catalog.opening import open_dataset
+    from edgectl.data.formats.reading.options import ReadOptions
+    from edgectl.data.index import summarize_repairs
 
     if not name:
         raise UsageError(
@@ -32,6 +35,9 @@ def open_data(
         fmt=entry.format if entry is not None and fmt == "auto" else fmt,
         offline=context.offline,
         say=context.console.note,
+        options=ReadOptions(
+            Path(config.data.images) if config.data.images else None, config.data.yolo_columns
+        ),
     )
     if entry is not None:
         index.name = name
@@ -39,10 +45,8 @@ def open_data(
         index = index.restricted(config.data.classes)
     if quiet:
         return index
-    for repair in index.repairs[:5]:
-        context.console.warn(f"{repair.file}: {repair.kind.replace('_', ' ')}: {repair.detail}")
-    if len(index.repairs) > 5:
-        context.console.warn(f"... and {len(index.repairs) - 5} more repairs of the labels")
+    for line in summarize_repairs(index.repairs):
+        context.console.warn(line)
     return index
 
 

@@ -1,0 +1,58 @@
+"""JSON label files: read once, told apart by their keys, with one error for what is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from edgectl.errors import DataError
+
+FIX = "export the annotations again, or correct the file"
+_KEPT = 16
+_CACHE: ContextVar[dict[Path, Any] | None] = ContextVar("json_cache", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within it, a file that was looked at is not parsed again to be read."""
+    token = _CACHE.set({})
+    try:
+        yield
+    finally:
+        _CACHE.reset(token)
+
+
+def load_json(path: Path) -> Any:
+    """Raises DataError: not JSON, with the line; not UTF-8; numbers without end."""
+    cache = _CACHE.get()
+    if cache is not None and path in cache:
+        return cache[path]
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as e:
+        raise DataError(f"not JSON: {e.msg}", where=f"{path}:{e.lineno}", fix=FIX) from e
+    except (OSError, ValueError, RecursionError) as e:  # ValueError: no UTF-8, endless numbers
+        raise DataError(f"cannot be read: {e}", where=str(path), fix=FIX) from e
+    if cache is not None:
+        if len(cache) >= _KEPT:
+            cache.pop(next(iter(cache)))
+        cache[path] = document
+    return document
+
+
+def look_into(path: Path) -> Any:
+    """The document, or None where it is no JSON: for telling formats apart."""
+    try:
+        return load_json(path)
+    except DataError:
+        return None
+
+
+def is_coco(document: Any) -> bool:
+    """Whether the keys are those of COCO."""
+    keys = {"images", "annotations", "categories"}
+    return isinstance(document, dict) and keys <= document.keys()
