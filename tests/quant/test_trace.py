@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
+from edgectl.quant.graph import semantics as to
 from edgectl.quant.graph.aten import HANDLERS
 from edgectl.quant.graph.quant_graph import OPS, QuantGraph
 from edgectl.quant.graph.trace import trace
@@ -30,6 +31,7 @@ def ops(graph: QuantGraph) -> list[str]:
     return [n.op for n in graph]
 
 
+_HALVES = "conv conv sigmoid sigmoid mul mul conv add sigmoid mul concat conv"
 FUNCTIONS = {
     "relu": (nn.ReLU(), ["conv", "conv"]),
     "relu6": (nn.ReLU6(inplace=True), ["conv", "conv"]),
@@ -54,6 +56,28 @@ FUNCTIONS = {
     "upsample to size": (lambda x: F.interpolate(x, (48, 48)), ["conv", "upsample", "conv"]),
     "pad": (lambda x: F.pad(x, (1, 0, 2, 1)), ["conv", "conv"]),
     "pad by value": (lambda x: F.pad(x, (1, 1, 1, 1), value=0.5), ["conv", "pad", "conv"]),
+    "ceil mode": (nn.MaxPool2d(3, 2, ceil_mode=True), ["conv", "max_pool", "conv"]),
+    "average in ceil mode": (
+        nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+        ["conv", "avg_pool", "conv"],
+    ),
+    "chunks in the other order": (
+        lambda x: torch.cat(x.relu().chunk(2, 1)[::-1], 1),
+        ["conv", "conv", "concat", "conv"],
+    ),
+    "halves of a silu": (
+        lambda x: torch.cat([sum(F.silu(x).chunk(2, 1)), F.silu(x).chunk(2, 1)[1]], 1),
+        _HALVES.split(),
+    ),
+    "channels reversed": (
+        lambda x: torch.cat([x[:, 2:4], x[:, 0:2]], 1),
+        ["conv", "conv", "concat", "conv"],
+    ),
+    "rows and columns by two": (
+        lambda x: x[:, :, ::2][..., 1::2],
+        ["conv", "conv", "conv", "conv"],
+    ),
+    "difference": (lambda x: x.relu() - x, ["conv", "conv", "conv", "add", "conv"]),
     "pad before a pool": (
         lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 2),
         ["conv", "pad", "max_pool", "conv"],
@@ -184,16 +208,15 @@ def test_the_model_is_left_as_it_was(fomo_like: nn.Module) -> None:
     ("function", "word"),
     [
         (nn.GELU(), "relu"),
-        (lambda x: x.chunk(2, 1)[0].repeat(1, 2, 1, 1), "two convolutions"),
+        (lambda x: x[:, 0:2].repeat(1, 2, 1, 1), "supported calls"),
         (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), "nearest"),
         (nn.Hardtanh(-1, 1), "relu6"),
-        (nn.MaxPool2d(3, 2, ceil_mode=True), "ceil_mode=False"),
         (nn.AvgPool2d(3, 1, 1), "count_include_pad=False"),
         (lambda x: x.permute(0, 1, 3, 2), "NCHW"),
         (lambda x: torch.cat([x, x], dim=2), "channels"),
         (lambda x: x * torch.ones(24, 24), "one number a channel"),
     ],
-    ids=["gelu", "chunk", "bilinear", "clamp", "ceil", "count", "permute", "cat", "constant"],
+    ids=["gelu", "repeat", "bilinear", "clamp", "count", "permute", "cat", "constant"],
 )
 def test_refusal_names_the_module_and_the_replacement(function, word: str) -> None:
     class Named(nn.Module):
@@ -208,6 +231,50 @@ def test_refusal_names_the_module_and_the_replacement(function, word: str) -> No
     assert caught.value.where.startswith("neck.function")
     assert word in caught.value.fix
     assert caught.value.exit_code == 2
+
+
+FAULTS = {
+    "a dropped relu": ("relu", lambda b, a: a["self"]),
+    "a sum of the wrong sign": ("add", lambda b, a: to.emit_sum(b, a["self"], a["other"], -1.0)),
+    "another epsilon": ("batch_norm", None),
+    "padding on the other side": (
+        "pad",
+        lambda b, a: to.emit_pad(b, a["self"], (0, 1, 0, 1), 0.0),
+    ),
+    "swapped inputs": ("cat", lambda b, a: to.emit_concat(b, a["tensors"][::-1], 1)),
+    "a clamp nobody reaches in noise": (
+        "relu6",
+        lambda b, a: to.emit_clamp(b, a["self"], 0, None),
+    ),
+}
+
+
+class Faulty(nn.Module):
+    """Every operation :data:`FAULTS` breaks, before a softmax over many classes: tiny outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.norm.running_var.fill_(0.01)
+        self.last = nn.Linear(16, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = F.relu(self.norm(self.first(x)))
+        b = F.relu6(F.pad(a, (1, 0, 1, 0))[:, :, ::1])
+        b = F.max_pool2d(b, 2, 1)
+        return self.last((torch.cat([a + 0.5, b], 1) + 0.0).mean((2, 3))).softmax(1)
+
+
+@pytest.mark.parametrize(("op", "handler"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_planted_fault_is_found_behind_a_softmax(monkeypatch, op: str, handler) -> None:
+    torch.manual_seed(0)
+    model = Faulty().eval()
+    trace(model, (8, 8))
+    own = HANDLERS[op]
+    monkeypatch.setitem(HANDLERS, op, handler or (lambda b, a: own(b, {**a, "eps": 1e-3})))
+    with pytest.raises(ArtifactError, match="differs from the model"):
+        trace(model, (8, 8))
 
 
 def test_a_wrong_translation_cannot_leave_the_tracer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """A graph under construction: what the tracer appends to and the simplifier rewrites.
 
 Besides :data:`edgectl.quant.graph.quant_graph.OPS` a draft may hold ``affine`` (``x * weight + bias``,
-a number each channel: batch norm, scalars) and ``clamp`` (attributes ``lo``, ``hi``).
+a number each channel: batch norm, scalars), ``clamp`` (attributes ``lo``, ``hi``) and ``select``
+(attribute ``channels``: those of its input it takes, in order).
 """
 
 from __future__ import annotations
@@ -82,10 +83,11 @@ class DraftBuilder:
 
 @dataclass
 class Draft:
-    """A graph under construction; may hold the draft ops ``affine`` and ``clamp``."""
+    """A graph under construction; may hold the draft ops."""
 
     nodes: list[Node]
     outputs: list[str]
+    _promised: set[str] = field(default_factory=set)
 
     def find(self, name: str) -> Node:
         """The node of that name; StopIteration when there is none."""
@@ -103,7 +105,21 @@ class Draft:
     def bypass(self, node: Node) -> None:
         """Removes a node with one input; its readers read that input."""
         (source,) = node.inputs
+        self.replace(node, source)
+
+    def replace(self, node: Node, name: str) -> None:
+        """Removes a node; its readers read the tensor ``name`` instead."""
         self.nodes.remove(node)
         for reader in self.nodes:
-            reader.inputs = tuple(source if i == node.name else i for i in reader.inputs)
-        self.outputs = [source if o == node.name else o for o in self.outputs]
+            reader.inputs = tuple(name if i == node.name else i for i in reader.inputs)
+        self.outputs = [name if o == node.name else o for o in self.outputs]
+
+    def unique(self, base: str) -> str:
+        """``base``, or with the first number no tensor has."""
+        taken = {n.name for n in self.nodes} | self._promised
+        name, count = base, 1
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._promised.add(name)
+        return name

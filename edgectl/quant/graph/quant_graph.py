@@ -250,11 +250,16 @@ def _compute(node: Node, v: list[Tensor], weight: Tensor | None, bias: Tensor | 
             return F.max_pool2d(x, a["kernel"], a["stride"])
         case "avg_pool":
             top, bottom, left, right = a["padding"]
-            if (top, left) != (bottom, right):
-                raise ValueError(f"{node.name}: average pooling needs symmetric padding")
-            return F.avg_pool2d(
-                v[0], a["kernel"], a["stride"], (top, left), count_include_pad=False
+            if (top, left) == (bottom, right):
+                return F.avg_pool2d(
+                    v[0], a["kernel"], a["stride"], (top, left), count_include_pad=False
+                )
+            inside = torch.ones_like(v[0][:1, :1])
+            whole, share = (
+                F.avg_pool2d(pad2d(t, a["padding"]), a["kernel"], a["stride"])
+                for t in (v[0], inside)
             )
+            return whole / share
         case "upsample":
             return F.interpolate(v[0], scale_factor=float(a["factor"]), mode="nearest")
         case "pad":

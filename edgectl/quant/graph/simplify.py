@@ -10,6 +10,7 @@ import torch
 from edgectl.errors import UnsupportedOpError
 from edgectl.quant.graph.draft import Draft
 from edgectl.quant.graph.quant_graph import Activation, Node, QuantGraph
+from edgectl.quant.graph.selects import move_selects
 
 _UPPER: dict[Activation, float] = {"relu": math.inf, "relu6": 6.0, "unit": 1.0}
 """Every fused activation is a clamp from zero to this."""
@@ -104,6 +105,8 @@ def drop_dead(draft: Draft) -> None:
 
 
 PASSES: tuple[Callable[[Draft], None], ...] = (
+    drop_dead,  # selections go by who else reads a tensor
+    move_selects,  # while batch norm and clamps are still operations a channel
     fold_affine,  # before the clamps, so that they find the convolution directly before them
     fuse_clamp,
     materialize_affine,  # after both had their chance; before padding, which may fuse into it
