@@ -1,12 +1,15 @@
 """How files and directories appear: complete under their name, or not at all.
 
-The only place that renames into place. A directory that edgectl made holds a list of what was put into it;
-one with anything else in it, or of another kind, is never replaced.
+The only place that renames into place. What is being written lies aside, under a dot name that tells which
+process writes it (:mod:`edgectl.leftovers` removes what dead ones left). It is on the disk before it takes
+its name, and takes it in one step. A directory that edgectl made holds a list of what was put into it; one
+with anything else in it, or of another kind, is never replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -15,15 +18,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
-from uuid import uuid4
 
 from edgectl.errors import DataError, EdgectlError, UsageError
+from edgectl.leftovers import name_aside, sweep
 
 MANIFEST = "manifest.json"
 ARTIFACT_SCHEMA = "edgectl-artifact/1"
 Kind = Literal["artifact", "bundle"]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MARK = ".edgectl"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""``linux/fs.h``."""
 
 
 @contextmanager
@@ -36,13 +42,15 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
         EdgectlError: the directory is not writable or the disk is full; ``path`` is as it was.
     """
     # named before it is made: an interruption in between finds it
-    tmp = path.with_name(f".{path.name}-{uuid4().hex[:12]}.tmp")
+    tmp = name_aside(path)
     try:
+        sweep(path.parent)
         with tmp.open("xb") as f:
             yield f
             f.flush()
             os.fsync(f.fileno())
         tmp.replace(path)
+        _sync_directory(path.parent)
     except OSError as e:
         raise EdgectlError(
             f"cannot write: {e.strerror or e}",
@@ -65,14 +73,21 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=1) + "\n")
 
 
+def find_artifacts(directory: Path, pattern: str = "export/*") -> list[Path]:
+    """Directories below it that hold a manifest, sorted; none that is still being written."""
+    found = directory.glob(f"{pattern}/{MANIFEST}")
+    return sorted(p.parent for p in found if not p.parent.name.startswith("."))
+
+
 @contextmanager
 def directory_beside(target: Path) -> Iterator[Path]:
     """An empty directory on the disk of ``target``, gone afterwards. Parents are made.
 
     It is named before it is made: an interruption in between finds it. Raises OSError.
     """
-    directory = target.parent / f".{target.name}-{uuid4().hex[:12]}"
+    directory = name_aside(target)
     try:
+        sweep(target.parent)
         directory.mkdir(parents=True)
         yield directory
     finally:
@@ -101,9 +116,13 @@ def staged(directory: Path) -> Iterator[Path]:
                 raise
             raise unwritable(directory, e.strerror or str(e)) from e
         _require_free(directory)
-        if directory.is_dir():
-            directory.rmdir()
-        place.rename(directory)
+        try:
+            _sync_tree(place)
+            # a rename replaces an empty directory in one step
+            place.rename(directory)
+        except OSError as e:
+            raise unwritable(directory, e.strerror or str(e)) from e
+        _sync_directory(directory.parent)
 
 
 def unwritable(directory: Path, why: str) -> EdgectlError:
@@ -178,10 +197,32 @@ def replacing(target: Path, kind: Kind) -> Iterator[Path]:
 
 
 def _exchange(tmp: Path, target: Path) -> None:
+    """``target`` is the old directory or the new one at every moment, where the system can exchange names."""
+    _sync_tree(tmp)
     if not target.exists():
         tmp.replace(target)
-        return
-    old = target.parent / f".{target.name}-old-{uuid4().hex[:12]}"
+    elif not _exchange_names(tmp, target):
+        _replace_by_two_renames(tmp, target)
+    _sync_directory(target.parent)
+
+
+def _exchange_names(a: Path, b: Path) -> bool:
+    """renameat2 with RENAME_EXCHANGE; False where the system or the file system has no such thing."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    if rename(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(error, os.strerror(error), str(b))
+
+
+def _replace_by_two_renames(tmp: Path, target: Path) -> None:
+    """With a moment in between; who dies in it leaves the old one for :func:`edgectl.leftovers.sweep`."""
+    old = name_aside(target, "old")
     try:
         target.replace(old)
         tmp.replace(target)
@@ -191,7 +232,31 @@ def _exchange(tmp: Path, target: Path) -> None:
             old.replace(target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync_tree(directory: Path) -> None:
+    """Every file and directory below it is on the disk."""
+    for folder, _, names in os.walk(directory, topdown=False):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as f:
+                    os.fsync(f.fileno())
+        _sync_directory(Path(folder))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Names in it are on the disk. Systems that cannot open a directory keep them safe in other ways."""
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _files(directory: Path) -> set[str]:

@@ -18,7 +18,8 @@ GROUND = {"errors", "spec", "files", "labels"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "spec": set(),
-    "files": {"errors"},
+    "leftovers": set(),
+    "files": {"errors", "leftovers"},
     "labels": {"spec"},
     "config": GROUND,
     "plugins": GROUND,

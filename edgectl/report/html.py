@@ -11,7 +11,7 @@ from typing import Any
 
 from edgectl.artifacts.artifact import read_manifest
 from edgectl.errors import DataError, UsageError
-from edgectl.files import MANIFEST, write_text
+from edgectl.files import MANIFEST, find_artifacts, write_text
 
 _MARK = "<title>edgectl · "
 """Every report has it near its beginning."""
@@ -45,7 +45,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
             where=str(run),
             fix="name a run, for example runs/train/fomo-001",
         )
-    artifacts = [read_manifest(p) for p in sorted(run.glob(f"export/*/{MANIFEST}"))]
+    artifacts = [read_manifest(p / MANIFEST) for p in find_artifacts(run)]
     sections = [
         f"<h1>{html.escape(run.name)}</h1>",
         f'<p class="sub">{html.escape(_subtitle(run, metrics, provenance))}</p>',

@@ -16,7 +16,7 @@ from edgectl.evaluation.evaluate import (
     target_from_artifact,
     target_from_checkpoint,
 )
-from edgectl.files import MANIFEST
+from edgectl.files import MANIFEST, find_artifacts
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import Checkpoint
@@ -118,8 +118,8 @@ def _require_float(location: ModelLocation) -> None:
 
 def _newest_artifact(location: ModelLocation) -> Path | None:
     assert location.run is not None
-    found = list(location.run.path.glob(f"export/*/{MANIFEST}"))
-    return max(found, key=lambda p: p.stat().st_mtime).parent if found else None
+    found = find_artifacts(location.run.path)
+    return max(found, key=lambda p: (p / MANIFEST).stat().st_mtime) if found else None
 
 
 def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
