@@ -13,7 +13,6 @@ from edgectl.data.formats import read_dataset
 from edgectl.data.formats.tolerance import tolerant
 from edgectl.data.inspect.checks import Evidence, run_checks
 from edgectl.data.inspect.repair import write_repaired
-from edgectl.data.inspect.similarity import fingerprint, near_duplicates
 from edgectl.data.inspect.survey import survey
 from edgectl.errors import DataError
 
@@ -103,7 +102,7 @@ def test_every_fault_is_found(broken):
     _, _, found = findings(broken)
     assert kinds(found, "error") == {
         "missing_image", "orphan_annotation", "unknown_class", "not_a_box", "unreadable_image",
-        "wrong_size", "leakage",
+        "wrong_size", "leakage", "labels_lost",
     }  # fmt: skip
     assert kinds(found, "warning") >= {
         "zero_size_box", "box_outside", "duplicate_box", "unused_class", "similar_classes",
@@ -152,20 +151,6 @@ def test_a_turned_image_is_told_from_a_wrong_one(tmp_path):
     assert {f.kind for f in found if f.kind in ("exif_rotation", "wrong_size")} == {"exif_rotation"}
 
 
-@pytest.mark.parametrize("quality", [30, 60, 95])
-@pytest.mark.parametrize("scale", [0.5, 0.9, 1.3])
-def test_copies_are_recognized_and_other_images_are_not(quality, scale):
-    originals = [scene(i) for i in range(12)]
-    copies = []
-    for image in originals:
-        resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        _, data = cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        copies.append(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    prints = [fingerprint(p) for p in originals + copies]
-    found = near_duplicates(np.array([h for h, _ in prints]), np.array([t for _, t in prints]))
-    assert found == [(i, i + 12) for i in range(12)]
-
-
 @needs_data
 @pytest.mark.parametrize("name", ["coco_mask", "coco128", "digits01"])
 def test_nothing_is_invented_on_real_sets(name):
@@ -175,13 +160,12 @@ def test_nothing_is_invented_on_real_sets(name):
 
 
 @needs_data
-def test_bccd_has_two_empty_boxes_and_one_field_in_two_splits():
+def test_bccd_has_two_empty_boxes_and_two_fields_in_two_splits():
     _, _, found = findings(DATA / "bccd")
     assert sum(f.kind == "zero_size_box" for f in found) == 2
-    # the same field of cells, refocused: one in train, one in valid
-    (leak,) = [f for f in found if f.kind == "leakage"]
-    assert "BloodImage_00038.jpg" in leak.detail
-    assert "BloodImage_00037.jpg" in leak.detail
+    # the same fields of cells: one refocused, one with the stage moved by a few cells' width
+    leaks = [{Path(name).stem[-3:] for name in f.files} for f in found if f.kind == "leakage"]
+    assert sorted(leaks, key=min) == [{"037", "038"}, {"386", "391"}]
 
 
 @needs_data

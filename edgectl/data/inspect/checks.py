@@ -6,17 +6,19 @@ plugins register theirs.
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgectl.data.index import DatasetIndex
+from edgectl.data.inspect.class_names import find_similar_names
+from edgectl.data.inspect.copies import find_copies
 from edgectl.data.inspect.findings import Finding, Severity
-from edgectl.data.inspect.similarity import near_duplicates
-from edgectl.data.inspect.survey import ImageFacts
+from edgectl.data.inspect.groups import group_copies
+from edgectl.data.inspect.same_boxes import find_same_boxes
+from edgectl.data.inspect.survey import BLANK, ImageFacts
 from edgectl.labels import Sample
 from edgectl.plugins.registry import installed, load_object
 from edgectl.spec import Size
@@ -47,16 +49,14 @@ _REPAIRS: dict[str, Severity] = {
 }
 """How bad what a reader mended is."""
 
-_BLANK = 3.0
-_SAME_BOX_IOU = 0.95
 _IMBALANCE = 20.0
 _FEW = 20
-_ALIKE = 0.8
 _SHIFT = 0.25
 _MIN_SHIFT_OBJECTS = 30
 _BRIGHTNESS_SHIFT = 1.0
 _TINY_SHARE = 0.1
-_SHOWN = 3
+_NAMED = 100
+"""Findings of one kind, about one file or about classes; the rest is one more finding that counts them."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,11 @@ Check = Callable[[Evidence], Iterator[Finding]]
 
 def repaired_labels(e: Evidence) -> Iterator[Finding]:
     """What the reader left out or clipped."""
+    details: dict[tuple[str, str], list[str]] = defaultdict(list)
     for repair in e.index.repairs:
-        yield Finding(_REPAIRS.get(repair.kind, "note"), repair.kind, repair.file, repair.detail)
+        details[repair.kind, repair.file].append(repair.detail)
+    for (kind, file), found in details.items():
+        yield from _limited(_REPAIRS.get(kind, "note"), kind, file, found, "{}")
 
 
 def images_decode(e: Evidence) -> Iterator[Finding]:
@@ -92,7 +95,7 @@ def images_decode(e: Evidence) -> Iterator[Finding]:
     for f in e.facts:
         if f.problem:
             yield Finding("error", "unreadable_image", str(f.path), f.problem)
-        elif f.spread < _BLANK:
+        elif f.spread < BLANK:
             detail = f"blank: all values within {f.spread:.1f} of {f.brightness:.0f}"
             yield Finding("warning", "blank_image", str(f.path), detail)
 
@@ -114,26 +117,22 @@ def sizes_as_stated(e: Evidence) -> Iterator[Finding]:
 def boxes_twice(e: Evidence) -> Iterator[Finding]:
     """Two boxes on one object: the same class, nearly the same place."""
     for _, s in e.samples():
-        pairs = _same_boxes(s)
-        if pairs:
-            detail = f"{pairs} boxes of the same class lie on one another"
+        again = int(find_same_boxes(s.boxes_xyxy, s.labels).sum())
+        if again:
+            detail = f"{again} boxes lie on others of their class"
             yield Finding("warning", "duplicate_box", str(s.path), detail)
 
 
 def classes_used(e: Evidence) -> Iterator[Finding]:
     """Classes without an object; names that look like one another."""
     counts = _class_counts(e)
-    for name in e.index.classes:
-        if not counts[name]:
-            yield Finding("warning", "unused_class", "", f"'{name}' has no object in any split")
-    for i, name in enumerate(e.index.classes):
-        for other in e.index.classes[i + 1 :]:
-            if _spelt_alike(name, other):
-                rare, common = sorted((name, other), key=lambda n: counts[n])
-                detail = (
-                    f"'{rare}' ({counts[rare]} objects): is '{common}' ({counts[common]}) meant?"
-                )
-                yield Finding("warning", "similar_classes", "", detail)
+    unused = [name for name in e.index.classes if not counts[name]]
+    yield from _limited("warning", "unused_class", "", unused, "'{}' has no object in any split")
+    alike = []
+    for name, other in find_similar_names(e.index.classes):
+        rare, common = sorted((name, other), key=lambda n: counts[n])
+        alike.append(f"'{rare}' ({counts[rare]} objects): is '{common}' ({counts[common]}) meant?")
+    yield from _limited("warning", "similar_classes", "", alike, "{}")
 
 
 def classes_balanced(e: Evidence) -> Iterator[Finding]:
@@ -143,12 +142,14 @@ def classes_balanced(e: Evidence) -> Iterator[Finding]:
     if not counts:
         return
     largest, most = counts.most_common(1)[0]
+    few, apart = [], []
     for name, count in sorted(counts.items()):
         if count < _FEW:
-            yield Finding("note", "few_examples", "train", f"'{name}' has {count} objects")
+            few.append(f"'{name}' has {count} objects")
         elif most > _IMBALANCE * count:
-            detail = f"'{largest}' {most} objects, '{name}' {count}: {most / count:.0f} to 1"
-            yield Finding("warning", "imbalance", "train", detail)
+            apart.append(f"'{largest}' {most} objects, '{name}' {count}: {most / count:.0f} to 1")
+    yield from _limited("note", "few_examples", "train", few, "{}")
+    yield from _limited("warning", "imbalance", "train", apart, "{}")
 
 
 def splits_present(e: Evidence) -> Iterator[Finding]:
@@ -163,20 +164,9 @@ def splits_present(e: Evidence) -> Iterator[Finding]:
 
 def images_twice(e: Evidence) -> Iterator[Finding]:
     """Near-duplicates; across splits they leak what is to be predicted."""
-    known = [f for f in e.facts if f.hash is not None and f.thumb is not None]
-    if len(known) < 2:
-        return
-    hashes = np.array([f.hash for f in known], bool)
-    thumbs = np.array([f.thumb for f in known], np.float32)
-    for i, j in near_duplicates(hashes, thumbs):
-        a, b = known[i], known[j]
-        if a.split != b.split:
-            detail = f"{a.split}/{a.path.name} is {b.split}/{b.path.name}: {b.split} scores what was seen"
-            yield Finding("error", "leakage", str(b.path), detail)
-        else:
-            yield Finding(
-                "warning", "near_duplicate", str(b.path), f"shows what {a.path.name} shows"
-            )
+    known = [f for f in e.facts if f.fingerprint is not None]
+    prints = [f.fingerprint for f in known if f.fingerprint is not None]
+    yield from find_copies(known, group_copies(prints))
 
 
 def splits_alike(e: Evidence) -> Iterator[Finding]:
@@ -256,33 +246,22 @@ def run_checks(evidence: Evidence) -> list[Finding]:
     return sorted(dict.fromkeys(found), key=lambda f: order[f.severity])
 
 
-def _same_boxes(s: Sample) -> int:
-    """Pairs of boxes of one class that overlap almost entirely."""
-    boxes, labels = s.boxes_xyxy.astype(np.float64), s.labels
-    if len(boxes) < 2:
-        return 0
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    inter = np.clip(high - low, 0, None).prod(axis=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    overlap = inter / (area[:, None] + area[None] - inter)
-    same = (overlap > _SAME_BOX_IOU) & (labels[:, None] == labels[None])
-    return int(np.triu(same, 1).sum())
+def _limited(
+    severity: Severity, kind: str, file: str, items: Sequence[str], words: str
+) -> Iterator[Finding]:
+    """A finding an item, up to :data:`_NAMED` of them."""
+    for item in items[:_NAMED]:
+        yield Finding(severity, kind, file, words.format(item))
+    if len(items) > _NAMED:
+        detail = f"{len(items) - _NAMED:,} more of these, the last: {words.format(items[-1])}"
+        yield Finding(severity, kind, file, detail)
 
 
 def _class_counts(e: Evidence) -> Counter[str]:
-    return Counter(e.index.classes[c] for _, s in e.samples() for c in s.class_labels())
-
-
-def _spelt_alike(a: str, b: str) -> bool:
-    """The same but for case, spaces and signs, or a slip of one letter in a long word."""
-    plain_a, plain_b = ("".join(c for c in n.lower() if c.isalnum()) for n in (a, b))
-    if plain_a == plain_b:
-        return True
-    long = min(len(plain_a), len(plain_b)) >= 5 and abs(len(plain_a) - len(plain_b)) <= 1
-    digits = any(c.isdigit() for c in plain_a + plain_b)
-    ratio = difflib.SequenceMatcher(None, plain_a, plain_b).ratio()
-    return long and not digits and ratio >= _ALIKE
+    counts = np.zeros(len(e.index.classes), np.int64)
+    for _, s in e.samples():
+        np.add.at(counts, s.class_labels(), 1)
+    return Counter({n: int(c) for n, c in zip(e.index.classes, counts, strict=True) if c})
 
 
 def _class_shares(e: Evidence, samples: Sequence[Sample]) -> np.ndarray | None:

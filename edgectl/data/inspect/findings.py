@@ -17,9 +17,11 @@ class Finding:
         kind: stable word, for scripts.
         file: image or label file, or the split, or empty.
         detail: what is wrong, with the numbers.
+        files: all images it is about, where there are several.
     """
 
     severity: Severity
     kind: str
     file: str
     detail: str
+    files: tuple[str, ...] = ()

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from edgectl.data.images.headers import image_size
 from edgectl.data.images.preprocess import decode
 from edgectl.data.index import DatasetIndex
-from edgectl.data.inspect.similarity import fingerprint
+from edgectl.data.inspect.similarity import Fingerprint, fingerprint
 from edgectl.errors import DataError
 from edgectl.labels import Sample
 
 _WORKERS = 4
 _BLOCK = 64
+BLANK = 3.0
+"""Spread below which an image shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ImageFacts:
     problem: why it cannot be decoded, or empty.
     brightness: mean of all values, 0..255.
     spread: standard deviation of all values; near 0 is a blank image.
-    hash, thumb: of :func:`edgectl.data.inspect.similarity.fingerprint`.
+    fingerprint: what it looks like, for finding copies; None of blank images, which all look alike.
     """
 
     split: str
@@ -40,8 +40,7 @@ class ImageFacts:
     problem: str
     brightness: float = 0.0
     spread: float = 0.0
-    hash: np.ndarray | None = None
-    thumb: np.ndarray | None = None
+    fingerprint: Fingerprint | None = None
 
     @property
     def turned(self) -> bool:
@@ -80,7 +79,7 @@ def look(split: str, sample: Sample) -> ImageFacts:
     except DataError as e:
         return ImageFacts(split, sample.path, None, stated, e.message)
     height, width = pixels.shape[:2]
-    hashed, thumb = fingerprint(pixels)
+    spread = float(pixels.std())
     return ImageFacts(
         split,
         sample.path,
@@ -88,7 +87,6 @@ def look(split: str, sample: Sample) -> ImageFacts:
         stated,
         "",
         float(pixels.mean()),
-        float(pixels.std()),
-        hashed,
-        thumb,
+        spread,
+        fingerprint(pixels) if spread >= BLANK else None,
     )

@@ -7,12 +7,11 @@ that lacks most of it.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from edgectl.data.inspect.similarity import near_duplicates
+from edgectl.data.inspect.groups import group_copies
 from edgectl.data.inspect.survey import ImageFacts
 from edgectl.labels import Sample
 
@@ -20,25 +19,16 @@ _SIZES = (0.05, 0.2)
 """Object side relative to the image's: small below the first, large from the second on."""
 
 
-def duplicate_groups(facts: Sequence[ImageFacts]) -> list[list[int]]:
-    """Indices of ``facts``, those that show the same image together. Undecodable ones stay alone."""
-    parent = list(range(len(facts)))
-
-    def find(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
-
-    known = [i for i, f in enumerate(facts) if f.hash is not None]
-    if len(known) > 1:
-        hashes = np.array([facts[i].hash for i in known], bool)
-        thumbs = np.array([facts[i].thumb for i in known], np.float32)
-        for a, b in near_duplicates(hashes, thumbs):
-            parent[find(known[b])] = find(known[a])
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(facts)):
-        groups[find(i)].append(i)
-    return list(groups.values())
+def duplicate_groups(
+    facts: Sequence[ImageFacts], seen: Callable[[], None] = lambda: None
+) -> list[list[int]]:
+    """Indices of ``facts``, those that show the same image together, ordered by their first. Undecodable
+    and blank ones stay alone. ``seen`` is called once an image that is compared."""
+    known = [i for i, f in enumerate(facts) if f.fingerprint is not None]
+    prints = [f.fingerprint for f in facts if f.fingerprint is not None]
+    groups = [[known[k] for k in g] for g in group_copies(prints, seen)]
+    together = {i for g in groups for i in g}
+    return sorted([*groups, *([i] for i in range(len(facts)) if i not in together)])
 
 
 def stratified(
