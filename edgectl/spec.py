@@ -7,13 +7,18 @@ of ``edgectl.quant.graph``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, ClassVar, Literal, TypeVar
 
 Size = tuple[int, int]
 """(height, width), everywhere."""
 Progress = Callable[[str], None]
+_CHANNELS = 3  # images are decoded in color, always
+_STRICT = {"extra": "forbid", "strict": True}
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,12 @@ class PreprocessSpec:
         pad_side: ``bottom_right`` puts the image at the origin; ``center`` splits the border.
         channel_order: ``rgb`` or ``bgr``. (cv2 decodes bgr.)
         mean, std: per channel, in 0..255 units, in ``channel_order``.
+
+    Raises:
+        ValueError: values nothing can be computed with.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     input_size: Size
     resize: Literal["letterbox", "stretch"] = "letterbox"
@@ -42,17 +52,25 @@ class PreprocessSpec:
     layout: Literal["nchw"] = "nchw"
     dtype: Literal["float32"] = "float32"
 
+    def __post_init__(self) -> None:
+        """Checks the values, not their types: those :meth:`from_dict` checks."""
+        if min(self.input_size) < 1:
+            raise ValueError("an input size must be positive")
+        if not 0 <= self.pad_value <= 255:
+            raise ValueError("a pad value must be in 0..255")
+        if not len(self.mean) == len(self.std) == _CHANNELS:
+            raise ValueError("mean and std must have one value a channel")
+        if not all(map(isfinite, (*self.mean, *self.std))) or not all(self.std):
+            raise ValueError("mean and std must be finite, and no std zero")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and scalars, for JSON, TOML and checkpoints."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> PreprocessSpec:
-        """Inverse of :meth:`to_dict`. Raises TypeError on unknown keys."""
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
-        }
-        return cls(**values)
+        """Inverse of :meth:`to_dict`, for values from a file. Raises ValueError on anything else."""
+        return _read_strictly(cls, data)
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,12 @@ class OutputSpec:
         activation: what the postprocess applies to the raw tensor to obtain scores. A backend may
             put it into the file; then ``applied`` is true in that artifact's manifest.
         offset: of distances: the point's place in its cell, 0 the corner, 0.5 the center.
+
+    Raises:
+        ValueError: a negative stride, no channels, an offset that is not finite.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     name: str
     kind: str
@@ -78,14 +101,19 @@ class OutputSpec:
     applied: bool = False
     offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Checks the values, not their types: those :meth:`from_dict` checks."""
+        if self.stride < 0 or self.channels < 1 or not isfinite(self.offset):
+            raise ValueError("stride and channels must be positive, offset finite")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and checkpoints."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> OutputSpec:
-        """Inverse of :meth:`to_dict`."""
-        return cls(**data)
+        """Inverse of :meth:`to_dict`, for values from a file. Raises ValueError on anything else."""
+        return _read_strictly(cls, data)
 
 
 @dataclass(frozen=True)
@@ -96,8 +124,46 @@ class OperatingPoint:
         threshold: detections below it are dropped.
         source: for example ``train-holdout (12 images)``.
         metric: value of the criterion at that threshold on that source.
+
+    Raises:
+        ValueError: a threshold that is not finite.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     threshold: float
     source: str
     metric: float
+
+    def __post_init__(self) -> None:
+        """Checks the threshold, not the types: those :meth:`from_dict` checks."""
+        if not isfinite(self.threshold):
+            raise ValueError("a threshold must be finite")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and checkpoints."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
+        """Inverse of :meth:`to_dict`, for values from a file. Raises ValueError on anything else."""
+        return _read_strictly(cls, data)
+
+
+def require_distinct_outputs(outputs: Sequence[OutputSpec]) -> tuple[OutputSpec, ...]:
+    """Returns them. Raises ValueError where there are none, or two have one name."""
+    if not outputs:
+        raise ValueError("a network must have outputs")
+    if len({spec.name for spec in outputs}) != len(outputs):
+        raise ValueError("two outputs have one name")
+    return tuple(outputs)
+
+
+def _read_strictly(kind: type[S], data: Any) -> S:
+    """As JSON, where arrays may be tuples and integers floats; a wrong or unknown key is an error."""
+    from pydantic import TypeAdapter
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(data), strict=True)
+    except (TypeError, RecursionError) as e:  # values that JSON does not have
+        raise ValueError(f"not plain values: {e}") from e

@@ -33,8 +33,8 @@ ROOMS: dict[str, set[str]] = {
 }
 BASE = set(ROOMS) - {"scaffold"}
 ROOMS["runs"] = BASE - {"quant", "toolchains"}
-ROOMS["backends"] = BASE
-ROOMS["artifacts"] = BASE | {"runs", "backends"}
+ROOMS["artifacts"] = BASE - {"quant", "toolchains"}
+ROOMS["backends"] = BASE | {"artifacts"}
 ROOMS["train"] = BASE | {"runs"}
 ROOMS["evaluation"] = BASE | {"runs", "backends", "artifacts"}
 ROOMS["export"] = ROOMS["evaluation"] | {"evaluation"}

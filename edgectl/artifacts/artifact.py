@@ -10,12 +10,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgectl.artifacts.fields import wrong_field
+from edgectl.artifacts.manifest import ListedFile, Manifest
 from edgectl.errors import ArtifactError
 from edgectl.files import ARTIFACT_SCHEMA as SCHEMA
-from edgectl.files import MANIFEST
+from edgectl.files import MANIFEST, write_json
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 _AGAIN = "export again: edgectl export"
@@ -26,39 +25,39 @@ class Artifact:
     """A verified artifact directory."""
 
     directory: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def model_file(self) -> Path:
         """The file a device loads."""
-        return self.directory / str(self.manifest["model"])
+        return self.directory / self.manifest.model
 
     @property
     def backend(self) -> str:
         """Name of the backend that wrote it."""
-        return str(self.manifest["backend"])
+        return self.manifest.backend
 
     @property
     def preprocess(self) -> PreprocessSpec:
         """How images are prepared for it."""
-        return PreprocessSpec.from_dict(self.manifest["preprocess"])
+        return self.manifest.preprocess
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
         """Its output tensors, in order."""
-        return tuple(OutputSpec.from_dict(o) for o in self.manifest["outputs"])
+        return self.manifest.outputs
 
     @property
-    def parts(self) -> list[dict[str, Any]]:
-        """Entries of ``files`` that a device loads: the model file, and those its description names
-        as ``files`` where a model is more than one."""
-        names = self.manifest.get("tensors", {}).get("files") or [self.manifest["model"]]
-        return [f for f in self.manifest["files"] if f["path"] in names]
+    def parts(self) -> tuple[ListedFile, ...]:
+        """The files that a device loads: the model file, and those its description names as ``files``
+        where a model is more than one."""
+        names = self.manifest.tensors.files or (self.manifest.model,)
+        return tuple(f for f in self.manifest.files if f.path in names)
 
     @property
     def sha256(self) -> str:
         """Of the model file; of its parts' digests, in order, where it is more than one."""
-        digests = [str(f["sha256"]) for f in self.parts]
+        digests = [f.sha256 for f in self.parts]
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -66,7 +65,7 @@ class Artifact:
     @property
     def model_bytes(self) -> int:
         """Of everything a device loads."""
-        return sum(int(f["bytes"]) for f in self.parts)
+        return sum(f.bytes for f in self.parts)
 
 
 def sha256_of(path: Path) -> str:
@@ -75,17 +74,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def list_files(directory: Path) -> list[dict[str, Any]]:
-    """``path`` (relative, posix), ``bytes`` and ``sha256`` of everything but the manifest."""
-    return [
-        {
-            "path": p.relative_to(directory).as_posix(),
-            "bytes": p.stat().st_size,
-            "sha256": sha256_of(p),
-        }
+def list_files(directory: Path) -> tuple[ListedFile, ...]:
+    """Everything in a directory but the manifest."""
+    return tuple(
+        ListedFile(
+            path=p.relative_to(directory).as_posix(),
+            bytes=p.stat().st_size,
+            sha256=sha256_of(p),
+        )
         for p in sorted(directory.rglob("*"))
         if p.is_file() and p.name != MANIFEST
-    ]
+    )
 
 
 def damaged(path: Path, field: str) -> ArtifactError:
@@ -95,30 +94,25 @@ def damaged(path: Path, field: str) -> ArtifactError:
     )
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> Manifest:
     """A manifest every field of which later code can rely on. The files it lists are not looked at.
 
     Raises:
         ArtifactError: absent or unreadable, other schema, a field missing or of the wrong kind.
     """
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
         reason = "nested too deep" if isinstance(e, RecursionError) else getattr(e, "strerror", e)
         raise ArtifactError(
             f"manifest cannot be read: {reason}", where=str(path), fix=_AGAIN
         ) from e
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ArtifactError(f"not an artifact of schema {SCHEMA}", where=str(path), fix=_AGAIN)
-    wrong = wrong_field(manifest)
-    if wrong is not None:
-        raise damaged(path, wrong)
-    # what a version before had no word for has its default, for backends that read the manifest itself
-    return {
-        **manifest,
-        "preprocess": PreprocessSpec.from_dict(manifest["preprocess"]).to_dict(),
-        "outputs": [OutputSpec.from_dict(o).to_dict() for o in manifest["outputs"]],
-    }
+    try:
+        return Manifest.from_dict(document)
+    except ValueError as e:
+        raise damaged(path, str(e)) from e
 
 
 def open_artifact(directory: Path) -> Artifact:
@@ -129,8 +123,8 @@ def open_artifact(directory: Path) -> Artifact:
     """
     path = directory / MANIFEST
     manifest = read_manifest(path)
-    for listed in manifest["files"]:
-        file = directory / listed["path"]
+    for listed in manifest.files:
+        file = directory / listed.path
         try:
             inside = file.resolve().is_relative_to(directory.resolve())
             found = (file.stat().st_size, sha256_of(file)) if inside else None
@@ -140,9 +134,9 @@ def open_artifact(directory: Path) -> Artifact:
             ) from e
         if found is None:
             raise ArtifactError(
-                f"the manifest points outside: {listed['path']}", where=str(path), fix=_AGAIN
+                f"the manifest points outside: {listed.path}", where=str(path), fix=_AGAIN
             )
-        if found != (listed["bytes"], listed["sha256"]):
+        if found != (listed.bytes, listed.sha256):
             raise ArtifactError(
                 "changed since it was exported: its size or sha256 is not the manifest's",
                 where=str(file),
@@ -151,9 +145,9 @@ def open_artifact(directory: Path) -> Artifact:
     return Artifact(directory, manifest)
 
 
-def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
-    """Atomically (re)writes ``manifest.json``; lists the files that are there now."""
-    document = {"schema": SCHEMA, **manifest, "files": list_files(directory)}
-    tmp = directory / (MANIFEST + ".tmp")
-    tmp.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    tmp.replace(directory / MANIFEST)
+def write_manifest(directory: Path, manifest: Manifest) -> Artifact:
+    """Atomically writes ``manifest.json``, which lists the files that are there now: an artifact's last
+    file. Returns the artifact."""
+    manifest = manifest.model_copy(update={"files": list_files(directory)})
+    write_json(directory / MANIFEST, manifest.to_dict())
+    return Artifact(directory, manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from pydantic import BaseModel
 
+    from edgectl.artifacts.manifest import Manifest
     from edgectl.backends.cost import Profile
     from edgectl.backends.network import Network, Plan
     from edgectl.plugins.info import BoardInfo
@@ -69,20 +70,25 @@ class ArtifactReader(Protocol):
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
-        """Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
+        """Opens a file on a runtime.
+
+        Args:
+            specs: of the file's outputs; empty for a file that edgectl did not write.
+            preprocess: None for a file that edgectl did not write: then it is only timed.
+
+        Raises BackendUnavailableError when the runtime is absent, ArtifactError on a bad file."""
         ...
 
     def describe(self, model_file: Path) -> dict[str, Any]:
-        """Facts for the manifest: input and output tensors (name, shape, dtype, scale, zero point),
-        ops with versions, arena bytes, largest live tensors. ``files``: names of the files a device
-        loads, where they are more than the model file. ``ram_bytes``: what a board's program sets aside
-        for the model, or ``ram_unknown``: why that is not known."""
+        """Facts for the manifest, plain values: the fields of :class:`edgectl.artifacts.manifest.Tensors`
+        (inputs, outputs, files, RAM, ...), and beside them what only this backend can say, which later
+        stands in ``manifest.tensors.facts``."""
         ...
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
-        """Markdown: how to run this artifact on the device."""
+    def usage(self, manifest: Manifest) -> str:
+        """Markdown: how to run this artifact on the device. Asked before the file is scored."""
         ...
 
 
@@ -115,7 +121,7 @@ class VendorBackend(ArtifactReader, Protocol):
     """A backend whose vendor's compiler takes a float ONNX file and quantizes it itself.
 
     ``open`` is never asked for the runtime ``onnxruntime``, which is core's; ``describe`` is asked of the
-    compiler's product only; in ``usage``, ``manifest["status"]`` tells whether that product is there.
+    compiler's product only; in ``usage``, ``manifest.built`` tells whether that product is there.
     """
 
     def opset(self, config: Any, *, precision: str) -> int:
@@ -181,7 +187,7 @@ class Deployer(Protocol):
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,

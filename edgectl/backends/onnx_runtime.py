@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ class OnnxRunner:
     arena_bytes: int | None = None
 
     def __init__(
-        self, path: Path, specs: Sequence[OutputSpec], manifest: Mapping[str, Any]
+        self, path: Path, specs: Sequence[OutputSpec], preprocess: PreprocessSpec | None
     ) -> None:
         try:
             import onnxruntime
@@ -53,14 +52,9 @@ class OnnxRunner:
                 where=str(path),
                 fix="export again: edgectl export",
             )
-        stored = manifest.get("preprocess")
         shape = self._input.shape
         # a file of another program: timed on what it takes, without a meaning
-        self._spec = (
-            PreprocessSpec.from_dict(dict(stored))
-            if stored
-            else PreprocessSpec((int(shape[2]), int(shape[3])))
-        )
+        self._spec = preprocess or PreprocessSpec((int(shape[2]), int(shape[3])))
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 to one float32 array an output."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.artifacts.artifact import Artifact, sha256_of
-from edgectl.artifacts.runtime import exact_runtimes, open_like_the_device
 from edgectl.backends.contract import ArtifactReader, Deployer
+from edgectl.backends.runtime import exact_runtimes, open_like_the_device
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.files import replacing
@@ -60,13 +60,13 @@ class Bundle:
 
 def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
     """From the manifest: the model's bytes against flash, what the program sets aside against RAM."""
-    tensors = artifact.manifest.get("tensors", {})
+    tensors = artifact.manifest.tensors
     return Fit(
         artifact.model_bytes,
         board.flash_bytes,
-        tensors.get("ram_bytes"),
+        tensors.ram_bytes,
         board.ram_bytes,
-        tensors.get("ram_unknown"),
+        tensors.ram_unknown,
     )
 
 
@@ -90,38 +90,16 @@ def write_bundle(
         UsageError: the board runs another backend's files, or the backend writes no bundles.
         GateFailedError: the model does not fit; nothing is written.
     """
-    if artifact.backend != board.backend:
-        raise UsageError(
-            f"{board.name} runs files of '{board.backend}', this one is of '{artifact.backend}'",
-            where="--target",
-            fix=f"edgectl export --backend {board.backend}",
-        )
+    _require_backend_of(board, artifact)
     if not isinstance(backend, Deployer):
         raise UsageError(f"'{info.name}' writes no board bundles yet", where="--target")
-    fit = fit_of(artifact, board)
-    if not fit.passed:
-        raise GateFailedError(
-            f"does not fit {board.name}: {fit}",
-            where=str(artifact.directory),
-            fix="train a smaller variant or at a smaller --imgsz; 'edgectl boards' shows what others hold",
-        )
+    fit = _require_fit(artifact, board)
     with replacing(out, "bundle") as directory:
         for part in artifact.parts:
-            shutil.copy2(artifact.directory / part["path"], directory / Path(part["path"]).name)
+            shutil.copy2(artifact.directory / part.path, directory / Path(part.path).name)
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
         if samples:
-            runtime, runner = open_like_the_device(
-                backend, info, artifact.directory, artifact.manifest, artifact.outputs
-            )
-            write_golden(
-                directory / "golden",
-                samples[:GOLDEN_IMAGES],
-                runner,
-                artifact.outputs,
-                artifact.preprocess,
-                runtime=runtime,
-                exact=runtime in exact_runtimes(info, artifact.manifest),
-            )
+            _write_golden(directory / "golden", artifact, backend, info, samples)
         names = sorted(p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
     files = [
         {
@@ -132,3 +110,42 @@ def write_bundle(
         for name in names
     ]
     return Bundle(out, files, fit)
+
+
+def _require_backend_of(board: BoardInfo, artifact: Artifact) -> None:
+    if artifact.backend != board.backend:
+        raise UsageError(
+            f"{board.name} runs files of '{board.backend}', this one is of '{artifact.backend}'",
+            where="--target",
+            fix=f"edgectl export --backend {board.backend}",
+        )
+
+
+def _require_fit(artifact: Artifact, board: BoardInfo) -> Fit:
+    fit = fit_of(artifact, board)
+    if not fit.passed:
+        raise GateFailedError(
+            f"does not fit {board.name}: {fit}",
+            where=str(artifact.directory),
+            fix="train a smaller variant or at a smaller --imgsz; 'edgectl boards' shows what others hold",
+        )
+    return fit
+
+
+def _write_golden(
+    directory: Path,
+    artifact: Artifact,
+    backend: ArtifactReader,
+    info: BackendInfo,
+    samples: Sequence[Sample],
+) -> None:
+    runtime, runner = open_like_the_device(backend, info, artifact)
+    write_golden(
+        directory,
+        samples[:GOLDEN_IMAGES],
+        runner,
+        artifact.outputs,
+        artifact.preprocess,
+        runtime=runtime,
+        exact=runtime in exact_runtimes(info, artifact.manifest),
+    )

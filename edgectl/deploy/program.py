@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.spec import OutputSpec
 from edgectl.tasks.decode_rule import decode_rule
 from edgectl.tasks.lookup import load_task, task_info
 
@@ -26,14 +26,14 @@ _THRESHOLD = 0.25
 _OVERLAP = 0.65
 
 
-def require_decoder(manifest: Mapping[str, Any]) -> None:
+def require_decoder(manifest: Manifest) -> None:
     """Raises UsageError for heads the task's decoder does not read."""
-    decode_rule(str(manifest["task"]), [OutputSpec.from_dict(o) for o in manifest["outputs"]])
+    decode_rule(manifest.task, manifest.outputs)
 
 
 def take_product(
     artifact: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     directory: Path,
     *,
     product: str,
@@ -54,9 +54,9 @@ def take_product(
     if converted is not None:
         if not converted.is_file() or not converted.stat().st_size:
             raise ArtifactError("no such file", where=str(converted), fix=f"the compiled {product}")
-        (directory / Path(str(manifest["model"])).name).unlink()
+        (directory / Path(manifest.model).name).unlink()
         shutil.copy2(converted, directory / product)
-    elif manifest["status"] != "built":
+    elif not manifest.built:
         raise UsageError(
             f"the export is a plan: there is no {product} to deploy yet",
             where=str(artifact),
@@ -66,7 +66,7 @@ def take_product(
 
 
 def write_program(
-    manifest: Mapping[str, Any], directory: Path, *, device: str, facts: Mapping[str, Any]
+    manifest: Manifest, directory: Path, *, device: str, facts: Mapping[str, Any]
 ) -> None:
     """``main.py`` and its modules, ``model.json``, ``labels.txt``.
 
@@ -77,9 +77,8 @@ def write_program(
     Raises:
         UsageError: heads the task's decoder does not read.
     """
-    task = str(manifest["task"])
-    outputs = [OutputSpec.from_dict(o) for o in manifest["outputs"]]
-    rule = decode_rule(task, outputs)
+    task = manifest.task
+    rule = decode_rule(task, manifest.outputs)
     code = resources.files("edgectl.deploy") / "board"
     texts = {name: (code / name).read_text("utf-8") for name in (*_MODULES, _DECODER)}
     own = load_task(task).board_decoder()
@@ -88,21 +87,20 @@ def write_program(
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     (directory / "device.py").write_text(device, encoding="utf-8")
-    spec = manifest["preprocess"]
-    point = manifest.get("operating_point")
-    overlap = manifest.get("overlap")
+    spec = manifest.preprocess.to_dict()
+    point, overlap = manifest.operating_point, manifest.overlap
     model = {
         **facts,
         "task": task,
-        "classes": list(manifest["classes"]),
+        "classes": list(manifest.classes),
         **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
-        "threshold": point["threshold"] if point else _THRESHOLD,
+        "threshold": point.threshold if point else _THRESHOLD,
         "overlap": _OVERLAP if overlap is None else overlap,
         "most_shown": task_info(task).most_shown,
-        "outputs": list(manifest["outputs"]),
+        "outputs": [spec.to_dict() for spec in manifest.outputs],
         "decode": rule.to_dict(),
     }
     text = json.dumps(model, indent=1, ensure_ascii=False)
     (directory / "model.json").write_text(text + "\n", encoding="utf-8")
-    labels = "".join(f"{name}\n" for name in manifest["classes"])
+    labels = "".join(f"{name}\n" for name in manifest.classes)
     (directory / "labels.txt").write_text(labels, encoding="utf-8")

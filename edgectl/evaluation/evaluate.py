@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from edgectl.artifacts.artifact import Artifact, sha256_of
-from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.backends.contract import ArtifactReader
+from edgectl.backends.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.data.formats.reading.splits import split_name
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError, UsageError
@@ -24,6 +24,7 @@ from edgectl.labels import Sample
 from edgectl.metrics.bootstrap import Comparison, ImageScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric
 from edgectl.metrics.gates import GateResult, check_gates
+from edgectl.metrics.report import DatasetIdentity, EvaluationReport, ModelIdentity
 from edgectl.plugins.family import Postprocess
 from edgectl.plugins.info import BackendInfo
 from edgectl.runs.trained import TrainedModel
@@ -43,7 +44,7 @@ class EvaluationTarget:
     outputs: tuple[OutputSpec, ...]
     classes: tuple[str, ...]
     task: str
-    identity: dict[str, Any]
+    identity: ModelIdentity
     arena_bytes: int | None = None
 
 
@@ -58,14 +59,14 @@ def target_from_checkpoint(
         outputs=trained.outputs,
         classes=trained.classes,
         task=task,
-        identity={
-            "path": str(trained.path),
-            "kind": "checkpoint",
-            "backend": None,
-            "precision": "fp32",
-            "sha256": sha256_of(trained.path),
-            "bytes": trained.path.stat().st_size,
-        },
+        identity=ModelIdentity(
+            path=str(trained.path),
+            kind="checkpoint",
+            backend=None,
+            precision="fp32",
+            sha256=sha256_of(trained.path),
+            bytes=trained.path.stat().st_size,
+        ),
     )
 
 
@@ -90,14 +91,19 @@ def target_from_artifact(
         raise UnknownNameError("runtime", runtime, info.runtimes, where="--runtime")
     file = file_on(info, artifact.directory, manifest, runtime)
     runner = open_runtime(
-        backend, info, file, runtime=runtime, specs=artifact.outputs, manifest=manifest
+        backend,
+        info,
+        file,
+        runtime=runtime,
+        specs=artifact.outputs,
+        preprocess=artifact.preprocess,
     )
     whole = file == artifact.model_file
-    point = manifest.get("operating_point")
+    point = manifest.operating_point
     if threshold is not None:
         postprocess.threshold = threshold
     elif point is not None:
-        postprocess.threshold = float(point["threshold"])
+        postprocess.threshold = point.threshold
 
     def predict(images: np.ndarray) -> list[Tensor]:
         return [torch.from_numpy(o) for o in runner(images)]
@@ -107,31 +113,31 @@ def target_from_artifact(
         postprocess=postprocess,
         preprocess=artifact.preprocess,
         outputs=artifact.outputs,
-        classes=tuple(manifest["classes"]),
-        task=manifest["task"],
-        identity={
-            "path": str(file),
-            "kind": "artifact",
-            "backend": artifact.backend,
-            "precision": precision_on(info, manifest, runtime),
-            "sha256": artifact.sha256 if whole else sha256_of(file),
-            "bytes": artifact.model_bytes if whole else file.stat().st_size,
-            "runtime": runtime,
-        },
+        classes=manifest.classes,
+        task=manifest.task,
+        identity=ModelIdentity(
+            path=str(file),
+            kind="artifact",
+            backend=artifact.backend,
+            precision=precision_on(info, manifest, runtime),
+            sha256=artifact.sha256 if whole else sha256_of(file),
+            bytes=artifact.model_bytes if whole else file.stat().st_size,
+            runtime=runtime,
+        ),
         arena_bytes=runner.arena_bytes,
     )
 
 
 @dataclass(frozen=True)
 class Scored:
-    """``report``: the ``data`` of ``eval --json``, without gates. ``images``: what a paired
-    comparison needs; None where the task's metric cannot be resampled."""
+    """A report, and what a paired comparison needs: ``images``, None where the task's metric cannot be
+    resampled."""
 
-    report: dict[str, Any]
+    report: EvaluationReport
     images: ImageScores | None
 
 
-def score(model: EvaluationTarget, index: DatasetIndex, split: str) -> dict[str, Any]:
+def score(model: EvaluationTarget, index: DatasetIndex, split: str) -> EvaluationReport:
     """The report of :func:`score_images`."""
     return score_images(model, index, split).report
 
@@ -162,19 +168,19 @@ def score_images(
         model.outputs,
         task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
     )
-    report: dict[str, Any] = {
-        "task": model.task,
-        "model": model.identity,
-        "dataset": {
-            "name": index.name,
-            "split": split_name(split),
-            "images": len(samples),
-            "fingerprint": index.fingerprint(split_name(split)),
-        },
-        "metrics": figures,
-    }
-    if model.arena_bytes is not None:
-        report["arena_bytes"] = model.arena_bytes
+    report = EvaluationReport(
+        task=model.task,
+        model=model.identity,
+        dataset=DatasetIdentity(
+            name=index.name,
+            split=split_name(split),
+            images=len(samples),
+            fingerprint=index.fingerprint(split_name(split)),
+        ),
+        metrics=figures,
+        # what the runtime cannot say is left out of the document
+        **({} if model.arena_bytes is None else {"arena_bytes": model.arena_bytes}),
+    )
     return Scored(report, metric.per_image() if isinstance(metric, Resampled) else None)
 
 
@@ -202,7 +208,7 @@ def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
     Raises:
         UsageError: models of different tasks, or scored on different images.
     """
-    task, other = measured.report["task"], reference.report["task"]
+    task, other = measured.report.task, reference.report.task
     if task != other:
         raise UsageError(
             f"a {task} model cannot be compared with a {other} model",
@@ -216,7 +222,7 @@ def compare_scored(measured: Scored, reference: Scored) -> Comparison | None:
 
 
 def apply_gates(
-    expressions: Sequence[str], report: dict[str, Any], reference: dict[str, Any] | None
+    expressions: Sequence[str], report: EvaluationReport, reference: EvaluationReport | None
 ) -> list[GateResult]:
     """Gates see the metrics, ``bytes`` of what a device loads and ``arena_bytes`` where known."""
     return check_gates(
@@ -224,16 +230,16 @@ def apply_gates(
     )
 
 
-def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    figures = {**report["metrics"], "bytes": report["model"]["bytes"]}
-    if "arena_bytes" in report:
-        figures["arena_bytes"] = report["arena_bytes"]
+def _figures(report: EvaluationReport) -> dict[str, Any]:
+    figures = {**report.metrics, "bytes": report.model.bytes}
+    if report.arena_bytes is not None:
+        figures["arena_bytes"] = report.arena_bytes
     return figures
 
 
-def require_same_images(a: dict[str, Any], b: dict[str, Any]) -> None:
+def require_same_images(a: EvaluationReport, b: EvaluationReport) -> None:
     """Raises UsageError unless both reports scored the same images with the same labels."""
-    if a["dataset"]["fingerprint"] != b["dataset"]["fingerprint"]:
+    if a.dataset.fingerprint != b.dataset.fingerprint:
         raise UsageError(
             "the two models were scored on different images",
             where="--against",

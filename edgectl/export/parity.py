@@ -10,8 +10,7 @@ Three questions, answered on images the quantizer has not seen:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.artifacts.runtime import open_runtime
+from edgectl.artifacts.manifest import GraphParity, Parity, RuntimeParity
 from edgectl.backends.contract import ArtifactReader
+from edgectl.backends.runtime import open_runtime
 from edgectl.data.loading.loader import EvalLoader
 from edgectl.errors import BackendUnavailableError, GateFailedError
 from edgectl.export.request import ExportRequest
@@ -30,26 +30,13 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
 from edgectl.runs.trained import TrainedModel, nchw
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
 _LOWERING_TOLERANCE = 1e-3
 _BATCH = 16
 _PARITY_IMAGES = 32
 _MOST_DECIBELS = 200.0
-
-
-@dataclass(frozen=True)
-class GraphParity:
-    """``sqnr_db`` is per raw head, in OutputSpec order."""
-
-    images: int
-    float_max_abs: float
-    sqnr_db: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the manifest."""
-        return asdict(self)
 
 
 def raw_heads(graph: QuantGraph, specs: Sequence[OutputSpec]) -> list[str]:
@@ -111,7 +98,7 @@ def graph_parity(
         if quantized is not None
         else {}
     )
-    return GraphParity(images, worst, noise)
+    return GraphParity(images=images, float_max_abs=worst, sqnr_db=noise)
 
 
 def parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
@@ -140,79 +127,100 @@ def runtime_parity(
     backend: ArtifactReader,
     info: BackendInfo,
     model_file: Path,
+    *,
+    runtimes: Sequence[str],
+    exact: Sequence[str],
     specs: Sequence[OutputSpec],
-    manifest: dict[str, Any],
+    preprocess: PreprocessSpec,
     images: np.ndarray,
     heads: Sequence[Tensor],
-) -> dict[str, Any]:
-    """Runs the file on every runtime there is and compares each with the first exact one.
+) -> Parity:
+    """Runs the file on every runtime there is and compares each with the first of ``exact``.
 
     Args:
+        exact: those of ``runtimes`` that must agree bit for bit.
+        images: (N, H, W, 3) uint8.
         heads: the trained network's raw outputs for the images.
 
     Returns:
-        ``{"reference": name, "images": n, "runtimes": {name: {"differing": elements, "of": m,
-        "max_abs": largest difference, "exact": bool, "heads_max_abs" and "sqnr_db": {head: dB} against
-        the network, where the file holds the raw head}}, "absent": {name: reason}}``.
+        All but ``graph``.
 
     Raises:
-        GateFailedError: runtimes declared exact differ in a single element, or heads of the file have
-            other shapes than the network's.
+        GateFailedError: runtimes declared exact differ in a single element, a head is not finite, or heads
+            of the file have other shapes than the network's.
     """
     absent: dict[str, str] = {}
     results: dict[str, list[np.ndarray]] = {}
-    for name in (*info.exact, *(r for r in info.runtimes if r not in info.exact)):
+    for name in (*exact, *(r for r in runtimes if r not in exact)):
         try:
             runner = open_runtime(
-                backend, info, model_file, runtime=name, specs=specs, manifest=manifest
+                backend, info, model_file, runtime=name, specs=specs, preprocess=preprocess
             )
         except BackendUnavailableError as e:
             absent[name] = e.message
             continue
         results[name] = runner(images)
         _require_shapes(name, model_file, specs, results[name], heads)
-    report: dict[str, Any] = {"images": len(images), "runtimes": {}, "absent": absent}
-    if not results:
-        return report
-    reference = next(iter(results))
-    report["reference"] = reference
-    for name, outputs in results.items():
-        pairs = list(zip(results[reference], outputs, strict=True))
-        report["runtimes"][name] = {
-            "differing": int(sum(np.count_nonzero(a != b) for a, b in pairs)),
-            "of": int(sum(a.size for a, _ in pairs)),
-            "max_abs": float(max(np.abs(a - b).max() for a, b in pairs)),
-            "exact": name in info.exact,
-            "heads_max_abs": _largest(
-                [
-                    float(np.abs(head.numpy() - y).max())
-                    for s, head, y in zip(specs, heads, outputs, strict=True)
-                    if not s.applied
-                ]
-            ),
-            "sqnr_db": {
-                s.name: _decibels(head, y)
-                for s, head, y in zip(specs, heads, outputs, strict=True)
-                if not s.applied
-            },
+    reference = next(iter(results), None)
+    compared = {}
+    if reference is not None:
+        compared = {
+            name: _compare_outputs(outputs, results[reference], specs, heads, exact=name in exact)
+            for name, outputs in results.items()
         }
-    gaps = {n: r["heads_max_abs"] for n, r in report["runtimes"].items()}
-    endless = [n for n, gap in gaps.items() if gap is not None and not math.isfinite(gap)]
+        _require_finite(compared, model_file)
+        _require_exact(compared, reference, model_file)
+    return Parity(reference=reference, images=len(images), runtimes=compared, absent=absent)
+
+
+def _compare_outputs(
+    outputs: Sequence[np.ndarray],
+    reference: Sequence[np.ndarray],
+    specs: Sequence[OutputSpec],
+    heads: Sequence[Tensor],
+    *,
+    exact: bool,
+) -> RuntimeParity:
+    pairs = list(zip(reference, outputs, strict=True))
+    raw = [
+        (spec.name, head, y)
+        for spec, head, y in zip(specs, heads, outputs, strict=True)
+        if not spec.applied
+    ]
+    # not validated yet: what is not finite has an error of its own
+    return RuntimeParity.model_construct(
+        differing=int(sum(np.count_nonzero(a != b) for a, b in pairs)),
+        of=int(sum(a.size for a, _ in pairs)),
+        max_abs=float(max(np.abs(a - b).max() for a, b in pairs)),
+        exact=exact,
+        heads_max_abs=_largest([float(np.abs(head.numpy() - y).max()) for _, head, y in raw]),
+        sqnr_db={name: _decibels(head, y) for name, head, y in raw},
+    )
+
+
+def _require_finite(compared: Mapping[str, RuntimeParity], model_file: Path) -> None:
+    endless = [
+        name
+        for name, r in compared.items()
+        if not math.isfinite(r.max_abs) or not math.isfinite(r.heads_max_abs or 0.0)
+    ]
     if endless:
         raise GateFailedError(
             f"{', '.join(endless)}: the file's heads are not finite",
             where=model_file.name,
             fix="export with --precision fp32 and compare",
         )
-    wrong = [n for n, r in report["runtimes"].items() if r["exact"] and r["differing"]]
+
+
+def _require_exact(compared: Mapping[str, RuntimeParity], reference: str, model_file: Path) -> None:
+    wrong = [name for name, r in compared.items() if r.exact and r.differing]
     if wrong:
         raise GateFailedError(
             f"{', '.join(wrong)} and {reference} must agree bit for bit and do not: "
-            + ", ".join(f"{n} {report['runtimes'][n]['differing']} elements" for n in wrong),
+            + ", ".join(f"{name} {compared[name].differing} elements" for name in wrong),
             where=model_file.name,
             fix="please report this with the model file",
         )
-    return report
 
 
 def _require_shapes(

@@ -17,7 +17,6 @@ from edgectl.backends.contract import WriteRequest
 from edgectl.config.schema import QuantConfig
 from edgectl.errors import ArtifactError
 from edgectl.export.parity import graph_parity, runtime_parity
-from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.quantized import QuantizedGraph
@@ -66,11 +65,16 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
         except ArtifactError:
             # perhaps a scale the search would not choose; if not, the real file says so again
             return
-        manifest = {
-            **provenance(request, prepared.outputs),
-            "status": "built",
-            "model": files[0].relative_to(directory).as_posix(),
-        }
         with torch.no_grad():
             heads = trained.predictor()(images)
-        runtime_parity(backend, request.info, files[0], prepared.outputs, manifest, images, heads)
+        runtime_parity(
+            backend,
+            request.info,
+            files[0],
+            runtimes=request.info.runtimes,
+            exact=request.info.exact,
+            specs=prepared.outputs,
+            preprocess=trained.preprocess,
+            images=images,
+            heads=heads,
+        )

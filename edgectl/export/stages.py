@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
+from edgectl.artifacts.artifact import Artifact, open_artifact
+from edgectl.artifacts.manifest import Parity, Tensors
 from edgectl.backends.contract import Backend, Packager, Remarker, WriteRequest
 from edgectl.data.images.preprocess import normalize
-from edgectl.errors import ArtifactError, UsageError
+from edgectl.errors import UsageError
+from edgectl.export.finish import WrittenModel, finish_artifact, require_supported
+from edgectl.export.gate import require_gate
 from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
-from edgectl.export.provenance import provenance
 from edgectl.export.rehearsal import rehearse
 from edgectl.export.request import ExportRequest
-from edgectl.export.verdict import has_validation_split, measured, require_gate
 from edgectl.files import replacing, require_replaceable
 from edgectl.plugins.info import BackendInfo
 from edgectl.quant.calibrate import calibrate
@@ -68,13 +69,7 @@ def prepare(
     folded = info.input == "unit"
     if folded:
         graph = fold_preprocess(graph, trained.preprocess)
-    issues = backend.check(graph)
-    if issues:
-        raise ArtifactError(
-            f"{len(issues)} ops cannot run on {info.name}: " + "; ".join(issues),
-            where=str(trained.path),
-            fix="train a variant without them; each entry names the replacement",
-        )
+    require_supported(backend.check(graph), info, trained.path)
     graph, outputs = backend.prepare(graph, trained.outputs, backend_config)
     return Prepared(graph, outputs, None if folded else trained.preprocess)
 
@@ -122,97 +117,97 @@ def export_model(
         GateFailedError: runtimes that must agree do not (no artifact), or the drop is over the limit
             (the artifact stays, its manifest has ``gate.passed`` false).
     """
-    trained, info = request.trained, request.info
     request.require_precision()
     require_replaceable(request.out, "artifact")
     progress("tracing the network")
-    prepared = prepare(trained, request.backend, info, request.backend_config)
+    prepared = prepare(request.trained, request.backend, request.info, request.backend_config)
     remarks = _remarks(request.backend, prepared.graph)
     for remark in remarks:
         progress(remark)
-    integer = request.precision == "int8"
-    if integer and quantized is None:
+    if request.precision != "int8":
+        quantized = None
+    elif quantized is None:
         progress("calibrating")
         quantized = calibrated(prepared, request, progress)
     with replacing(request.out, "artifact") as directory:
         progress("writing")
-        files = request.backend.write(
-            WriteRequest(
-                graph=quantized if integer and quantized is not None else prepared.graph,
-                directory=directory,
-                outputs=prepared.outputs,
-                preprocess=trained.preprocess,
-                classes=tuple(trained.classes),
-                precision=request.precision,
-                config=request.backend_config,
-            )
-        )
-        if isinstance(request.backend, Packager) and request.calibration is not None:
-            request.backend.package(
-                directory,
-                graph=prepared.graph,
-                images=request.calibration.images(trained.preprocess, _BATCH),
-                preprocess=trained.preprocess,
-                config=request.backend_config,
-            )
-        manifest = {
-            **provenance(request, prepared.outputs),
-            "status": "built",
-            "model": files[0].relative_to(directory).as_posix(),
-            "quantization": trained.config.quant.model_dump() if integer else None,
-            "remarks": remarks,
-        }
+        model_file = _write_files(request, prepared, quantized, directory)
         progress("checking parity")
-        manifest["parity"] = _parity(
-            request, prepared, quantized if integer else None, files[0], manifest
+        written = WrittenModel(
+            model=model_file.relative_to(directory).as_posix(),
+            outputs=prepared.outputs,
+            parity=_measure_parity(request, prepared, quantized, model_file),
+            tensors=Tensors.from_description(request.backend.describe(model_file)),
+            remarks=remarks,
+            quantization=None if quantized is None else request.trained.config.quant.model_dump(),
         )
-        manifest["tensors"] = request.backend.describe(files[0])
-        (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
-        write_manifest(directory, manifest)
-        if has_validation_split(request):
-            progress("scoring the file")
-            manifest["metrics"], manifest["gate"] = measured(request, directory)
-            write_manifest(directory, manifest)
-        else:
-            progress("not scored: no labelled images to score on")
+        artifact = finish_artifact(request, written, directory, progress)
     require_gate(
-        manifest, request.out, f"edgectl qat --backend {info.name}, or more calibration images"
+        artifact.manifest,
+        request.out,
+        f"edgectl qat --backend {request.info.name}, or more calibration images",
     )
     return open_artifact(request.out)
 
 
-def _remarks(backend: Backend, graph: QuantGraph) -> list[str]:
-    return backend.remarks(graph) if isinstance(backend, Remarker) else []
+def _remarks(backend: Backend, graph: QuantGraph) -> tuple[str, ...]:
+    return tuple(backend.remarks(graph)) if isinstance(backend, Remarker) else ()
 
 
-def _parity(
+def _write_files(
+    request: ExportRequest[Backend],
+    prepared: Prepared,
+    quantized: QuantizedGraph | None,
+    directory: Path,
+) -> Path:
+    """The model file, and what else goes into ``directory``."""
+    trained, backend = request.trained, request.backend
+    files = backend.write(
+        WriteRequest(
+            graph=prepared.graph if quantized is None else quantized,
+            directory=directory,
+            outputs=prepared.outputs,
+            preprocess=trained.preprocess,
+            classes=tuple(trained.classes),
+            precision=request.precision,
+            config=request.backend_config,
+        )
+    )
+    if isinstance(backend, Packager) and request.calibration is not None:
+        backend.package(
+            directory,
+            graph=prepared.graph,
+            images=request.calibration.images(trained.preprocess, _BATCH),
+            preprocess=trained.preprocess,
+            config=request.backend_config,
+        )
+    return files[0]
+
+
+def _measure_parity(
     request: ExportRequest[Backend],
     prepared: Prepared,
     quantized: QuantizedGraph | None,
     model_file: Path,
-    manifest: dict[str, Any],
-) -> dict[str, Any]:
+) -> Parity:
+    trained, info = request.trained, request.info
     batches = parity_images(request)
+    predict = trained.predictor()
     with torch.no_grad():
         graph = graph_parity(
-            request.trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
+            trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
         )
-    runtimes = runtime_parity(
-        request.backend,
-        request.info if quantized is not None else _without_exact(request.info),
-        model_file,
-        prepared.outputs,
-        manifest,
-        np.concatenate(batches),
-        [
-            torch.cat(parts)
-            for parts in zip(*map(request.trained.predictor(), batches), strict=True)
-        ],
-    )
-    return {"graph": graph.to_dict(), **runtimes}
-
-
-def _without_exact(info: BackendInfo) -> BackendInfo:
     # floating-point kernels agree within rounding only; nothing exact is promised of them
-    runtimes = tuple(r for r in info.runtimes if r not in info.exact)
-    return BackendInfo(info.name, info.summary, info.entry, info.precisions, runtimes)
+    inexact = [r for r in info.runtimes if r not in info.exact]
+    parity = runtime_parity(
+        request.backend,
+        info,
+        model_file,
+        runtimes=inexact if quantized is None else info.runtimes,
+        exact=() if quantized is None else info.exact,
+        specs=prepared.outputs,
+        preprocess=trained.preprocess,
+        images=np.concatenate(batches),
+        heads=[torch.cat(parts) for parts in zip(*map(predict, batches), strict=True)],
+    )
+    return parity.model_copy(update={"graph": graph})

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
-from edgectl.artifacts.runtime import file_on
+from edgectl.artifacts.artifact import Artifact, open_artifact
+from edgectl.artifacts.manifest import Compiler, GraphParity, Parity, Tensors
 from edgectl.backends.contract import Balanced, VendorBackend
 from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.backends.onnx_file import describe_onnx, write_onnx
 from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.balance import balanced
+from edgectl.export.finish import WrittenModel, finish_artifact, require_supported
+from edgectl.export.gate import require_gate
 from edgectl.export.parity import parity_images, runtime_parity
-from edgectl.export.provenance import provenance
 from edgectl.export.request import ExportRequest
-from edgectl.export.verdict import has_validation_split, measured, require_gate
 from edgectl.files import replacing
 from edgectl.plugins.info import BackendInfo, ToolInfo
 from edgectl.spec import Progress
@@ -40,6 +40,15 @@ COMMAND_FILE = "build.sh"
 
 
 Find = Callable[[ToolInfo], Tool]
+
+
+@dataclass(frozen=True)
+class _Compilation:
+    """What came of a plan. ``absent``: why it was not compiled where that was wanted."""
+
+    compiler: Compiler
+    built: bool
+    absent: BackendUnavailableError | None
 
 
 def export_network(
@@ -55,87 +64,100 @@ def export_network(
         ToolError: the compiler failed; nothing is left but its log, ``<out>.log``.
         GateFailedError: the ONNX file is not the network (no artifact), or the drop is over the limit.
     """
-    trained, info, config = request.trained, request.info, request.backend_config
     request.require_precision()
     if request.precision == "int8" and request.calibration is None:
         raise UsageError("int8 needs calibration images", fix="add --calib DATA or --calib DIR")
     with replacing(request.out, "artifact") as directory:
         progress("writing ONNX")
-        network = Network(
-            directory / ONNX_FILE,
-            trained.preprocess,
-            trained.outputs,
-            trained.classes,
-            request.calibration,
-        )
-        opset = request.backend.opset(config, precision=request.precision)
-        write_onnx(trained.model, network.input_size, network.outputs, network.file, opset=opset)
-        issues = request.backend.check(network, precision=request.precision, config=config)
-        if issues:
-            raise ArtifactError(
-                f"{len(issues)} ops cannot run on {info.name}: " + "; ".join(issues),
-                where=str(trained.path),
-                fix="train a variant without them; each entry names the replacement",
-            )
-        if request.precision == "int8" and isinstance(request.backend, Balanced):
-            progress("balancing the network")
-            suited = balanced(request, request.backend.scheme(config), progress)
-            if suited is not None:
-                write_onnx(suited, network.input_size, network.outputs, network.file, opset=opset)
-                network = replace(network)  # what was parsed of it is stale
+        network = _write_network(request, directory, progress)
         progress("writing the compiler's inputs")
-        plan = request.backend.plan(network, directory, precision=request.precision, config=config)
+        plan = request.backend.plan(
+            network, directory, precision=request.precision, config=request.backend_config
+        )
         for remark in plan.remarks:
             progress(remark)
-        steps = _steps(info, plan)
-        _write_command(directory, info, plan, steps)
-        tools, absent = _found(steps, find)
-        log = request.out.with_name(request.out.name + ".log")
-        log.unlink(missing_ok=True)
-        facts: dict[str, Any] = {}
-        for (_, arguments), tool in zip(steps, tools, strict=False):
-            progress(f"running '{tool.name}'; its log: {log}")
-            facts |= run_job(tool, arguments, directory, log=log, progress=progress)
-        built = len(tools) == len(steps) and (bool(steps) or (directory / plan.product).is_file())
-        if built and not (directory / plan.product).is_file():
-            raise ArtifactError(
-                f"the compiler ended well but left no {plan.product}",
-                where=str(log),
-                fix="look into its log",
-            )
-        manifest = {
-            **provenance(request, trained.outputs),
-            "status": "built" if built else "planned",
-            "model": plan.product if built else ONNX_FILE,
-            "remarks": list(plan.remarks),
-            "compiler": {
-                "name": "" if info.tool is None else info.tool.name,
-                "version": tools[-1].version if tools else "",
-                "arguments": list(plan.arguments),
-                "product": plan.product,
-                "facts": facts,
-            },
-        }
-        if not built:
-            manifest["runtime"] = ONNX_RUNTIME
+        compilation = _compile(request, plan, directory, find, progress)
         progress("checking parity")
-        manifest["parity"] = _parity(request, manifest, directory)
-        manifest.setdefault("runtime", _runs_here(info, manifest["parity"]))
-        manifest["tensors"] = (
-            request.backend.describe(directory / plan.product)
-            if built and plan.product != ONNX_FILE
-            else describe_onnx(network.file)
+        product = plan.product if compilation.built else ONNX_FILE
+        parity = _measure_parity(request, directory, product, built=compilation.built)
+        written = WrittenModel(
+            model=product,
+            outputs=request.trained.outputs,
+            parity=parity,
+            tensors=Tensors.from_description(
+                describe_onnx(network.file)
+                if product == ONNX_FILE
+                else request.backend.describe(directory / product)
+            ),
+            status="built" if compilation.built else "planned",
+            remarks=plan.remarks,
+            compiler=compilation.compiler,
+            runtime=_runs_here(request.info, parity) if compilation.built else ONNX_RUNTIME,
         )
-        (directory / "README.md").write_text(request.backend.usage(manifest), encoding="utf-8")
-        write_manifest(directory, manifest)
-        if has_validation_split(request):
-            progress("scoring the file")
-            manifest["metrics"], manifest["gate"] = measured(request, directory)
-            write_manifest(directory, manifest)
-        else:
-            progress("not scored: no labelled images to score on")
-    require_gate(manifest, request.out, "more calibration images, or a higher precision")
-    return open_artifact(request.out), absent
+        artifact = finish_artifact(request, written, directory, progress)
+    require_gate(artifact.manifest, request.out, "more calibration images, or a higher precision")
+    return open_artifact(request.out), compilation.absent
+
+
+def _write_network(
+    request: ExportRequest[VendorBackend], directory: Path, progress: Progress
+) -> Network:
+    """The ONNX file, checked by the backend, and balanced where its compiler profits from that."""
+    trained, backend, config = request.trained, request.backend, request.backend_config
+    network = Network(
+        directory / ONNX_FILE,
+        trained.preprocess,
+        trained.outputs,
+        trained.classes,
+        request.calibration,
+    )
+    opset = backend.opset(config, precision=request.precision)
+    write_onnx(trained.model, network.input_size, network.outputs, network.file, opset=opset)
+    issues = backend.check(network, precision=request.precision, config=config)
+    require_supported(issues, request.info, trained.path)
+    if request.precision == "int8" and isinstance(backend, Balanced):
+        progress("balancing the network")
+        suited = balanced(request, backend.scheme(config), progress)
+        if suited is not None:
+            write_onnx(suited, network.input_size, network.outputs, network.file, opset=opset)
+            network = replace(network)  # what was parsed of it is stale
+    return network
+
+
+def _compile(
+    request: ExportRequest[VendorBackend],
+    plan: Plan,
+    directory: Path,
+    find: Find | None,
+    progress: Progress,
+) -> _Compilation:
+    """Runs the plan's programs where all of them are found, and leaves their commands in any case."""
+    info = request.info
+    steps = _steps(info, plan)
+    _write_command(directory, info, plan, steps)
+    tools, absent = _find_tools(steps, find)
+    log = request.out.with_name(request.out.name + ".log")
+    log.unlink(missing_ok=True)
+    facts: dict[str, Any] = {}
+    for (_, arguments), tool in zip(steps, tools, strict=False):
+        progress(f"running '{tool.name}'; its log: {log}")
+        facts |= run_job(tool, arguments, directory, log=log, progress=progress)
+    product = directory / plan.product
+    built = len(tools) == len(steps) and (bool(steps) or product.is_file())
+    if built and not product.is_file():
+        raise ArtifactError(
+            f"the compiler ended well but left no {plan.product}",
+            where=str(log),
+            fix="look into its log",
+        )
+    compiler = Compiler(
+        name="" if info.tool is None else info.tool.name,
+        version=tools[-1].version if tools else "",
+        arguments=plan.arguments,
+        product=plan.product,
+        facts=facts,
+    )
+    return _Compilation(compiler, built, absent)
 
 
 def _steps(info: BackendInfo, plan: Plan) -> list[tuple[ToolInfo, tuple[str, ...]]]:
@@ -145,7 +167,7 @@ def _steps(info: BackendInfo, plan: Plan) -> list[tuple[ToolInfo, tuple[str, ...
     return [*((s.tool, s.arguments) for s in plan.before), (info.tool, plan.arguments)]
 
 
-def _found(
+def _find_tools(
     steps: Sequence[tuple[ToolInfo, tuple[str, ...]]], find: Find | None
 ) -> tuple[list[Tool], BackendUnavailableError | None]:
     """A tool for each step, or none at all: half a build helps nobody."""
@@ -178,50 +200,50 @@ def _write_command(
     path.chmod(0o755)
 
 
-def _parity(
-    request: ExportRequest[VendorBackend], manifest: dict[str, Any], directory: Path
-) -> dict[str, Any]:
+def _measure_parity(
+    request: ExportRequest[VendorBackend], directory: Path, product: str, *, built: bool
+) -> Parity:
     """The ONNX file against the network, then every runtime of the product against both."""
     trained, info = request.trained, request.info
     images = np.concatenate(parity_images(request))
     with torch.no_grad():
         heads = trained.predictor()(images)
-    own = (
-        tuple(r for r in info.runtimes if r != ONNX_RUNTIME)
-        if manifest["status"] == "built"
-        else ()
-    )
-    reports = {}
-    for runtime in (ONNX_RUNTIME, *own):
-        file = file_on(info, directory, manifest, runtime)
-        reports[runtime] = runtime_parity(
-            request.backend, _only(info, runtime), file, trained.outputs, manifest, images, heads
+    files = {ONNX_RUNTIME: directory / ONNX_FILE}
+    if built:
+        files |= {r: directory / product for r in info.runtimes if r != ONNX_RUNTIME}
+    # a product and its float network differ by design: each is held against the network alone
+    reports = {
+        runtime: runtime_parity(
+            request.backend,
+            info,
+            file,
+            runtimes=(runtime,),
+            exact=(),
+            specs=trained.outputs,
+            preprocess=trained.preprocess,
+            images=images,
+            heads=heads,
         )
-    first = reports[ONNX_RUNTIME]
+        for runtime, file in files.items()
+    }
+    first = reports[ONNX_RUNTIME].runtimes.get(ONNX_RUNTIME)
     # None where ONNX Runtime, an extra, is not here: ``absent`` says so
-    worst = first["runtimes"].get(ONNX_RUNTIME, {}).get("heads_max_abs")
+    worst = None if first is None else first.heads_max_abs
     span = max(1.0, *(float(h.abs().max()) for h in heads))
     if worst is not None and not worst <= _ONNX_TOLERANCE * span:  # not a number is wrong too
         raise GateFailedError(
             f"the ONNX file differs from the trained network by {worst:.2g}",
             fix="please report this with the run directory",
         )
-    return {
-        "graph": {"images": len(images), "float_max_abs": worst, "sqnr_db": {}},
-        "reference": ONNX_RUNTIME,
-        "images": len(images),
-        "runtimes": {n: r["runtimes"][n] for n, r in reports.items() if n in r["runtimes"]},
-        "absent": {n: reason for r in reports.values() for n, reason in r["absent"].items()},
-    }
-
-
-def _only(info: BackendInfo, runtime: str) -> BackendInfo:
-    # a product and its float network differ by design: each is held against the network alone
-    return BackendInfo(
-        info.name, info.summary, info.entry, info.precisions, (runtime,), takes=info.takes
+    return Parity(
+        graph=GraphParity(images=len(images), float_max_abs=worst, sqnr_db={}),
+        reference=ONNX_RUNTIME,
+        images=len(images),
+        runtimes={n: found for r in reports.values() for n, found in r.runtimes.items()},
+        absent={n: reason for r in reports.values() for n, reason in r.absent.items()},
     )
 
 
-def _runs_here(info: BackendInfo, parity: dict[str, Any]) -> str:
+def _runs_here(info: BackendInfo, parity: Parity) -> str:
     """The first runtime the product could be opened on; ONNX Runtime stands in with the float network."""
-    return next((r for r in info.runtimes if r in parity["runtimes"]), ONNX_RUNTIME)
+    return next((r for r in info.runtimes if r in parity.runtimes), ONNX_RUNTIME)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.artifacts.artifact import read_manifest
+from edgectl.artifacts.manifest import Manifest
 from edgectl.errors import DataError, UsageError
 from edgectl.files import MANIFEST, find_artifacts, write_text
 
@@ -102,18 +103,18 @@ def _subtitle(run: Path, metrics: dict[str, Any], provenance: dict[str, Any]) ->
     return " ".join(parts) or str(run)
 
 
-def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
+def _hops(metrics: dict[str, Any], artifacts: Sequence[Manifest]) -> str:
     """float → file for every artifact that was scored: the promise, in one table."""
     rows: list[tuple[str, dict[str, Any], str]] = []
     for manifest in artifacts:
-        scored = manifest.get("metrics") or {}
-        label = f"{manifest['backend']} {manifest['precision']} ({manifest.get('stage', '')})"
-        if scored and not rows:
-            rows.append(
-                ("float checkpoint", scored["float"]["metrics"], scored["float"]["model"]["sha256"])
-            )
-        if scored:
-            rows.append((label, scored["file"]["metrics"], scored["file"]["model"]["sha256"]))
+        scored = manifest.metrics
+        if scored is None:
+            continue
+        if not rows:
+            float_report = scored.network
+            rows.append(("float checkpoint", float_report.metrics, float_report.model.sha256))
+        label = f"{manifest.backend} {manifest.precision} ({manifest.stage})"
+        rows.append((label, scored.file.metrics, scored.file.model.sha256))
     if not rows and isinstance(metrics.get("best"), dict):
         best = metrics["best"]
         rows.append(("float checkpoint", best.get("metrics", {}), str(best.get("sha256", ""))))
@@ -134,15 +135,16 @@ def _hops(metrics: dict[str, Any], artifacts: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _fates(artifacts: Sequence[dict[str, Any]]) -> str:
+def _fates(artifacts: Sequence[Manifest]) -> str:
     """How many objects each model finds, by their size for the network: where a hop loses them."""
     models: list[tuple[str, dict[str, Any]]] = []
     for manifest in artifacts:
-        scored = manifest.get("metrics") or {}
-        file = f"{manifest['backend']} {manifest['precision']}"
-        reports = {"float": scored.get("float"), file: scored.get("file")}
-        for label, report in reports.items():
-            errors = (report or {}).get("metrics", {}).get("errors")
+        scored = manifest.metrics
+        if scored is None:
+            continue
+        file = f"{manifest.backend} {manifest.precision}"
+        for label, report in (("float", scored.network), (file, scored.file)):
+            errors = report.metrics.get("errors")
             if errors and (label != "float" or not models):
                 models.append((label, errors))
     if not models:
@@ -163,35 +165,34 @@ def _fates(artifacts: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _artifact(manifest: dict[str, Any]) -> str:
-    parity = manifest.get("parity", {})
-    runtimes = parity.get("runtimes", {})
+def _artifact(manifest: Manifest) -> str:
+    parity = manifest.parity
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td>"
-        f'<td class="n {"ok" if r["differing"] == 0 else ""}">{r["differing"]} of {r["of"]}</td>'
-        f'<td class="n">{_number(r["max_abs"])}</td><td>{"must be 0" if r["exact"] else ""}</td></tr>'
-        for name, r in runtimes.items()
+        f'<td class="n {"ok" if r.differing == 0 else ""}">{r.differing} of {r.of}</td>'
+        f'<td class="n">{_number(r.max_abs)}</td><td>{"must be 0" if r.exact else ""}</td></tr>'
+        for name, r in parity.runtimes.items()
     )
     files = "".join(
-        f'<tr><td>{html.escape(f["path"])}</td><td class="n">{f["bytes"]:,}</td>'
-        f"<td><code>{html.escape(f['sha256'])}</code></td></tr>"
-        for f in manifest["files"]
+        f'<tr><td>{html.escape(f.path)}</td><td class="n">{f.bytes:,}</td>'
+        f"<td><code>{html.escape(f.sha256)}</code></td></tr>"
+        for f in manifest.files
     )
-    gate = manifest.get("gate")
+    gate = manifest.gate
     verdict = ""
     if gate:
-        word, css = ("within", "ok") if gate["passed"] else ("over", "bad")
+        word, css = ("within", "ok") if gate.passed else ("over", "bad")
         verdict = (
-            f'<p class="{css}">{html.escape(gate["metric"])} drop {gate["drop"]:+.4f}, '
-            f"{word} the limit of {gate['limit']}</p>"
+            f'<p class="{css}">{html.escape(gate.metric)} drop {gate.drop:+.4f}, '
+            f"{word} the limit of {gate.limit}</p>"
         )
-    noise = parity.get("graph", {}).get("sqnr_db", {})
+    noise = parity.graph.sqnr_db
     heads = ", ".join(f"{html.escape(k)} {v} dB" for k, v in noise.items())
     return (
-        f"<h2>{html.escape(manifest['backend'])} {html.escape(manifest['precision'])}</h2>{verdict}"
+        f"<h2>{html.escape(manifest.backend)} {html.escape(manifest.precision)}</h2>{verdict}"
         + (f"<p>Quantization noise at the raw heads (SQNR): {heads}</p>" if heads else "")
         + f'<table><tr><th>runtime</th><th class="n">elements differing from '
-        f'{html.escape(str(parity.get("reference", "")))}</th><th class="n">largest difference</th>'
+        f'{html.escape(parity.reference or "")}</th><th class="n">largest difference</th>'
         f"<th></th></tr>{rows}</table>"
         f'<table><tr><th>file</th><th class="n">bytes</th><th>sha256</th></tr>{files}</table>'
     )

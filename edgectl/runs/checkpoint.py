@@ -7,11 +7,11 @@ run needs and is absent from ``best.pt``.
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,13 @@ from torch import Tensor
 
 from edgectl.errors import ArtifactError
 from edgectl.files import replacing_file
-from edgectl.runs.stored import are_outputs, is_operating_point, is_preprocess
-from edgectl.spec import OperatingPoint, Size
+from edgectl.spec import (
+    OperatingPoint,
+    OutputSpec,
+    PreprocessSpec,
+    Size,
+    require_distinct_outputs,
+)
 
 SCHEMA = "edgectl-checkpoint/1"
 
@@ -41,15 +46,15 @@ _UNREADABLE = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Checkpoint:
-    """One trained model and its papers.
+    """One trained model and the facts about it.
 
     Attributes:
         config: the resolved ``RunConfig`` as plain values.
         classes: names in label order.
-        input_size: (height, width), pixels.
-        preprocess, outputs: ``PreprocessSpec.to_dict`` and one ``OutputSpec.to_dict`` a head.
+        preprocess: how images are prepared; the input size stands here.
+        outputs: the raw heads, in order.
         weights: state dict for inference, on the CPU.
         epoch: epochs completed when the weights were taken.
         data: ``name``, ``fingerprint`` of each split, ``images`` of each split.
@@ -61,10 +66,9 @@ class Checkpoint:
     variant: str
     task: str
     config: dict[str, Any]
-    classes: list[str]
-    input_size: Size
-    preprocess: dict[str, Any]
-    outputs: list[dict[str, Any]]
+    classes: tuple[str, ...]
+    preprocess: PreprocessSpec
+    outputs: tuple[OutputSpec, ...]
     weights: dict[str, Tensor]
     epoch: int
     data: dict[str, Any]
@@ -76,12 +80,22 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Atomically: a crash leaves the previous file. Raises EdgectlError when disk says no."""
-        document = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        if self.operating_point is not None:
-            document["operating_point"] = dataclasses.asdict(self.operating_point)
-        document["input_size"] = list(self.input_size)
         with replacing_file(path) as f:
-            torch.save(document, f)
+            torch.save(self.to_dict(), f)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the file holds: tensors and plain values."""
+        point = self.operating_point
+        document = {name: getattr(self, name) for name in _TYPES if name != "input_size"}
+        document |= {
+            "classes": list(self.classes),
+            # said twice in the file: versions before read it here
+            "input_size": list(self.preprocess.input_size),
+            "preprocess": self.preprocess.to_dict(),
+            "outputs": [spec.to_dict() for spec in self.outputs],
+            "operating_point": None if point is None else point.to_dict(),
+        }
+        return {name: document[name] for name in _TYPES}
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -105,12 +119,14 @@ class Checkpoint:
                 where=str(path),
                 fix="use the edgectl version that wrote it, or train again",
             )
-        _check_fields(document, path)
-        point = document["operating_point"]
-        document["operating_point"] = None if point is None else OperatingPoint(**point)
-        height, width = document["input_size"]
-        document["input_size"] = (height, width)
-        return cls(**document)
+        try:
+            return _parse(document)
+        except ValueError as e:
+            raise ArtifactError(
+                f"damaged or altered checkpoint (field {e})",
+                where=str(path),
+                fix="restore the file from a copy, or train again",
+            ) from e
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -170,34 +186,54 @@ def is_checkpoint(path: Path) -> bool:
     return isinstance(schema, str) and schema.startswith("edgectl-checkpoint/")
 
 
-def _check_fields(document: dict[str, Any], path: Path) -> None:
+def _parse(document: dict[str, Any]) -> Checkpoint:
+    """Raises ValueError with the name of a field that cannot be used, quoted."""
     wrong = sorted(set(_TYPES) ^ set(document)) or [
         name for name, kinds in _TYPES.items() if not isinstance(document[name], kinds)
     ]
-    if not wrong:
-        weights = document["weights"]
-        if not all(isinstance(v, Tensor) and v.isfinite().all() for v in weights.values()):
-            wrong = ["weights"]
-        elif not all(isinstance(c, str) for c in document["classes"]):
-            wrong = ["classes"]
-        elif not _is_size(document["input_size"]):
-            wrong = ["input_size"]
-        elif (
-            not is_preprocess(document["preprocess"])
-            or list(document["preprocess"]["input_size"]) != document["input_size"]
-        ):
-            wrong = ["preprocess"]
-        elif not are_outputs(document["outputs"]):
-            wrong = ["outputs"]
-        elif not is_operating_point(document["operating_point"]):
-            wrong = ["operating_point"]
     if wrong:
-        raise ArtifactError(
-            f"damaged or altered checkpoint (field {', '.join(map(repr, wrong))})",
-            where=str(path),
-            fix="restore the file from a copy, or train again",
-        )
+        raise ValueError(", ".join(map(repr, wrong)))
+    values = {name: _parse_field(name, value) for name, value in document.items()}
+    if values.pop("input_size") != values["preprocess"].input_size:
+        raise ValueError(repr("preprocess"))
+    return Checkpoint(**values)
 
 
-def _is_size(value: list[Any]) -> bool:
-    return len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)
+def _parse_field(name: str, value: Any) -> Any:
+    read = _READERS.get(name)
+    try:
+        return value if read is None else read(value)
+    except ValueError as e:
+        raise ValueError(repr(name)) from e
+
+
+def _read_weights(values: dict[str, Any]) -> dict[str, Tensor]:
+    if not all(isinstance(v, Tensor) and v.isfinite().all() for v in values.values()):
+        raise ValueError("not finite tensors")
+    return values
+
+
+def _read_classes(names: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("not names")
+    return tuple(names)
+
+
+def _read_size(value: list[Any]) -> Size:
+    if len(value) != 2 or not all(isinstance(v, int) and v > 0 for v in value):
+        raise ValueError("not a height and a width")
+    return value[0], value[1]
+
+
+def _read_outputs(values: list[Any]) -> tuple[OutputSpec, ...]:
+    return require_distinct_outputs([OutputSpec.from_dict(v) for v in values])
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "weights": _read_weights,
+    "classes": _read_classes,
+    "input_size": _read_size,
+    "preprocess": PreprocessSpec.from_dict,
+    "outputs": _read_outputs,
+    "operating_point": lambda value: None if value is None else OperatingPoint.from_dict(value),
+}

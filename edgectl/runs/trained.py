@@ -40,18 +40,17 @@ class TrainedModel:
     @property
     def preprocess(self) -> PreprocessSpec:
         """How images are prepared for it."""
-        return PreprocessSpec.from_dict(self.checkpoint.preprocess)
+        return self.checkpoint.preprocess
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
         """Its raw heads, in order."""
-        return tuple(OutputSpec.from_dict(o) for o in self.checkpoint.outputs)
+        return self.checkpoint.outputs
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names in label order."""
-
-        return tuple(self.checkpoint.classes)
+        return self.checkpoint.classes
 
     def divided(self, samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
         """*train* as the run divided it: (trained on, held back), whatever seed ``config`` has now.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,11 @@ from edgectl.workflows.opening.models import open_model
 _LEAST_SQNR_DB = 10.0
 # fp16 rounds to one part in 2048, and a few layers add up
 _FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
-_OTHER = {"mean": [110.0, 110.0, 110.0], "std": [50.0, 60.0, 70.0], "channel_order": "bgr"}
+_OTHER: dict[str, Any] = {
+    "mean": (110.0, 110.0, 110.0),
+    "std": (50.0, 60.0, 70.0),
+    "channel_order": "bgr",
+}
 """A preprocessing that shows a lowering's mistakes. One mean for all channels: with several, one padding
 value cannot be exact (see :func:`edgectl.quant.graph.lower.fold_preprocess`)."""
 
@@ -63,9 +66,8 @@ class BackendContract(ExportContract):
     def test_the_manifest_is_complete(self, exported: dict[str, Any]) -> None:
         artifact = open_artifact(Path(exported["artifact"]))
         assert artifact.model_bytes > 0
-        tensors = artifact.manifest["tensors"]
-        assert json.dumps(tensors)
-        assert tensors["inputs"] and tensors["outputs"]
+        tensors = artifact.manifest.tensors
+        assert tensors.inputs and tensors.outputs
         assert (artifact.directory / "README.md").stat().st_size > 0
 
     def test_it_is_scored_on_its_runtimes(
@@ -98,17 +100,17 @@ class BackendContract(ExportContract):
         context = open_context()
         model = open_model(context.registry, Path(trained), prefer_artifact=False)
         assert model.trained is not None
-        spec = {**model.trained.preprocess.to_dict(), **_OTHER}
+        spec = replace(model.trained.preprocess, **_OTHER)
         checkpoint = replace(model.trained.checkpoint, preprocess=spec)
         model = replace(model, trained=replace(model.trained, checkpoint=checkpoint))
         out = edgectl_project.path / f"other-{precision}"
         request = make_request(context, model, self.backend, precision=precision, out=out)
-        parity = export_model(request).manifest["parity"]
-        for name, report in parity["runtimes"].items():
+        parity = export_model(request).manifest.parity
+        for name, report in parity.runtimes.items():
             if precision == "int8":
-                assert all(v > _LEAST_SQNR_DB for v in report["sqnr_db"].values()), name
-            elif report["heads_max_abs"] is not None:
-                assert report["heads_max_abs"] < _FLOAT_TOLERANCE[precision] * 10, name
+                assert all(v > _LEAST_SQNR_DB for v in report.sqnr_db.values()), name
+            elif report.heads_max_abs is not None:
+                assert report.heads_max_abs < _FLOAT_TOLERANCE[precision] * 10, name
 
     @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
     def test_damaged_files_are_refused(
@@ -121,16 +123,16 @@ class BackendContract(ExportContract):
     ) -> None:
         artifact = open_artifact(Path(exported["artifact"]))
         for part in artifact.parts:
-            whole = (artifact.directory / part["path"]).read_bytes()
+            whole = (artifact.directory / part.path).read_bytes()
             bad = {"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage]
-            (tmp_path / Path(part["path"]).name).write_bytes(bad)
+            (tmp_path / Path(part.path).name).write_bytes(bad)
         file = tmp_path / artifact.model_file.name
         with pytest.raises(ArtifactError):
             subject.describe(file)
         for runtime in info.runtimes:
             with pytest.raises((ArtifactError, BackendUnavailableError)):
                 subject.open(
-                    file, runtime=runtime, specs=artifact.outputs, manifest=artifact.manifest
+                    file, runtime=runtime, specs=artifact.outputs, preprocess=artifact.preprocess
                 )
 
     def test_qat(self, trained: str, info: BackendInfo, edgectl_project: Project) -> None:

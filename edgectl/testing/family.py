@@ -241,7 +241,7 @@ class FamilyContract:
 
         path = tmp_path / "m.onnx"
         write_onnx(subject.build(), subject.size, subject.outputs, path, opset=13)
-        runner = OnnxRunner(path, subject.outputs, {"preprocess": subject.preprocess.to_dict()})
+        runner = OnnxRunner(path, subject.outputs, subject.preprocess)
         images = subject.images().permute(0, 2, 3, 1).numpy()
         for want, got in zip(_heads(subject), runner(images), strict=True):
             _close(want, torch.from_numpy(got))

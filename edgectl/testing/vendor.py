@@ -35,8 +35,8 @@ class VendorContract(ExportContract):
         assert all(f["bytes"] > 0 for f in planned["files"])
         if info.tool is not None:
             assert COMMAND_FILE in names
-            compiler = artifact.manifest["compiler"]
-            assert compiler["arguments"] and compiler["product"]
+            compiler = artifact.manifest.compiler
+            assert compiler is not None and compiler.arguments and compiler.product
 
     def test_the_onnx_file_is_the_network_and_can_be_scored(
         self, planned: dict[str, Any], edgectl_project: Project
@@ -57,7 +57,7 @@ class VendorContract(ExportContract):
         words = ["export", trained, "--backend", self.backend, "--out", "without"]
         error = edgectl_project.refuse(*words, code=3)
         assert error["fix"]
-        assert open_artifact(edgectl_project.path / "without").manifest["status"] == "planned"
+        assert open_artifact(edgectl_project.path / "without").manifest.status == "planned"
 
     def test_qat_is_refused_with_what_to_do_instead(
         self, trained: str, edgectl_project: Project

@@ -6,6 +6,7 @@ Of several processes only the first records; the others have a :class:`Recorder`
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -111,8 +112,8 @@ class RunRecorder(Recorder):
     def last(self, verdict: Verdict | None, progress: Progress) -> None:
         """``last.pt``."""
         checkpoint = self._checkpoint(verdict, progress)
-        checkpoint.training = capture(self._model, self._optimizer, self._ema, progress)
-        checkpoint.save(self._run.last)
+        training = capture(self._model, self._optimizer, self._ema, progress)
+        replace(checkpoint, training=training).save(self._run.last)
 
     def interrupted(self, progress: Progress) -> None:
         """An event."""
@@ -125,10 +126,9 @@ class RunRecorder(Recorder):
             variant=setup.config.variant,
             task=setup.task,
             config=setup.config.model_dump(mode="json"),
-            classes=list(setup.classes),
-            input_size=setup.preprocess.input_size,
-            preprocess=setup.preprocess.to_dict(),
-            outputs=[spec.to_dict() for spec in setup.outputs],
+            classes=tuple(setup.classes),
+            preprocess=setup.preprocess,
+            outputs=tuple(setup.outputs),
             weights=dict(self._ema.module.state_dict()),
             epoch=progress.epoch,
             data=setup.data,

@@ -17,7 +17,6 @@ from edgectl.files import replacing_file
 from edgectl.nn.state import load_by_key
 from edgectl.plugins.info import WeightsSource
 from edgectl.runs.checkpoint import Checkpoint, is_checkpoint
-from edgectl.spec import PreprocessSpec
 from edgectl.train.setup import TrainSetup
 
 _TIMEOUT_S = 30.0
@@ -103,7 +102,7 @@ def load_weights(setup: TrainSetup, model: nn.Module, path: Path) -> dict[str, A
             where=str(path),
             fix="--weights auto, none or a file of this family",
         )
-    seen, sees = PreprocessSpec.from_dict(checkpoint.preprocess), setup.preprocess
+    seen, sees = checkpoint.preprocess, setup.preprocess
     if (seen.mean, seen.std, seen.channel_order) != (sees.mean, sees.std, sees.channel_order):
         raise ArtifactError(
             "its network saw images with another mean, deviation or order of channels",

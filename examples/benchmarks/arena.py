@@ -8,7 +8,6 @@ The outputs of the two files are compared byte for byte.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ def main() -> None:
 
     from edgectl_tflite.backend import TfliteBackend
 
+    from edgectl.artifacts.artifact import read_manifest
     from edgectl.cli.app import run as edgectl
 
     backend = TfliteBackend()
@@ -37,14 +37,13 @@ def main() -> None:
             code = edgectl([*words, "--set", f"backend.tflite.split='{split}'"])
             if code:
                 raise SystemExit(code)
-            manifest = json.loads((out / "manifest.json").read_text())
-            facts = manifest["tensors"]
-            size = manifest["preprocess"]["input_size"]
+            manifest = read_manifest(out / "manifest.json")
+            tensors, size = manifest.tensors, manifest.preprocess.input_size
             images = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
             times = {}
             for runtime in ("litert", "tflm"):
                 runner = backend.open(
-                    out / "model.tflite", runtime=runtime, specs=(), manifest=manifest
+                    out / "model.tflite", runtime=runtime, specs=(), preprocess=manifest.preprocess
                 )
                 runner.raw(images[:2])
                 start = time.perf_counter()
@@ -52,7 +51,7 @@ def main() -> None:
                 times[runtime] = (time.perf_counter() - start) / len(images) * 1e3
             outputs.append(codes)
             print(
-                f"| {split} | {facts['arena_bytes']:,} | {facts['peak']['live_bytes']:,} "
+                f"| {split} | {tensors.arena_bytes:,} | {tensors.facts['peak']['live_bytes']:,} "
                 f"| {times['litert']:.2f} | {times['tflm']:.1f} |"
             )
     same = all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))

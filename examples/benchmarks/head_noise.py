@@ -94,10 +94,9 @@ def main() -> None:
     from edgectl.plugins.registry import build_registry
     from edgectl.quant.sqnr import sqnr_db
     from edgectl.runs.checkpoint import Checkpoint
-    from edgectl.spec import PreprocessSpec
 
     checkpoint = Checkpoint.load(run / "checkpoints" / "best.pt")
-    spec = PreprocessSpec.from_dict(checkpoint.preprocess)
+    spec = checkpoint.preprocess
     infos = build_registry().datasets.infos()
     index = open_dataset(checkpoint.data["name"], infos=infos, offline=True)
     quant, seed = checkpoint.config["quant"], checkpoint.config["train"]["seed"]

@@ -24,7 +24,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from commands import absolute_paths, edgectl
@@ -65,7 +64,7 @@ def misread(model: OpenModel) -> OpenModel:
     assert model.trained is not None
     spec = model.trained.preprocess
     wrong = replace(spec, mean=(0.0,) * 3, std=(255.0,) * 3, channel_order="bgr")
-    checkpoint = replace(model.trained.checkpoint, preprocess=wrong.to_dict())
+    checkpoint = replace(model.trained.checkpoint, preprocess=wrong)
     return replace(model, trained=replace(model.trained, checkpoint=checkpoint))
 
 
@@ -82,8 +81,9 @@ def scores(
     )
     if calibration is not None:
         request = replace(request, calibration=calibration)
-    measured: dict[str, Any] = export_model(request).manifest["metrics"]
-    return measured["float"]["metrics"]["AP"], measured["file"]["metrics"]["AP"]
+    scored = export_model(request).manifest.metrics
+    assert scored is not None
+    return scored.network.metrics["AP"], scored.file.metrics["AP"]
 
 
 def measure(activation: str, seed: int, epochs: int, strangers: Path) -> dict[str, float]:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from edgectl.artifacts.artifact import Artifact
+from edgectl.artifacts.manifest import ListedFile, Tensors
 from edgectl.deploy.bundle import Fit, fit_of, write_bundle
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
-from edgectl.spec import PreprocessSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
 INFO = BackendInfo("chip", "a chip", "x:Y", ("int8",), ("emulator",))
 BOARD = BoardInfo("board", "a board", "chip", flash_bytes=1000, ram_bytes=500)
@@ -23,8 +25,13 @@ class Chip:
     def deploy(self, artifact, manifest, board, directory, *, converted):
         (directory / "main.c").write_text(f"// {board.name}\n")
 
-    def open(self, model_file, *, runtime, specs, manifest):
+    def open(self, model_file, *, runtime, specs, preprocess):
         return lambda images: [2.0 * images.mean(axis=(1, 2)).astype(np.float32)]
+
+
+def stating(artifact, **facts):
+    """The same files with other facts."""
+    return replace(artifact, manifest=artifact.manifest.model_copy(update=facts))
 
 
 @pytest.fixture
@@ -32,18 +39,13 @@ def artifact(tmp_path):
     directory = tmp_path / "artifact"
     directory.mkdir()
     (directory / "model.bin").write_bytes(b"m" * 600)
-    manifest = {
-        "backend": "chip",
-        "model": "model.bin",
-        "files": [{"path": "model.bin", "bytes": 600, "sha256": ""}],
-        "precision": "int8",
-        "tensors": {"ram_bytes": 400},
-        "preprocess": PreprocessSpec((4, 6)).to_dict(),
-        "outputs": [
-            {"name": "y", "kind": "class_logits", "stride": 0, "channels": 3}
-            | {"activation": "softmax", "applied": False}
-        ],
-    }
+    manifest = make_manifest(
+        backend="chip",
+        files=(ListedFile(path="model.bin", bytes=600, sha256=""),),
+        tensors=Tensors(ram_bytes=400),
+        preprocess=PreprocessSpec((4, 6)),
+        outputs=(OutputSpec("y", "class_logits", 0, 3, "softmax"),),
+    )
     return Artifact(directory, manifest)
 
 
@@ -109,14 +111,14 @@ def test_golden_vectors_come_from_what_the_device_computes(
     artifact, sample, tmp_path, precision, absent, runtime, exact
 ):
     class Several(Chip):
-        def open(self, model_file, *, runtime, specs, manifest):
+        def open(self, model_file, *, runtime, specs, preprocess):
             if runtime in absent:
                 raise BackendUnavailableError("not installed")
             offset = ("fast", "real", "integer").index(runtime)
             return lambda images: [np.full((len(images), 3), offset, np.float32)]
 
     info = replace(INFO, runtimes=("fast", "real", "integer"), exact=("real", "integer"))
-    artifact.manifest["precision"] = precision
+    artifact = stating(artifact, precision=precision)
     write_bundle(artifact, BOARD, Several(), info, tmp_path / "out", samples=[sample])
     golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
     assert (golden["runtime"], golden["exact"]) == (runtime, exact)
@@ -125,7 +127,7 @@ def test_golden_vectors_come_from_what_the_device_computes(
 
 
 def test_unknown_memory_is_no_failure_but_said(artifact):
-    artifact.manifest["tensors"] = {"ram_unknown": "nobody measured it"}
+    artifact = stating(artifact, tensors=Tensors(ram_unknown="nobody measured it"))
     fit = fit_of(artifact, BOARD)
     assert fit == Fit(600, 1000, None, 500, "nobody measured it")
     assert fit.passed

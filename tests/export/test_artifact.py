@@ -5,30 +5,18 @@ import json
 import pytest
 
 from edgectl.artifacts.artifact import open_artifact, write_manifest
+from edgectl.artifacts.manifest import GraphParity, Parity, Tensors
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.files import MANIFEST, replacing
-from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.spec import OperatingPoint, OutputSpec
+from edgectl.testing.manifest import make_manifest
 
-MANIFEST_OF_TOY = {
-    "backend": "toy",
-    "precision": "int8",
-    "stage": "ptq",
-    "status": "built",
-    "family": "sapling",
-    "variant": "s",
-    "model_config": {},
-    "task": "centroid",
-    "classes": ["mask"],
-    "preprocess": PreprocessSpec((64, 96)).to_dict(),
-    "outputs": [OutputSpec("cells", "cell_logits", 8, 2).to_dict()],
-    "operating_point": {"threshold": 0.5, "source": "train", "metric": 1},
-    "checkpoint": {"path": "../../checkpoints/best.pt", "sha256": "0" * 64, "epoch": 1},
-    "data": {"name": "demo_mask"},
-    "tools": {"python": "3.11"},
-    "model": "model.bin",
-    "tensors": {"arena": {"total": 1024}, "words of its own": 1},
-    "parity": {"graph": {"sqnr_db": {"cells": 40.0}}, "runtimes": {}},
-}
+TOY = make_manifest(
+    operating_point=OperatingPoint(0.5, "train", 1.0),
+    parity=Parity(graph=GraphParity(sqnr_db={"cells": 40.0}), runtimes={}),
+    tensors=Tensors.from_description({"arena": {"total": 1024}, "words of its own": 1}),
+)
+REQUIRED = sorted({*TOY.to_dict(), "files"} - {"operating_point"})
 
 
 @pytest.fixture
@@ -36,7 +24,7 @@ def artifact(tmp_path):
     target = tmp_path / "export" / "toy-int8"
     with replacing(target, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"weights")
-        write_manifest(directory, MANIFEST_OF_TOY)
+        write_manifest(directory, TOY)
     return target
 
 
@@ -72,7 +60,7 @@ def test_bad_manifest(artifact, text):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *((name, None) for name in sorted({*MANIFEST_OF_TOY, "files"} - {"operating_point"})),
+        *((name, None) for name in REQUIRED if name != "schema"),
         ("backend", 3),
         ("status", "half"),
         ("runtime", []),
@@ -116,8 +104,9 @@ def test_fields_and_sizes_that_are_not_read_or_not_true(artifact):
     del manifest["preprocess"]["channel_order"], manifest["outputs"][0]["offset"]
     path.write_text(json.dumps({**manifest, "of a later version": 1}))
     opened = open_artifact(artifact).manifest
-    assert opened["preprocess"]["channel_order"] == "rgb"
-    assert opened["outputs"][0]["offset"] == 0.0
+    assert opened.preprocess.channel_order == "rgb"
+    assert opened.outputs[0].offset == 0.0
+    assert opened.tensors.facts == {"words of its own": 1}
     manifest["files"][0]["bytes"] -= 1
     path.write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="changed since"):
@@ -147,7 +136,7 @@ def test_an_interrupted_export_leaves_the_old_artifact(artifact):
 def test_a_second_export_replaces_the_first(artifact):
     with replacing(artifact, "artifact") as directory:
         (directory / "model.bin").write_bytes(b"new")
-        write_manifest(directory, MANIFEST_OF_TOY)
+        write_manifest(directory, TOY)
     assert open_artifact(artifact).model_file.read_bytes() == b"new"
     assert [p.name for p in artifact.parent.iterdir()] == [artifact.name]
 

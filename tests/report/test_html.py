@@ -13,27 +13,17 @@ import pytest
 from edgectl.artifacts.artifact import write_manifest
 from edgectl.errors import ArtifactError, EdgectlError, UsageError
 from edgectl.report.html import write_report
-from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.spec import OutputSpec
+from edgectl.testing.manifest import make_manifest
 
-MANIFEST = {
-    "backend": "tflite",
-    "precision": "int8",
-    "stage": "ptq",
-    "status": "built",
-    "family": "rtmdet",
-    "variant": "nano",
-    "model_config": {},
-    "task": "detection",
-    "classes": ["mask"],
-    "preprocess": PreprocessSpec((64, 64)).to_dict(),
-    "outputs": [OutputSpec("boxes", "box_distances", 8, 4).to_dict()],
-    "checkpoint": {"path": "../../checkpoints/best.pt", "sha256": "0" * 64},
-    "data": {},
-    "tools": {},
-    "model": "model.tflite",
-    "tensors": {},
-    "parity": {},
-}
+MANIFEST = make_manifest(
+    backend="tflite",
+    family="rtmdet",
+    variant="nano",
+    task="detection",
+    outputs=(OutputSpec("boxes", "box_distances", 8, 4),),
+    model="model.tflite",
+)
 
 
 def report(found: list[int]) -> dict[str, Any]:
@@ -43,7 +33,13 @@ def report(found: list[int]) -> dict[str, Any]:
         for low, high, n in zip(limits[:-1], limits[1:], found, strict=True)
     ]
     errors = {"by_size": rows, "false_alarms": 7}
-    return {"metrics": {"AP": 0.5, "errors": errors}, "model": {"sha256": "0" * 64}}
+    model = {"path": "x", "kind": "checkpoint", "backend": None, "precision": "fp32"}
+    return {
+        "task": "detection",
+        "model": {**model, "sha256": "0" * 64, "bytes": 1},
+        "dataset": {"name": "d", "split": "valid", "images": 1, "fingerprint": "ab"},
+        "metrics": {"AP": 0.5, "errors": errors},
+    }
 
 
 def page(tmp_path: Path, metrics: dict[str, Any] | None) -> str:
@@ -52,7 +48,8 @@ def page(tmp_path: Path, metrics: dict[str, Any] | None) -> str:
     artifact.mkdir(parents=True)
     (run / "metrics.json").write_text(json.dumps({"family": "rtmdet"}))
     (artifact / "model.tflite").write_bytes(b"x")
-    write_manifest(artifact, {**MANIFEST, "metrics": metrics})
+    written = write_manifest(artifact, MANIFEST).manifest.to_dict()
+    (artifact / "manifest.json").write_text(json.dumps({**written, "metrics": metrics}))
     return write_report(run).read_text()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from edgectl.errors import ArtifactError, EdgectlError
 from edgectl.runs.checkpoint import SCHEMA, Checkpoint
-from edgectl.spec import OperatingPoint
+from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
 
 
 def make() -> Checkpoint:
@@ -19,10 +20,9 @@ def make() -> Checkpoint:
         variant="t",
         task="centroid",
         config={"train": {"epochs": 3}, "gates": []},
-        classes=["mask", "no-mask"],
-        input_size=(192, 160),
-        preprocess={"input_size": [192, 160]},
-        outputs=[{"name": "cells", "kind": "cell_logits", "stride": 8, "channels": 3}],
+        classes=("mask", "no-mask"),
+        preprocess=PreprocessSpec((192, 160)),
+        outputs=(OutputSpec("cells", "cell_logits", 8, 3),),
         weights={"w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(7)},
         epoch=3,
         data={"name": "d", "fingerprint": {"train": "ab"}},
@@ -36,7 +36,7 @@ def test_round_trip(tmp_path: Path) -> None:
     make().save(path)
     loaded = Checkpoint.load(path)
     assert torch.equal(loaded.weights["w"], make().weights["w"])
-    assert loaded.input_size == (192, 160)
+    assert loaded.preprocess == PreprocessSpec((192, 160))
     assert loaded.operating_point == OperatingPoint(0.42, "train-holdout (9 images)", 0.8)
     assert {k: v for k, v in vars(loaded).items() if k != "weights"} == {
         k: v for k, v in vars(make()).items() if k != "weights"
@@ -91,14 +91,14 @@ def test_a_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
         ([1, 2], "holds a list"),
         ({"schema": "edgectl-checkpoint/9"}, "this version reads"),
         ({"schema": SCHEMA}, "field 'classes'"),
-        ({**vars(make()), "operating_point": None, "input_size": [192]}, "field 'input_size'"),
-        ({**vars(make()), "operating_point": None, "input_size": "big"}, "field 'input_size'"),
+        ({**make().to_dict(), "input_size": [192]}, "field 'input_size'"),
+        ({**make().to_dict(), "input_size": "big"}, "field 'input_size'"),
         (
-            {**vars(make()), "operating_point": {"threshold": "x"}, "input_size": [192, 160]},
+            {**make().to_dict(), "operating_point": {"threshold": "x"}},
             "field 'operating_point'",
         ),
         (
-            {**vars(make()), "operating_point": None, "input_size": [8, 8], "weights": {"w": 1}},
+            {**make().to_dict(), "weights": {"w": 1}},
             "field 'weights'",
         ),
     ],
@@ -143,8 +143,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     make().save(path)
     before = path.read_bytes()
-    broken = make()
-    broken.config = {"unpicklable": lambda: None}
+    broken = replace(make(), config={"unpicklable": lambda: None})
     with pytest.raises((pickle.PicklingError, AttributeError)):
         broken.save(path)
     assert path.read_bytes() == before

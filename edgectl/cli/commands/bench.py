@@ -13,7 +13,9 @@ from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import build_registry
 
 if TYPE_CHECKING:
+    from edgectl.artifacts.artifact import Artifact
     from edgectl.plugins.registry import Registry
+    from edgectl.spec import OutputSpec, PreprocessSpec
 
 app = typer.Typer(add_completion=False)
 
@@ -62,7 +64,7 @@ def _row(
     registry: Registry, path: Path, runtime: str | None, imgsz: str | None, seconds: float
 ) -> dict[str, Any]:
     from edgectl.artifacts.artifact import open_artifact
-    from edgectl.artifacts.runtime import default_runtime, file_on, open_runtime, precision_on
+    from edgectl.backends.runtime import default_runtime, file_on, open_runtime, precision_on
     from edgectl.config.schema import RunConfig
     from edgectl.errors import UnknownNameError
     from edgectl.evaluation.bench import measure
@@ -74,33 +76,36 @@ def _row(
             "no such file or directory", where=str(path), fix="an artifact or a bare model file"
         )
     name = registry.backend_of(path)
-    manifest: dict[str, Any] = {}
+    artifact: Artifact | None = None
     precision: str | None = None
     if name is None:
         artifact = open_artifact(path if path.is_dir() else path.parent)
-        manifest, name = artifact.manifest, artifact.backend
-        file, specs = artifact.model_file, artifact.outputs
-        size, nbytes = artifact.preprocess.input_size, artifact.model_bytes
-    with explain_missing_plugins(manifest.get("tools", {})):
+        name = artifact.backend
+    with explain_missing_plugins({} if artifact is None else artifact.manifest.tools):
         opened = open_backend(registry, name, RunConfig())
-    wanted = default_runtime(opened.info, manifest) if runtime is None else runtime
-    if wanted not in opened.info.runtimes:
-        raise UnknownNameError("runtime", wanted, opened.info.runtimes, where="--runtime")
-    if not manifest:
+    info = opened.info
+    if runtime is not None:
+        wanted = runtime
+    else:
+        wanted = info.runtimes[0] if artifact is None else default_runtime(info, artifact.manifest)
+    if wanted not in info.runtimes:
+        raise UnknownNameError("runtime", wanted, info.runtimes, where="--runtime")
+    specs: tuple[OutputSpec, ...] = ()
+    preprocess: PreprocessSpec | None = None
+    if artifact is None:
         facts = opened.backend.describe(path)
-        file, specs, nbytes = path, (), int(facts["file_bytes"])
+        file, nbytes = path, int(facts["file_bytes"])
         size = parse_size(imgsz) if imgsz else _size(path, facts["inputs"])
-    if manifest:
-        file = file_on(opened.info, artifact.directory, manifest, wanted)
-        precision = precision_on(opened.info, manifest, wanted)
-        if file != artifact.model_file:
-            nbytes = file.stat().st_size
+    else:
+        file = file_on(info, artifact.directory, artifact.manifest, wanted)
+        specs, preprocess = artifact.outputs, artifact.preprocess
+        precision, size = precision_on(info, artifact.manifest, wanted), preprocess.input_size
+        whole = file == artifact.model_file
+        nbytes = artifact.model_bytes if whole else file.stat().st_size
     runner = open_runtime(
-        opened.backend, opened.info, file, runtime=wanted, specs=specs, manifest=manifest
+        opened.backend, info, file, runtime=wanted, specs=specs, preprocess=preprocess
     )
     latency = measure(runner, size, seconds=seconds)
-    gate = manifest.get("gate") or {}
-    metrics = (manifest.get("metrics") or {}).get("file", {}).get("metrics", {})
     return {
         "model": str(path),
         "backend": name,
@@ -111,9 +116,23 @@ def _row(
         "latency_ms_10": round(latency.fast_ms, 4),
         "latency_ms_90": round(latency.slow_ms, 4),
         "runs": latency.runs,
-        "arena_bytes": (manifest.get("tensors", {}).get("arena") or {}).get("total"),
-        "metric": metrics.get(gate.get("metric")),
-        "metric_name": gate.get("metric"),
+        **_measured_at_export(artifact),
+    }
+
+
+def _measured_at_export(artifact: Artifact | None) -> dict[str, Any]:
+    """What the manifest knows; nothing of a bare file."""
+    manifest = None if artifact is None else artifact.manifest
+    arena = manifest.tensors.arena if manifest is not None else None
+    gate = manifest.gate if manifest is not None else None
+    scored = manifest.metrics if manifest is not None else None
+    value = None
+    if gate is not None and scored is not None:
+        value = scored.file.metrics.get(gate.metric)
+    return {
+        "arena_bytes": None if arena is None else arena.total,
+        "metric": value,
+        "metric_name": None if gate is None else gate.metric,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +14,7 @@ from edgectl.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from edgectl.data.index import DatasetIndex
+    from edgectl.metrics.report import EvaluationReport
     from edgectl.workflows.opening.models import OpenModel
 
 app = typer.Typer(add_completion=False)
@@ -67,14 +68,15 @@ def demo(
     reports = _score_all(session, registry, model, exported, index)
     session.note("4/4 report")
     page = write_report(result.run)
-    main = artifact.manifest["gate"]["metric"]
-    values = [r["metrics"][main] for r in reports]
+    assert artifact.manifest.gate is not None
+    main = artifact.manifest.gate.metric
+    values = [r.metrics[main] for r in reports]
     spread = max(values) - min(values)
     session.data = {
         "run": str(Path.cwd() / result.run),
         "artifact": str(Path.cwd() / artifact.directory),
         "report": str(Path.cwd() / page),
-        "rows": [{"model": r["model"], "metrics": r["metrics"]} for r in reports],
+        "rows": [{"model": r.model.to_dict(), "metrics": r.metrics} for r in reports],
         "metric": main,
         "spread": spread,
     }
@@ -111,7 +113,7 @@ def _score_all(
     model: OpenModel,
     exported: OpenModel,
     index: DatasetIndex,
-) -> list[dict[str, Any]]:
+) -> list[EvaluationReport]:
     """Float, then every runtime of the file that is installed, on the same images."""
     from edgectl.errors import BackendUnavailableError
     from edgectl.evaluation.evaluate import score
@@ -134,14 +136,14 @@ def _score_all(
     return reports
 
 
-def _say(session: Session, reports: list[dict[str, Any]]) -> None:
+def _say(session: Session, reports: list[EvaluationReport]) -> None:
     from rich.table import Table
 
     from edgectl.cli.views.numbers import label, scalars
 
-    names = [n for n in scalars(reports[0]["metrics"]) if not n.startswith("sscma")]
+    names = [n for n in scalars(reports[0].metrics) if not n.startswith("sscma")]
     table = Table("what was scored", *names, "sha256", box=None)
     for r in reports:
-        figures = (f"{r['metrics'][n]:.4f}" for n in names)
-        table.add_row(label(r["model"]), *figures, str(r["model"]["sha256"])[:12])
+        figures = (f"{r.metrics[n]:.4f}" for n in names)
+        table.add_row(label(r.model), *figures, r.model.sha256[:12])
     session.say(table)

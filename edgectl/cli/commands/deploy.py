@@ -56,7 +56,7 @@ def deploy(
     with explain_missing_plugins(opened.versions):
         backend = open_backend(registry, opened.artifact.backend, opened.config)
     samples: tuple[Sample, ...] = ()
-    if opened.artifact.manifest["data"].get("name"):
+    if opened.artifact.manifest.data.name:
         index = data_for(context, opened, None)
         samples = index.splits.get(opened.config.data.valid_split, ())
     bundle = write_bundle(

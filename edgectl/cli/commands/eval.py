@@ -68,18 +68,18 @@ def evaluate(
     results = apply_gates(gates, scored.report, reference)
     findings = _findings(opened, candidate, scored, index, split)
     session.data = {
-        **scored.report,
+        **scored.report.to_dict(),
         "gates": [vars(r) for r in results],
         "diagnosis": [f.to_dict() for f in findings],
     }
     if reference is not None:
-        session.data["against"] = reference
+        session.data["against"] = reference.to_dict()
     if comparison is not None:
         session.data["comparison"] = comparison.to_dict()
     if not session.json:
         session.say(metrics_table(scored.report, reference))
-        if "errors" in scored.report["metrics"]:
-            session.say(errors_table(scored.report["metrics"]["errors"]))
+        if "errors" in scored.report.metrics:
+            session.say(errors_table(scored.report.metrics["errors"]))
         if comparison is not None:
             session.say(comparison_line(comparison))
         for finding in findings:
@@ -100,7 +100,7 @@ def _configured_gates(model: OpenModel, compared: bool, session: Session) -> lis
     from edgectl.metrics.gates import Gate
 
     if model.artifact is not None:
-        if model.trained is None and "gates" not in model.artifact.manifest:
+        if model.trained is None and model.artifact.manifest.gates is None:
             session.warn(
                 "the checkpoint is gone, and the gates configured for its run with it: none is checked"
             )
@@ -162,7 +162,7 @@ def _findings(
     return diagnose(
         Evidence(
             main=task_info(candidate.task).main_metric,
-            figures=scored.report["metrics"],
+            figures=scored.report.metrics,
             classes=candidate.classes,
             scored=samples_of(index, split),
             train=index.splits[name] if known else None,

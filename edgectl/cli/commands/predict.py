@@ -70,7 +70,7 @@ def predict(
         if not session.json:
             shown = summarize(model, found) or "nothing"
             session.say(f"{name}: {shown}")
-    session.data = {"model": model.identity, "results": results}
+    session.data = {"model": model.identity.to_dict(), "results": results}
 
 
 class _Targets:

@@ -90,17 +90,16 @@ def record(
         log.append("epoch", **vars(epoch))
     with replacing_file(run.last) as f:
         torch.save(state_of(result.quantized), f)
-    scored = result.artifact.manifest.get("metrics")
+    scored = result.artifact.manifest.metrics
     if scored is not None:
-        run.write_metrics(
-            {"schema": "edgectl-metrics/1", "float": scored["float"], "file": scored["file"]}
-        )
+        reports = {"float": scored.network.to_dict(), "file": scored.file.to_dict()}
+        run.write_metrics({"schema": "edgectl-metrics/1", **reports})
 
 
 def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:
     """``data`` of ``qat --json``."""
     manifest = result.artifact.manifest
-    scored = manifest.get("metrics")
+    scored, gate = manifest.metrics, manifest.gate
     images = sum(e.images_per_second for e in result.epochs) / len(result.epochs)
     return {
         "run": str(run.path),
@@ -109,8 +108,8 @@ def document(run: RunDirectory, result: QatResult) -> dict[str, Any]:
         "epochs": len(result.epochs),
         "seconds": round(result.seconds, 2),
         "images_per_second": round(images, 1),
-        "metrics": scored["file"]["metrics"] if scored is not None else {},
+        "metrics": scored.file.metrics if scored is not None else {},
         "artifact": str(result.artifact.directory),
-        "parity": manifest["parity"],
-        "gate": manifest.get("gate"),
+        "parity": manifest.parity.to_dict(),
+        "gate": None if gate is None else gate.to_dict(),
     }

@@ -10,21 +10,22 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgectl.metrics.bootstrap import Comparison
+    from edgectl.metrics.report import EvaluationReport
 
 
 _CLASSES_SHOWN = 12
 """More are for ``--json``."""
 
 
-def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> Table:
+def metrics_table(report: EvaluationReport, reference: EvaluationReport | None) -> Table:
     """One row a figure, then the main figure of each class; the reference's column first."""
     from rich.table import Table
 
     from edgectl.tasks.lookup import task_info
 
-    dataset = report["dataset"]
+    dataset = report.dataset
     table = Table(
-        title=f"{dataset['name']} {dataset['split']}: {dataset['images']} images",
+        title=f"{dataset.name} {dataset.split}: {dataset.images} images",
         title_justify="left",
         box=None,
     )
@@ -32,10 +33,10 @@ def metrics_table(report: dict[str, Any], reference: dict[str, Any] | None) -> T
     table.add_column("")
     for heading in _headings(columns):
         table.add_column(heading, justify="right", overflow="fold")
-    figures = [c["metrics"] for c in columns]
-    for name in scalars(report["metrics"]):
+    figures = [c.metrics for c in columns]
+    for name in scalars(report.metrics):
         table.add_row(name, *(_number(f.get(name)) for f in figures))
-    main = task_info(report["task"]).main_metric
+    main = task_info(report.task).main_metric
     per_class = [f.get("per_class", {}) for f in figures]
     names = [n for n, own in per_class[-1].items() if main in own]
     if 1 < len(names) <= _CLASSES_SHOWN:
@@ -68,10 +69,10 @@ def errors_table(errors: dict[str, Any]) -> Table:
     return table
 
 
-def _headings(columns: list[dict[str, Any]]) -> list[str]:
+def _headings(columns: list[EvaluationReport]) -> list[str]:
     """What each model is called; its path where that is the same for both."""
-    names = [label(c["model"]) for c in columns]
-    return names if len(set(names)) == len(names) else [c["model"]["path"] for c in columns]
+    names = [label(c.model) for c in columns]
+    return names if len(set(names)) == len(names) else [c.model.path for c in columns]
 
 
 def comparison_line(comparison: Comparison) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgectl.metrics.report import ModelIdentity
 
 
 def scalars(metrics: dict[str, Any]) -> list[str]:
@@ -10,8 +13,8 @@ def scalars(metrics: dict[str, Any]) -> list[str]:
     return [k for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)]
 
 
-def label(model: dict[str, Any]) -> str:
+def label(model: ModelIdentity) -> str:
     """``float checkpoint`` or ``tflite int8 (litert)``."""
-    if model["kind"] == "checkpoint":
+    if model.kind == "checkpoint":
         return "float checkpoint"
-    return f"{model['backend']} {model['precision']} ({model['runtime']})"
+    return f"{model.backend} {model.precision} ({model.runtime})"

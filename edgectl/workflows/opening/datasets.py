@@ -54,7 +54,7 @@ def data_for(context: Context, model: OpenModel, data: str | None) -> DatasetInd
     """DATA as given, or what the model was trained on."""
     name = data or model.config.data.name
     if not name and model.artifact is not None:
-        name = str(model.artifact.manifest["data"].get("name", ""))
+        name = model.artifact.manifest.data.name
     with explain_missing_plugins({} if data else model.versions):
         index = open_data(context, name, model.config)
     classes = model.classes

@@ -47,13 +47,13 @@ class OpenModel:
         if self.trained is not None:
             return self.trained.config.gates
         assert self.artifact is not None
-        return tuple(self.artifact.manifest.get("gates", ()))
+        return self.artifact.manifest.gates or ()
 
     @property
     def versions(self) -> dict[str, str]:
         """Distributions it was made with."""
         if self.artifact is not None:
-            return dict(self.artifact.manifest["tools"])
+            return self.artifact.manifest.tools
         assert self.trained is not None
         return self.trained.checkpoint.versions
 
@@ -61,7 +61,7 @@ class OpenModel:
     def classes(self) -> tuple[str, ...]:
         """What it was trained to tell apart."""
         if self.artifact is not None:
-            return tuple(self.artifact.manifest["classes"])
+            return self.artifact.manifest.classes
         assert self.trained is not None
         return self.trained.classes
 
@@ -94,12 +94,12 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
             location, family, load_trained_model(location.path, checkpoint, family.family), None
         )
     artifact = open_artifact(location.path)
-    with explain_missing_plugins(artifact.manifest["tools"]):
-        family = open_family(registry, str(artifact.manifest["family"]))
-    if family.info.task != artifact.manifest["task"]:
+    with explain_missing_plugins(artifact.manifest.tools):
+        family = open_family(registry, artifact.manifest.family)
+    if family.info.task != artifact.manifest.task:
         raise damaged(
             artifact.directory / MANIFEST,
-            f"'task': {artifact.manifest['task']}, which {family.info.name} does not do",
+            f"'task': {artifact.manifest.task}, which {family.info.name} does not do",
         )
     return OpenModel(location, family, _origin(artifact, family), artifact)
 
@@ -126,9 +126,9 @@ def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
     """The checkpoint an artifact was exported from, if it is still there and still the same."""
     from edgectl.artifacts.artifact import sha256_of
 
-    noted = artifact.manifest["checkpoint"]
-    path = Path(artifact.directory, str(noted["path"])).resolve()
-    if not path.is_file() or sha256_of(path) != noted["sha256"]:
+    noted = artifact.manifest.checkpoint
+    path = Path(artifact.directory, noted.path).resolve()
+    if not path.is_file() or sha256_of(path) != noted.sha256:
         return None
     return load_trained_model(path, Checkpoint.load(path), family.family)
 
@@ -150,10 +150,10 @@ def open_for_evaluation(
         backend = open_backend(registry, model.artifact.backend, model.config)
     family, manifest = model.family.family, model.artifact.manifest
     try:
-        model_config = family.config_type.model_validate(manifest["model_config"], strict=False)
+        model_config = family.config_type.model_validate(manifest.network_config, strict=False)
     except ValidationError as e:
-        raise configuration_error(e, manifest["family"], model.artifact.directory) from e
-    postprocess = family.postprocess(model_config, num_classes=len(manifest["classes"]))
+        raise configuration_error(e, manifest.family, model.artifact.directory) from e
+    postprocess = family.postprocess(model_config, num_classes=len(manifest.classes))
     return target_from_artifact(
         model.artifact,
         backend.backend,

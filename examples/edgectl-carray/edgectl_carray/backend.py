@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_carray.config import CArrayConfig
 from edgectl_carray.generate import SUPPORTED, generate
 from edgectl_carray.modelfile import from_graph, load, save
@@ -56,7 +57,7 @@ class CArrayBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> CompiledRunner:
         """Compiled on this machine."""
         if runtime != "cc":
@@ -77,16 +78,16 @@ class CArrayBackend:
             "file_bytes": model_file.stat().st_size,
         }
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """How to call it."""
-        height, width = manifest["preprocess"]["input_size"]
-        outputs = ", ".join(o["name"] for o in manifest["outputs"])
-        return f"""# {manifest["family"]} {manifest["variant"]} as C
+        height, width = manifest.preprocess.input_size
+        outputs = ", ".join(o.name for o in manifest.outputs)
+        return f"""# {manifest.family} {manifest.variant} as C
 
 ```c
 void edgectl_run(const float *images, float *heads);
 ```
 
-`images`: {manifest["preprocess"]["channel_order"]}, pixel / 255, 3 x {height} x {width}. `heads`: {outputs},
+`images`: {manifest.preprocess.channel_order}, pixel / 255, 3 x {height} x {width}. `heads`: {outputs},
 one after the other. Compile `model.c` with `kernels.h` beside it; link the C library's mathematics (`-lm`).
 """

@@ -65,7 +65,7 @@ def written(directory: Path) -> tuple[Path, Zoo]:
 def test_every_op(tmp_path: Path) -> None:
     file, net = written(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    found = CArrayBackend().open(file, runtime="cc", specs=(), manifest={})(images)
+    found = CArrayBackend().open(file, runtime="cc", specs=(), preprocess=None)(images)
     with torch.no_grad():
         expected = net(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
     for got, want in zip(found, expected, strict=True):
@@ -78,4 +78,4 @@ def test_code_that_was_handed_over_is_not_compiled(tmp_path: Path, name: str) ->
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text + "/* mine */\n")
     with pytest.raises(ArtifactError, match=r"not the C of model\.npz"):
-        CArrayBackend().open(file, runtime="cc", specs=(), manifest={})
+        CArrayBackend().open(file, runtime="cc", specs=(), preprocess=None)

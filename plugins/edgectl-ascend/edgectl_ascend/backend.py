@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan, Step
 from edgectl.data.images.preprocess import normalize
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.plugins.info import BoardInfo
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_ascend import package
 from edgectl_ascend.aipp import aipp_config
 from edgectl_ascend.atc import AIPP_FILE, atc_arguments
@@ -83,13 +84,14 @@ class AscendBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
         """The NPU of this machine. Raises BackendUnavailableError without one."""
         if runtime != "acl":
             raise UnknownNameError("runtime", runtime, ["acl", "onnxruntime"], where="--runtime")
         self.describe(model_file)
-        return AclRunner(model_file, specs, bgr=manifest["preprocess"]["channel_order"] == "bgr")
+        bgr = preprocess is not None and preprocess.channel_order == "bgr"
+        return AclRunner(model_file, specs, bgr=bgr)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """What there is to know of a closed format. Raises ArtifactError for an empty or absent file."""
@@ -104,7 +106,7 @@ class AscendBackend:
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,
@@ -113,6 +115,6 @@ class AscendBackend:
         """See :mod:`edgectl_ascend.deploy`."""
         write_board_files(artifact, manifest, board, directory, converted=converted)
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """See :mod:`edgectl_ascend.package`."""
         return package.usage(manifest)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.deploy.program import take_product, write_program
 from edgectl.errors import UsageError
 from edgectl.plugins.info import BoardInfo
@@ -16,7 +15,7 @@ OM = "model.om"
 
 def write_board_files(
     artifact: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     board: BoardInfo,
     directory: Path,
     *,
@@ -31,7 +30,7 @@ def write_board_files(
         UsageError: a plan without its OM, one for another chip, or heads the program cannot decode.
         ArtifactError: ``converted`` is no file.
     """
-    arguments = manifest["compiler"]["arguments"]
+    arguments = manifest.require_compiler().arguments
     named = (w.partition("=")[2] for w in arguments if w.startswith("--soc_version="))
     chip = next(named, "an unknown chip")
     # an OM runs on the series it was compiled for, whatever the member's speed

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from edgectl.artifacts.manifest import Manifest
 
 
-def usage(manifest: Mapping[str, Any]) -> str:
+def usage(manifest: Manifest) -> str:
     """Markdown."""
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
-    int8 = manifest["precision"] == "int8"
+    spec = manifest.preprocess
+    height, width = spec.input_size
+    int8 = manifest.precision == "int8"
     first = "AMCT's Python (`amct_onnx`), then " if int8 else ""
     planned = (
         f"\nNot compiled yet. Where CANN is installed: `./build.sh` ({first}`atc`).\n"
-        if manifest["status"] == "planned"
+        if not manifest.built
         else ""
     )
     command = "python3 quantize.py && \\\n" if int8 else ""
-    words = " \\\n  ".join(("atc", *manifest["compiler"]["arguments"]))
-    outputs = "\n".join(f"{i}. `{o['name']}`" for i, o in enumerate(manifest["outputs"]))
-    return f"""# {manifest["family"]} {manifest["variant"]} for an Ascend NPU
+    words = " \\\n  ".join(("atc", *manifest.require_compiler().arguments))
+    outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
+    return f"""# {manifest.family} {manifest.variant} for an Ascend NPU
 {planned}
 ```sh
 {command}{words}
 ```
 
-The OM takes uint8 (1, {height}, {width}, 3), red first, resized: {spec["resize"]}. AIPP (`aipp.cfg`)
+The OM takes uint8 (1, {height}, {width}, 3), red first, resized: {spec.resize}. AIPP (`aipp.cfg`)
 normalizes; do not normalize again. Outputs, raw, float32 (1, C, H, W):
 
 {outputs}
 
 ```sh
-python3 -m ais_bench --model {manifest["compiler"]["product"]} --input images/ --output out --outfmt NPY
+python3 -m ais_bench --model {manifest.require_compiler().product} --input images/ --output out --outfmt NPY
 ```
 """

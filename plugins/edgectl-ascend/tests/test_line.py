@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from edgectl_ascend.backend import AscendBackend
 from edgectl_ascend.capabilities import REFUSED, check_network
 from edgectl_ascend.config import AscendConfig
 
+from edgectl.artifacts.artifact import read_manifest
 from edgectl.backends.network import Network
 from edgectl.spec import OutputSpec, PreprocessSpec
 
@@ -88,10 +88,10 @@ def test_calibration_is_the_networks_own_input(project: Any) -> None:
     )
     assert code == 0, document["error"]
     artifact = Path(document["data"]["artifact"])
-    manifest = json.loads((artifact / "manifest.json").read_text())
-    spec = PreprocessSpec.from_dict(manifest["preprocess"])
+    manifest = read_manifest(artifact / "manifest.json")
+    spec = manifest.preprocess
     array = np.load(artifact / "calibration.npy")
-    for x, name in zip(array, manifest["calibration"]["names"], strict=True):
+    for x, name in zip(array, manifest.calibration.names, strict=True):
         image, _ = resize_image(decode(Path("set", "train", name)), spec)
         expected = normalize(torch.from_numpy(image).permute(2, 0, 1)[None], spec)[0].numpy()
         np.testing.assert_array_equal(x, expected)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import Network, Plan
 from edgectl.plugins.info import BoardInfo
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_hailo.capabilities import check_network
 from edgectl_hailo.config import HailoConfig, require_architecture
 from edgectl_hailo.deploy import write_board_files
@@ -50,7 +51,7 @@ class HailoBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
         """See :mod:`edgectl_hailo.runtime`."""
         return open_runner(model_file, runtime, specs)
@@ -62,7 +63,7 @@ class HailoBackend:
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,
@@ -71,6 +72,6 @@ class HailoBackend:
         """See :mod:`edgectl_hailo.deploy`."""
         write_board_files(artifact, manifest, board, directory, converted=converted)
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """See :mod:`edgectl_hailo.package`."""
         return usage(manifest)

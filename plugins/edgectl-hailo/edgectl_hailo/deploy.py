@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.deploy.program import require_decoder, take_product, write_program
 from edgectl.errors import UsageError
 from edgectl.plugins.info import BoardInfo
@@ -18,7 +19,7 @@ from edgectl_hailo.plan import HEF, SETTINGS
 
 def write_board_files(
     artifact: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     board: BoardInfo,
     directory: Path,
     *,
@@ -48,7 +49,7 @@ def write_board_files(
     )
 
 
-def _require(manifest: Mapping[str, Any], settings: Mapping[str, Any], board: BoardInfo) -> None:
+def _require(manifest: Manifest, settings: Mapping[str, Any], board: BoardInfo) -> None:
     arch = settings["hw_arch"]
     runs = RUNS[board.accelerator]
     if arch not in runs:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from edgectl.artifacts.manifest import Manifest
 from edgectl_hailo.plan import CALIBRATION, COMPILE, HEF, OPTIMISED, PARSED, SCRIPT, SETTINGS
 
 
-def usage(manifest: Mapping[str, Any]) -> str:
+def usage(manifest: Manifest) -> str:
     """Markdown from the manifest; what is there and what is left to do."""
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
-    built = manifest["status"] == "built"
+    spec = manifest.preprocess
+    height, width = spec.input_size
+    built = manifest.built
     return "\n".join(
         [
-            f"# {manifest['family']} {manifest['variant']} for Hailo",
+            f"# {manifest.family} {manifest.variant} for Hailo",
             "",
             *(_built(manifest) if built else _PLANNED),
-            *(f"- {remark}" for remark in manifest["remarks"]),
+            *(f"- {remark}" for remark in manifest.remarks),
             "",
             "| file | |",
             "| --- | --- |",
@@ -32,14 +30,14 @@ def usage(manifest: Mapping[str, Any]) -> str:
                 else []
             ),
             "",
-            f"The HEF takes uint8 {height} x {width} x 3, red first, resized by {spec['resize']}; "
+            f"The HEF takes uint8 {height} x {width} x 3, red first, resized by {spec.resize}; "
             "normalization is on the chip. **Do not normalize again.**",
             "",
             "| output | kind | stride | channels | to be applied |",
             "| --- | --- | --- | --- | --- |",
             *(
-                f"| {o['name']} | {o['kind']} | {o['stride']} | {o['channels']} | {o['activation']} |"
-                for o in manifest["outputs"]
+                f"| {o.name} | {o.kind} | {o.stride} | {o.channels} | {o.activation} |"
+                for o in manifest.outputs
             ),
             "",
             f"The HEF has names of its own for them; `{SETTINGS}` says which ONNX node each was made of, and "
@@ -63,8 +61,8 @@ _PLANNED = [
 ]
 
 
-def _built(manifest: Mapping[str, Any]) -> list[str]:
-    facts = manifest["compiler"]["facts"]
+def _built(manifest: Manifest) -> list[str]:
+    facts = manifest.require_compiler().facts
     stages = ", ".join(f"{s['stage']} {s['seconds']} s" for s in facts.get("stages", []))
     return [
         f"`{HEF}` for {facts.get('hw_arch', '?')}, compiler {facts.get('sdk_version') or '?'}: {stages}.",

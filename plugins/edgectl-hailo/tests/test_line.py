@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from edgectl.artifacts.artifact import read_manifest
 from edgectl.data.images.preprocess import decode, normalize, resize_image
-from edgectl.spec import PreprocessSpec
 
 FAMILIES = ("fomo", "rtmdet", "resnet")
 MODELS = (*FAMILIES, "fomo_bgr")
@@ -39,7 +39,7 @@ def test_the_compiler_accepts_the_plan(here: Any, tmp_path: Path, name: str) -> 
     *_, result = (json.loads(line) for line in done.stdout.splitlines())
     assert result["event"] == "result"
     assert [s["stage"] for s in result["stages"]] == ["parse", "optimize", "compile"]
-    names = [o["name"] for o in json.loads((artifact / "manifest.json").read_text())["outputs"]]
+    names = [o.name for o in read_manifest(artifact / "manifest.json").outputs]
     assert sorted(result["layers"]) == sorted(names)
     assert (artifact / "model.hef").read_bytes()[:4] == b"\x01HEF"
 
@@ -57,8 +57,8 @@ def test_what_was_compiled_by_hand_is_not_thrown_away(here: Any, tmp_path: Path)
 def test_images_are_those_of_training_and_normalized_once(here: Any, name: str) -> None:
     assert here.export(name, "--plan")[0] == 0
     artifact = here.artifact(name)
-    manifest = json.loads((artifact / "manifest.json").read_text())
-    spec = PreprocessSpec.from_dict(manifest["preprocess"])
+    manifest = read_manifest(artifact / "manifest.json")
+    spec = manifest.preprocess
     array = np.load(artifact / "calibration.npy")
     assert array.dtype == np.uint8 and array.shape == (12, *spec.input_size, 3)
     script = (artifact / "model.alls").read_text()
@@ -75,7 +75,7 @@ def test_images_are_those_of_training_and_normalized_once(here: Any, name: str) 
         for v in re.search(r"normalization\((\[.*?\]), (\[.*?\])\)", script).groups()
     )
     device = (device - mean) / std
-    for image, seen, source in zip(array, device, manifest["calibration"]["names"], strict=True):
+    for image, seen, source in zip(array, device, manifest.calibration.names, strict=True):
         if name == "resnet":
             continue  # both classes have files of one name
         (path,) = (here.root / "boxes" / "train").rglob(source)
@@ -102,8 +102,8 @@ def test_built_and_measured_on_every_runtime(here: Any, built: Any, name: str) -
     assert data["metrics"]["file"]["model"]["runtime"] == "sdk-quantized"
     digests = {f["path"]: f["sha256"] for f in data["files"]}
     assert {"model.hef", "model_parsed.har", "model_optimized.har"} <= set(digests)
-    manifest = json.loads((here.built(name) / "manifest.json").read_text())
-    facts = manifest["compiler"]["facts"]
+    manifest = read_manifest(here.built(name) / "manifest.json")
+    facts = manifest.require_compiler().facts
     assert facts["hw_arch"] == "hailo8l"
     assert all(digests[s["file"]] == s["sha256"] for s in facts["stages"])
 

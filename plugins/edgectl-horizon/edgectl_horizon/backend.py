@@ -8,17 +8,18 @@ does by ``norm_type``: it is told once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import yaml
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import INPUT, ONNX_FILE, Network, Plan, module_of
 from edgectl.errors import UnknownNameError, UsageError
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_horizon.config import HorizonConfig
 
 CONFIG = "hb_mapper.yaml"
@@ -84,7 +85,7 @@ class HorizonBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
         """Core opens ``onnxruntime``; there is no other."""
         raise UnknownNameError("runtime", runtime, ["onnxruntime"], where="--runtime")
@@ -93,17 +94,17 @@ class HorizonBackend:
         """A closed format."""
         return {"inputs": [], "outputs": [], "file_bytes": model_file.stat().st_size}
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """How to compile, and what the board then has."""
-        planned = manifest["status"] == "planned"
+        planned = not manifest.built
         state = "Not compiled yet: r" if planned else "Compiled; r"
-        outputs = "\n".join(f"{i}. `{o['name']}`" for i, o in enumerate(manifest["outputs"]))
-        return f"""# {manifest["family"]} {manifest["variant"]} for a Horizon BPU
+        outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
+        return f"""# {manifest.family} {manifest.variant} for a Horizon BPU
 
-{state}un `./build.sh` in Horizon's OpenExplorer container; it leaves `{manifest["compiler"]["product"]}`.
+{state}un `./build.sh` in Horizon's OpenExplorer container; it leaves `{manifest.require_compiler().product}`.
 
 Frames go in as the camera gives them (`input_type_rt` of `{CONFIG}`), resized:
-{manifest["preprocess"]["resize"]}. The conversion to the training colors and the normalization are in the
+{manifest.preprocess.resize}. The conversion to the training colors and the normalization are in the
 file. Outputs, raw:
 
 {outputs}

@@ -12,10 +12,10 @@ import pytest
 import torch
 import yaml
 
+from edgectl.artifacts.artifact import read_manifest
 from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.data.images.preprocess import decode, normalize, resize_image
-from edgectl.spec import PreprocessSpec
 
 RUN = "runs/train/small"
 ARTIFACT = Path(RUN, "export", "horizon-int8")
@@ -64,15 +64,16 @@ def test_the_plan_holds_what_the_compiler_wants() -> None:
 
 def test_calibration_normalized_as_told_is_what_training_feeds() -> None:
     assert call("export", RUN, "--backend", "horizon", "--plan")[0] == 0
-    manifest = json.loads((ARTIFACT / "manifest.json").read_text())
-    spec = PreprocessSpec.from_dict(manifest["preprocess"])
+    manifest = read_manifest(ARTIFACT / "manifest.json")
+    spec = manifest.preprocess
+    assert manifest.calibration is not None
     inputs = yaml.safe_load((ARTIFACT / "hb_mapper.yaml").read_text())["input_parameters"]
     mean, scale = (
         np.float32(inputs[k].split())[:, None, None] for k in ("mean_value", "scale_value")
     )
     files = sorted((ARTIFACT / "calibration").iterdir())
-    assert len(files) == manifest["calibration"]["count"]
-    for file, name in zip(files, manifest["calibration"]["names"], strict=True):
+    assert len(files) == manifest.calibration.count
+    for file, name in zip(files, manifest.calibration.names, strict=True):
         fed = (np.fromfile(file, np.float32).reshape(3, 64, 64) - mean) * scale
         image, _ = resize_image(decode(Path("set", "train", name)), spec)
         expected = normalize(torch.from_numpy(image).permute(2, 0, 1)[None], spec)[0]

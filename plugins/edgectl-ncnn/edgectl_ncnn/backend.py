@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
@@ -72,13 +73,12 @@ class NcnnBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> NcnnRunner:
         """See :mod:`edgectl_ncnn.runtimes.runtime`. Raises UnknownNameError on another runtime."""
         if runtime != RUNTIME:
             raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
-        stored = manifest.get("preprocess")
-        return NcnnRunner(model_file, specs, PreprocessSpec.from_dict(stored) if stored else None)
+        return NcnnRunner(model_file, specs, preprocess)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts of any ``.param`` with its ``.bin``.
@@ -106,7 +106,7 @@ class NcnnBackend:
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,
@@ -121,7 +121,7 @@ class NcnnBackend:
         """See :func:`edgectl_ncnn.reader.cost.cost`."""
         return cost(model_file, input_size)
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """See :mod:`edgectl_ncnn.board.package`."""
         return package.usage(manifest)
 

@@ -22,6 +22,7 @@ from edgectl_ncnn.reader.modelfile import read_model
 from edgectl_ncnn.runtimes.runtime import NcnnRunner
 from pydantic import ValidationError
 
+from edgectl.artifacts.manifest import Manifest, Tensors
 from edgectl.backends.contract import Packager, Remarker, WriteRequest
 from edgectl.config.schema import QuantConfig
 from edgectl.data.images.preprocess import normalize
@@ -29,7 +30,8 @@ from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.trace import trace
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
 SIZE = 64
 SPEC = OutputSpec("scores", "class_logits", 0, 4, "softmax")
@@ -72,18 +74,16 @@ def _write(backend: Any, config: Any, graph: Any, directory: Path, precision: st
     return files
 
 
-def _manifest(path: Path, facts: dict[str, Any], precision: str) -> dict[str, Any]:
-    return {
-        "model": path.name,
-        "family": "resnet",
-        "variant": "small",
-        "precision": precision,
-        "classes": ["a", "b", "c", "d"],
-        "preprocess": PREPROCESS.to_dict(),
-        "outputs": [SPEC.to_dict()],
-        "operating_point": {"threshold": 0.5, "source": "train"},
-        "tensors": facts,
-    }
+def _manifest(path: Path, facts: dict[str, Any], precision: str) -> Manifest:
+    return make_manifest(
+        model=path.name,
+        precision=precision,
+        classes=("a", "b", "c", "d"),
+        preprocess=PREPROCESS,
+        outputs=(SPEC,),
+        operating_point=OperatingPoint(0.5, "train", 0.5),
+        tensors=Tensors.from_description(facts),
+    )
 
 
 @pytest.mark.parametrize(("backend", "config", "runtime"), BACKENDS)
@@ -96,14 +96,13 @@ def test_int8_from_network_to_runtime(
     assert set(facts["files"]) == {path.name, path.with_suffix(".bin").name}
     assert facts["file_bytes"] == sum((tmp_path / f).stat().st_size for f in facts["files"])
     assert [len(facts[k]) for k in ("inputs", "outputs")] == [1, 1]
-    manifest = _manifest(path, facts, "int8")
-    runner = backend.open(path, runtime=runtime, specs=[SPEC], manifest=manifest)
+    runner = backend.open(path, runtime=runtime, specs=[SPEC], preprocess=PREPROCESS)
     (got,) = runner(images)
     x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
     (want,) = graph.run(x)
     assert got.shape == want.shape and got.dtype == np.float32
     assert sqnr_db(want, got) > 25
-    text = backend.usage(manifest)
+    text = backend.usage(_manifest(path, facts, "int8"))
     assert "58.395" not in text and str(1 / 58.395)[:8] in text  # norm multiplies
 
 
@@ -115,8 +114,7 @@ def test_float_files_of_ncnn(nets: SimpleNamespace, tmp_path: Path, precision: s
     assert not (tmp_path / "model.table").exists()
     facts = backend.describe(path)
     assert facts["outputs"] == [{"name": "scores", "shape": [4], "dtype": "float32"}]
-    manifest = _manifest(path, facts, precision)
-    (got,) = backend.open(path, runtime="ncnn", specs=[SPEC], manifest=manifest)(images)
+    (got,) = backend.open(path, runtime="ncnn", specs=[SPEC], preprocess=PREPROCESS)(images)
     x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
     np.testing.assert_allclose(got, graph.run(x)[0], atol=1e-4 if precision == "fp32" else 1e-2)
 
@@ -177,14 +175,16 @@ def test_wrong_use_is_named(
     _, quantized, images = _made(nets, backend, config)
     path = _write(backend, config, quantized, tmp_path, "int8")[0]
     with pytest.raises(UnknownNameError, match="runtime"):
-        backend.open(path, runtime="wonder", specs=[SPEC], manifest={})
+        backend.open(path, runtime="wonder", specs=[SPEC], preprocess=None)
     with pytest.raises(ArtifactError, match="the file takes"):
-        backend.open(path, runtime=runtime, specs=[SPEC], manifest={})(images[:, :32])
+        backend.open(path, runtime=runtime, specs=[SPEC], preprocess=None)(images[:, :32])
     with pytest.raises(ArtifactError, match="expected"):
-        backend.open(path, runtime=runtime, specs=[SPEC, OutputSpec("z", "x", 1, 1)], manifest={})
+        backend.open(
+            path, runtime=runtime, specs=[SPEC, OutputSpec("z", "x", 1, 1)], preprocess=None
+        )
     path.write_text("rubbish")
     with pytest.raises(ArtifactError, match="not an ncnn"):
-        backend.open(path, runtime=runtime, specs=[SPEC], manifest={})
+        backend.open(path, runtime=runtime, specs=[SPEC], preprocess=None)
 
 
 def test_foreign_files_are_described(golden: Any) -> None:

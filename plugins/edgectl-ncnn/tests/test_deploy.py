@@ -15,13 +15,14 @@ from edgectl_ncnn.awnn.deploy import write_board_files
 
 from edgectl.errors import ArtifactError, DataError, UsageError
 from edgectl.spec import PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
-MANIFEST = {
-    "task": "classification",
-    "model": "model_int8.param",
-    "classes": ["cat", "dog", "cow"],
-    "preprocess": PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(50.0, 60.0, 70.0)).to_dict(),
-}
+MANIFEST = make_manifest(
+    task="classification",
+    model="model_int8.param",
+    classes=("cat", "dog", "cow"),
+    preprocess=PreprocessSpec((32, 48), mean=(1.0, 2.0, 3.0), std=(50.0, 60.0, 70.0)),
+)
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_probabilities_are_a_softmax(bundle):
     found = main.softmax([1.0, 2.0, 4.0])
     total = sum(math.exp(v) for v in (1, 2, 4))
     assert found == pytest.approx([math.exp(v) / total for v in (1, 2, 4)])
-    assert main.best_class([1.0, 9.0, 4.0], MANIFEST["classes"])[0] == "dog"
+    assert main.best_class([1.0, 9.0, 4.0], MANIFEST.classes)[0] == "dog"
     # large logits, as int8 networks give them, do not overflow
-    assert main.best_class([1000.0, 0.0, 0.0], MANIFEST["classes"]) == ("cat", 1.0)
+    assert main.best_class([1000.0, 0.0, 0.0], MANIFEST.classes) == ("cat", 1.0)
 
 
 def test_the_network_is_loaded_as_it_was_trained(bundle, maix):
@@ -133,4 +134,5 @@ def test_other_archives_are_refused(bundle, tmp_path, entries, error):
 
 def test_only_classifiers(bundle):
     with pytest.raises(UsageError, match="classes"):
-        write_board_files({**MANIFEST, "task": "detection"}, bundle, converted=None)
+        detector = MANIFEST.model_copy(update={"task": "detection"})
+        write_board_files(detector, bundle, converted=None)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from edgectl.artifacts.artifact import read_manifest
+from edgectl.artifacts.manifest import Manifest
 from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 
@@ -51,31 +53,28 @@ def document(
     return invoke
 
 
-def _manifest(project: Path, name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(
-        (project / RUN / "export" / name / "manifest.json").read_text()
-    )
-    return loaded
+def _manifest(project: Path, name: str) -> Manifest:
+    return read_manifest(project / RUN / "export" / name / "manifest.json")
 
 
 @pytest.mark.parametrize(("name", "runtime"), [("ncnn-int8", "ncnn"), ("awnn-int8", "simulator")])
 def test_parity_is_recorded(project: Path, name: str, runtime: str) -> None:
     manifest = _manifest(project, name)
-    assert manifest["parity"]["graph"]["float_max_abs"] < 1e-3
-    assert manifest["parity"]["runtimes"][runtime]["sqnr_db"]["cells"] > 12
-    assert manifest["metrics"]["file"]["model"]["bytes"] == manifest["tensors"]["file_bytes"]
+    assert manifest.parity.graph.float_max_abs < 1e-3
+    assert manifest.parity.runtimes[runtime].sqnr_db["cells"] > 12
+    assert manifest.metrics.file.model.bytes == manifest.tensors.file_bytes
 
 
 def test_float_file_is_the_network(project: Path) -> None:
     manifest = _manifest(project, "ncnn-fp32")
-    assert manifest["parity"]["runtimes"]["ncnn"]["sqnr_db"]["cells"] > 90
-    assert manifest["gate"]["drop"] == 0
+    assert manifest.parity.runtimes["ncnn"].sqnr_db["cells"] > 90
+    assert manifest.gate.drop == 0
 
 
 def test_what_falls_to_the_cpu_is_recorded(project: Path) -> None:
-    remarks = _manifest(project, "awnn-int8")["remarks"]
+    remarks = _manifest(project, "awnn-int8").remarks
     assert len(remarks) == 6 and all("runs on the CPU" in r for r in remarks)
-    assert _manifest(project, "ncnn-int8")["remarks"] == []
+    assert _manifest(project, "ncnn-int8").remarks == ()
 
 
 def test_every_part_counts(document: Document) -> None:

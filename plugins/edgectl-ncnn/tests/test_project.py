@@ -11,7 +11,8 @@ import torch
 from edgectl_ncnn.board.deploy import write_project
 
 from edgectl.errors import UsageError
-from edgectl.spec import PreprocessSpec
+from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 
@@ -52,26 +53,26 @@ struct Net {
 
 
 def manifest(task, specs, size, threshold=None):
-    return {
-        "task": task,
-        "model": "model.param",
-        "classes": ["a", "b", "c"],
-        "preprocess": PreprocessSpec(size).to_dict(),
-        "outputs": [s.to_dict() for s in specs],
-        "operating_point": None if threshold is None else {"threshold": threshold},
-    }
+    return make_manifest(
+        task=task,
+        model="model.param",
+        classes=("a", "b", "c"),
+        preprocess=PreprocessSpec(size),
+        outputs=tuple(specs),
+        operating_point=None if threshold is None else OperatingPoint(threshold, "train", 0.5),
+    )
 
 
 def run(directory, document, heads, size):
     """Lines the program prints, split into words."""
     write_project(document, directory)
     (directory / "net.h").write_text(NCNN)
-    for spec, head in zip(document["outputs"], heads, strict=True):
+    for spec, head in zip(document.outputs, heads, strict=True):
         values = head[0].numpy().astype(np.float32)
         # ncnn holds a plain vector as one row
         shape = values.shape if values.ndim == 3 else (1, 1, len(values))
         data = np.array(shape, np.int32).tobytes() + values.tobytes()
-        (directory / f"{spec['name']}.raw").write_bytes(data)
+        (directory / f"{spec.name}.raw").write_bytes(data)
     (directory / "0.rgb").write_bytes(bytes(size[0] * size[1] * 3))
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-O1"]
     subprocess.run(["g++", *flags, "main.cpp", "-o", "run"], cwd=directory, check=True)
@@ -140,8 +141,7 @@ def test_classes(tmp_path):
 
 
 def test_heads_nobody_decodes_are_refused(tmp_path):
-    document = manifest("detection", [], (32, 32))
-    document["outputs"] = [{"name": "m", "kind": "masks", "stride": 8, "channels": 4}]
+    document = manifest("detection", [OutputSpec("m", "masks", 8, 4)], (32, 32))
     with pytest.raises(UsageError, match="masks"):
         write_project(document, tmp_path)
     assert not list(tmp_path.iterdir())

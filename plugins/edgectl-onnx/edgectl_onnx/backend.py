@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.backends.onnx_file import describe_onnx
 from edgectl.errors import ArtifactError, UnknownNameError
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_onnx.config import OnnxConfig
 
 
@@ -39,7 +40,7 @@ class OnnxBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
         """Core opens ``onnxruntime``; there is no other."""
         raise UnknownNameError("runtime", runtime, ["onnxruntime"], where=str(model_file))
@@ -55,23 +56,23 @@ class OnnxBackend:
                 fix="export again: edgectl export --backend onnx",
             ) from e
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """A program of a few lines."""
-        spec = manifest["preprocess"]
-        height, width = spec["input_size"]
-        outputs = ", ".join(f"`{o['name']}`" for o in manifest["outputs"])
-        return f"""# {manifest["family"]} {manifest["variant"]} as ONNX
+        spec = manifest.preprocess
+        height, width = spec.input_size
+        outputs = ", ".join(f"`{o.name}`" for o in manifest.outputs)
+        return f"""# {manifest.family} {manifest.variant} as ONNX
 
-Input `images`: float32 (1, 3, {height}, {width}), {spec["channel_order"]}, `(pixel - mean) / std`.
+Input `images`: float32 (1, 3, {height}, {width}), {spec.channel_order}, `(pixel - mean) / std`.
 Outputs, raw: {outputs}.
 
 ```python
 import numpy as np, onnxruntime
 
 session = onnxruntime.InferenceSession("{ONNX_FILE}")
-mean = np.float32({spec["mean"]})
-std = np.float32({spec["std"]})
-image = ...  # uint8 ({height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+mean = np.float32({list(spec.mean)})
+std = np.float32({list(spec.std)})
+image = ...  # uint8 ({height}, {width}, 3), {spec.channel_order}, resized: {spec.resize}
 x = ((image - mean) / std).transpose(2, 0, 1)[None]
 outputs = session.run(None, {{"images": x}})
 ```

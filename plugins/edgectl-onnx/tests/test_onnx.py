@@ -95,7 +95,7 @@ def test_bad_files(written: tuple[Path, Net], tmp_path: Path, damage: str) -> No
 
 def test_no_other_runtime(written: tuple[Path, Net]) -> None:
     with pytest.raises(UnknownNameError):
-        OnnxBackend().open(written[0], runtime="x", specs=SPECS, manifest={})
+        OnnxBackend().open(written[0], runtime="x", specs=SPECS, preprocess=None)
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.errors import ArtifactError, UnknownNameError
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_rknn.config import PLATFORMS, RknnConfig
 from edgectl_rknn.runtime import SimulatorRunner
 
@@ -91,7 +92,7 @@ class RknnBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> Runner:
         """The toolkit's simulator, in its own process."""
         if runtime != "simulator":
@@ -114,17 +115,17 @@ class RknnBackend:
             )
         return {"inputs": [], "outputs": [], "file_bytes": model_file.stat().st_size}
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """On the board, and how to compile where that was not done."""
-        spec = manifest["preprocess"]
-        height, width = spec["input_size"]
-        outputs = "\n".join(f"{i}. `{o['name']}`" for i, o in enumerate(manifest["outputs"]))
+        spec = manifest.preprocess
+        height, width = spec.input_size
+        outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
         planned = (
             "\nNot compiled yet: run `./build.sh` with the Python that has rknn-toolkit2.\n"
-            if manifest["status"] == "planned"
+            if not manifest.built
             else ""
         )
-        return f"""# {manifest["family"]} {manifest["variant"]} for a Rockchip NPU
+        return f"""# {manifest.family} {manifest.variant} for a Rockchip NPU
 {planned}
 On the board, with rknn-toolkit-lite2:
 
@@ -134,7 +135,7 @@ from rknnlite.api import RKNNLite
 network = RKNNLite()
 network.load_rknn("{PRODUCT}")
 network.init_runtime()
-image = ...  # uint8 (1, {height}, {width}, 3), {spec["channel_order"]}, resized: {spec["resize"]}
+image = ...  # uint8 (1, {height}, {width}, 3), {spec.channel_order}, resized: {spec.resize}
 outputs = network.inference(inputs=[image], data_format=["nhwc"])
 ```
 

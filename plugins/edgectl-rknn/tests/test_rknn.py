@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from edgectl_rknn.plugin import RKNN_TOOLKIT
 
+from edgectl.artifacts.artifact import read_manifest, write_manifest
 from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import BackendUnavailableError
@@ -77,20 +78,18 @@ def test_without_the_toolkit_the_plan_is_kept_and_the_remedy_named() -> None:
 def test_the_plan_tells_normalization_once_and_calibrates_on_what_training_sees() -> None:
     call("export", RUN, "--backend", "rknn", "--plan")
     settings = json.loads((ARTIFACT / "rknn.json").read_text())
-    manifest = json.loads((ARTIFACT / "manifest.json").read_text())
-    spec = manifest["preprocess"]
-    assert settings["config"]["mean_values"] == [spec["mean"]]
-    assert settings["config"]["std_values"] == [spec["std"]]
+    manifest = read_manifest(ARTIFACT / "manifest.json")
+    spec, calibration = manifest.preprocess, manifest.calibration
+    assert calibration is not None
+    assert settings["config"]["mean_values"] == [list(spec.mean)]
+    assert settings["config"]["std_values"] == [list(spec.std)]
     names = (ARTIFACT / "dataset.txt").read_text().split()
-    assert len(names) == manifest["calibration"]["count"]
+    assert len(names) == calibration.count
 
     from edgectl.data.images.preprocess import decode, resize_image
-    from edgectl.spec import PreprocessSpec
 
-    for name, source in zip(names[:4], manifest["calibration"]["names"], strict=False):
-        expected, _ = resize_image(
-            decode(next(Path("set", "train").rglob(source))), PreprocessSpec.from_dict(spec)
-        )
+    for name, source in zip(names[:4], calibration.names, strict=False):
+        expected, _ = resize_image(decode(next(Path("set", "train").rglob(source))), spec)
         rgb = cv2.imread(str(ARTIFACT / name))[..., ::-1]
         np.testing.assert_array_equal(rgb, expected)
 
@@ -142,13 +141,10 @@ def test_taking_the_toolkit_away_again(project: Path) -> None:
 def test_a_file_the_inputs_do_not_build(project: Path) -> None:
     with_toolkit(project)
     assert call("export", RUN, "--backend", "rknn")[0] == 0
-    manifest = json.loads((ARTIFACT / "manifest.json").read_text())
     other = b"RKNN" + b"x" * 500
     (ARTIFACT / "model.rknn").write_bytes(other)
 
-    from edgectl.artifacts.artifact import write_manifest
-
-    write_manifest(ARTIFACT, {k: v for k, v in manifest.items() if k != "schema"})
+    write_manifest(ARTIFACT, read_manifest(ARTIFACT / "manifest.json"))
     code, document = call("eval", str(ARTIFACT))
     assert code == 5
     assert "another file" in document["error"]["message"]

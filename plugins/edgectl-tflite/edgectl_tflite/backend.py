@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.errors import (
@@ -25,7 +26,7 @@ from edgectl.quant.integer.program import TensorRecord
 from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.spec import OutputSpec, Size
+from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.config import TfliteConfig
@@ -97,7 +98,7 @@ class TfliteBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> FileRunner:
         """See :mod:`edgectl_tflite.runtimes.runtime`. Raises UnknownNameError on another runtime."""
         if runtime not in RUNTIMES:
@@ -107,7 +108,7 @@ class TfliteBackend:
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,
@@ -120,13 +121,13 @@ class TfliteBackend:
                 f"{board.name} takes the file as it is; no online converter is involved",
                 where="--converted",
             )
-        if manifest["precision"] != "int8":
+        if manifest.precision != "int8":
             raise UsageError(
-                f"{board.name} is fed int8; this file is {manifest['precision']}",
+                f"{board.name} is fed int8; this file is {manifest.precision}",
                 where=str(artifact),
                 fix="edgectl export --backend tflite --precision int8",
             )
-        model = artifact / str(manifest["model"])
+        model = artifact / manifest.model
         # the file's own account of its tensors: the manifest's is a copy that may have been edited
         write_board_files(model, manifest, _tensors(read_model(model)), directory)
 
@@ -154,7 +155,7 @@ class TfliteBackend:
             "peak": peak_report(model),
         }
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """See :mod:`edgectl_tflite.board.package`."""
         return package.usage(manifest)
 

@@ -16,8 +16,10 @@ from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.runtimes.runtime import RUNTIMES
 from pydantic import ValidationError
 
+from edgectl.artifacts.manifest import Tensors
 from edgectl.backends.contract import WriteRequest
 from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
 BACKEND = TfliteBackend()
 SPEC = OutputSpec("cells", "cell_logits", 2, 3, "sigmoid")
@@ -80,7 +82,7 @@ def test_written_file_is_described_and_runs(
     ]
     assert facts["arena"]["total"] == facts["arena"]["activations"] + facts["arena"]["persistent"]
     assert facts["peak"]["moments"][0]["live_bytes"] == facts["peak"]["live_bytes"]
-    open_ = {n: BACKEND.open(path, runtime=n, specs=[spec], manifest={}) for n in RUNTIMES}
+    open_ = {n: BACKEND.open(path, runtime=n, specs=[spec], preprocess=None) for n in RUNTIMES}
     assert open_["tflm"].arena_bytes == facts["arena"]["total"]
     assert (open_["tflm"](images)[0] == open_["integer"](images)[0]).all()
 
@@ -93,7 +95,7 @@ def test_split_changes_the_layout_only(nets: SimpleNamespace, tmp_path: Path) ->
     for split in ("auto", "off"):
         (tmp_path / split).mkdir()
         path = _write(quantized, tmp_path / split, spec, TfliteConfig(split=split), "int8")
-        outputs.append(BACKEND.open(path, runtime="integer", specs=[spec], manifest={})(images))
+        outputs.append(BACKEND.open(path, runtime="integer", specs=[spec], preprocess=None)(images))
         peaks.append(BACKEND.describe(path)["peak"]["live_bytes"])
     assert (outputs[0][0] == outputs[1][0]).all()
     assert peaks[0] < peaks[1]
@@ -103,7 +105,7 @@ def test_float_file(nets: SimpleNamespace, tmp_path: Path) -> None:
     graph, (spec,) = BACKEND.prepare(_graph(nets), [SPEC], TfliteConfig())
     images = nets.images_for(graph, 2)
     path = _write(graph, tmp_path, spec, TfliteConfig(), "fp32")
-    (got,) = BACKEND.open(path, runtime="litert", specs=[spec], manifest={})(images)
+    (got,) = BACKEND.open(path, runtime="litert", specs=[spec], preprocess=None)(images)
     (want,) = graph.run(nets.lowered(images))
     np.testing.assert_allclose(got, want.detach().numpy(), atol=1e-5)
 
@@ -116,16 +118,14 @@ def test_usage_says_how_to_feed_and_read(
     source = nets.quantize(graph, nets.images_for(graph, 2)) if precision == "int8" else graph
     path = _write(source, tmp_path, spec, TfliteConfig(), precision)
     text = BACKEND.usage(
-        {
-            "model": path.name,
-            "family": "fomo",
-            "variant": "small",
-            "precision": precision,
-            "classes": ["mask", "no mask"],
-            "preprocess": PreprocessSpec((16, 16)).to_dict(),
-            "outputs": [spec.to_dict()],
-            "tensors": BACKEND.describe(path),
-        }
+        make_manifest(
+            model=path.name,
+            precision=precision,
+            classes=("mask", "no mask"),
+            preprocess=PreprocessSpec((16, 16)),
+            outputs=(spec,),
+            tensors=Tensors.from_description(BACKEND.describe(path)),
+        )
     )
     assert "16 x 16" in text and "sigmoid, in the file" in text
     assert ("uint8 - 128" in text) == (precision == "int8")
@@ -227,7 +227,7 @@ def test_rows_are_read_back_as_grids(
     files, _ = _detector_files(nets, tmp_path, size)
     images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
     rows, grids = (
-        BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, manifest={})(images)
+        BACKEND.open(files[r], runtime=runtime, specs=DETECTOR, preprocess=None)(images)
         for r in (True, False)
     )
     for a, b in zip(rows, grids, strict=True):

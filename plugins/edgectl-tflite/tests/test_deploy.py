@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from edgectl_tflite.backend import TfliteBackend
@@ -15,10 +14,12 @@ from edgectl_tflite.config import TfliteConfig
 from edgectl_tflite.plugin import edgectl_register_boards
 
 from edgectl.artifacts.artifact import Artifact
+from edgectl.artifacts.manifest import ListedFile, Tensors
 from edgectl.backends.contract import WriteRequest
 from edgectl.deploy.bundle import fit_of
 from edgectl.errors import UsageError
-from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
+from edgectl.testing.manifest import make_manifest
 
 BACKEND = TfliteBackend()
 BOARD = edgectl_register_boards()[0]
@@ -58,15 +59,15 @@ def bundle(nets: SimpleNamespace, tmp_path: Path) -> SimpleNamespace:
             config=TfliteConfig(),
         )
     )
-    manifest: dict[str, Any] = {
-        "model": model.name,
-        "precision": "int8",
-        "preprocess": PreprocessSpec((16, 24)).to_dict(),
-        "outputs": [s.to_dict() for s in specs],
-        "classes": ["mask", 'say "no"'],
-        "tensors": BACKEND.describe(model),
-        "operating_point": {"threshold": 0.7, "source": "train-holdout", "metric": 0.5},
-    }
+    manifest = make_manifest(
+        backend="tflite",
+        model=model.name,
+        preprocess=PreprocessSpec((16, 24)),
+        outputs=specs,
+        classes=("mask", 'say "no"'),
+        tensors=Tensors.from_description(BACKEND.describe(model)),
+        operating_point=OperatingPoint(0.7, "train-holdout", 0.5),
+    )
     BACKEND.deploy(artifact, manifest, BOARD, out, converted=None)
     return SimpleNamespace(directory=out, model=model, manifest=manifest)
 
@@ -75,7 +76,7 @@ def test_the_header_says_what_the_manifest_says(bundle: SimpleNamespace) -> None
     text = (bundle.directory / "model_config.h").read_text()
     assert "kRows = 16" in text
     assert "kThreshold = 0.7f" in text
-    for op in bundle.manifest["tensors"]["ops"]:
+    for op in bundle.manifest.tensors.facts["ops"]:
         assert op["name"] in text
 
 
@@ -83,10 +84,11 @@ def test_the_board_is_asked_for_what_the_header_sets_aside(
     bundle: SimpleNamespace, tflm: None
 ) -> None:
     (size,) = re.findall(r"kArenaBytes = (\d+);", (bundle.directory / "model_config.h").read_text())
-    tensors = bundle.manifest["tensors"]
-    assert int(size) >= 1.25 * tensors["arena"]["total"]
-    listed = {"path": bundle.model.name, "bytes": 1, "sha256": ""}
-    artifact = Artifact(bundle.model.parent, {**bundle.manifest, "files": [listed]})
+    assert int(size) >= 1.25 * bundle.manifest.tensors.arena.total
+    listed = ListedFile(path=bundle.model.name, bytes=1, sha256="")
+    artifact = Artifact(
+        bundle.model.parent, bundle.manifest.model_copy(update={"files": (listed,)})
+    )
     assert fit_of(artifact, replace(BOARD, ram_bytes=int(size))).passed
     assert not fit_of(artifact, replace(BOARD, ram_bytes=int(size) - 1)).passed
 
@@ -99,7 +101,7 @@ def test_without_the_micro_interpreter_it_is_said_that_memory_is_not_checked(
     assert "edgectl-tflite[tflm]" in tensors["ram_unknown"]
     BACKEND.deploy(
         bundle.model.parent,
-        {**bundle.manifest, "tensors": tensors},
+        bundle.manifest.model_copy(update={"tensors": Tensors.from_description(tensors)}),
         BOARD,
         tmp_path,
         converted=None,
@@ -123,9 +125,8 @@ def test_the_files_compile_and_hold_the_model(bundle: SimpleNamespace) -> None:
 
 def test_a_microcontroller_is_not_given_floats(bundle: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fed int8"):
-        BACKEND.deploy(
-            tmp_path, {**bundle.manifest, "precision": "fp32"}, BOARD, tmp_path, converted=None
-        )
+        manifest = bundle.manifest.model_copy(update={"precision": "fp32"})
+        BACKEND.deploy(tmp_path, manifest, BOARD, tmp_path, converted=None)
 
 
 def test_no_converter_is_involved(bundle: SimpleNamespace, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_fomo_from_torch_to_every_runtime(tflm: None, tmp_path: Path) -> None:
     assert facts["arena"]["activations"] == 2 * 16 * 48 * 48  # the stem and its depthwise filter
 
     def scores(runtime: str) -> np.ndarray:
-        runner = backend.open(path, runtime=runtime, specs=specs, manifest={})
+        runner = backend.open(path, runtime=runtime, specs=specs, preprocess=None)
         return runner(images)[0]
 
     exact = scores("integer")

@@ -135,7 +135,7 @@ def test_damaged_files(
     path = tmp_path / "model.tflite"
     path.write_bytes(damage(model.data))
     with pytest.raises(ArtifactError) as e:
-        TfliteBackend().open(path, runtime=runtime, specs=(), manifest={})
+        TfliteBackend().open(path, runtime=runtime, specs=(), preprocess=None)
     assert str(path) in str(e.value)
 
 
@@ -144,7 +144,7 @@ def test_missing_file_and_unknown_runtime(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be read"):
         backend.describe(tmp_path / "absent.tflite")
     with pytest.raises(UnknownNameError) as e:
-        backend.open(tmp_path / "x", runtime="litter", specs=(), manifest={})
+        backend.open(tmp_path / "x", runtime="litter", specs=(), preprocess=None)
     assert e.value.fix is not None and "litert" in e.value.fix
 
 

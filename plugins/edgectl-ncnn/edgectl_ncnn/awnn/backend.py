@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError, UsageError
 from edgectl.plugins.info import BoardInfo
@@ -91,14 +92,12 @@ class AwnnBackend:
         *,
         runtime: str,
         specs: Sequence[OutputSpec],
-        manifest: Mapping[str, Any],
+        preprocess: PreprocessSpec | None,
     ) -> SimulatorRunner:
         """See :mod:`edgectl_ncnn.awnn.runtime`. Raises UnknownNameError on another runtime."""
         if runtime != RUNTIME:
             raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
-        stored = manifest.get("preprocess")
-        spec = PreprocessSpec.from_dict(stored) if stored else None
-        return SimulatorRunner(model_file, specs, spec)
+        return SimulatorRunner(model_file, specs, preprocess)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
         """Facts of an int8 file.
@@ -130,7 +129,7 @@ class AwnnBackend:
     def deploy(
         self,
         artifact: Path,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         board: BoardInfo,
         directory: Path,
         *,
@@ -139,7 +138,7 @@ class AwnnBackend:
         """See :mod:`edgectl_ncnn.awnn.deploy`."""
         write_board_files(manifest, directory, converted=converted)
 
-    def usage(self, manifest: Mapping[str, Any]) -> str:
+    def usage(self, manifest: Manifest) -> str:
         """See :mod:`edgectl_ncnn.awnn.package`."""
         return package.usage(manifest)
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.data.catalog.download import unpack
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.spec import PreprocessSpec
 from edgectl_ncnn.awnn.package import mud
 
 _LIMIT = 256 << 20
 """A converted network is some megabytes."""
 
 
-def write_board_files(
-    manifest: Mapping[str, Any], directory: Path, *, converted: Path | None
-) -> None:
+def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | None) -> None:
     """``main.py``, ``model.json``, ``labels.py`` and the ``.mud`` beside the model files, which
     ``converted`` replaces.
 
@@ -29,35 +25,35 @@ def write_board_files(
         UsageError: not a classifier: MaixPy3's script is written for those.
         ArtifactError: an archive without one ``.param`` and one ``.bin``.
     """
-    if manifest["task"] != "classification":
+    if manifest.task != "classification":
         raise UsageError(
-            f"the board's script reads classes; this model is for {manifest['task']}",
+            f"the board's script reads classes; this model is for {manifest.task}",
             where="--target maixii-dock",
             fix="train a classifier (edgectl train resnet), or use the artifact's files by hand",
         )
-    model = Path(str(manifest["model"]))
+    model = Path(manifest.model)
     param, weights = model.name, model.with_suffix(".bin").name
     if converted is not None:
         for name in (param, weights):
             (directory / name).unlink()
         param, weights = _bring_back(converted, directory)
-    spec = manifest["preprocess"]
-    rows, columns = spec["input_size"]
+    spec = manifest.preprocess
+    rows, columns = spec.input_size
     settings = {
         "param": param,
         "bin": weights,
         "converted": converted is not None,
         "input": [columns, rows, 3],
-        "output": [1, 1, len(manifest["classes"])],
-        "mean": spec["mean"],
-        "norm": [1.0 / s for s in spec["std"]],
-        "labels": manifest["classes"],
+        "output": [1, 1, len(manifest.classes)],
+        "mean": spec.mean,
+        "norm": [1.0 / s for s in spec.std],
+        "labels": manifest.classes,
     }
     text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
     (directory / "model.json").write_text(text, encoding="utf-8")
-    described = mud(param, PreprocessSpec.from_dict(dict(spec)), [tuple(settings["output"])])
+    described = mud(param, spec, [(1, 1, len(manifest.classes))])
     (directory / Path(param).with_suffix(".mud")).write_text(described, encoding="ascii")
-    labels = f"labels = {list(manifest['classes'])!r}\n"
+    labels = f"labels = {list(manifest.classes)!r}\n"
     (directory / "labels.py").write_text(labels, encoding="utf-8")
     script = resources.files("edgectl_ncnn.awnn") / "board" / "main.py"
     (directory / "main.py").write_text(script.read_text(encoding="utf-8"), encoding="utf-8")

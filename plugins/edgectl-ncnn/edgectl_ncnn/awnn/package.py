@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.spec import PreprocessSpec
 
 _LETTERBOX = [
@@ -39,28 +39,27 @@ def mud(param: str, preprocess: PreprocessSpec, shapes: Sequence[tuple[int, int,
     )
 
 
-def usage(manifest: Mapping[str, Any]) -> str:
+def usage(manifest: Manifest) -> str:
     """Markdown: the experimental files, the known way, and the code for the board."""
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
-    described = manifest.get("tensors", {})
+    spec = manifest.preprocess
+    height, width = spec.input_size
+    described = manifest.tensors
     outputs = {
-        t["name"]: tuple(t["whc"]) for t in described.get("outputs", []) if t.get("whc") is not None
+        t.name: tuple(t.facts["whc"]) for t in described.outputs if t.facts.get("whc") is not None
     }
-    model = PurePosixPath(manifest["model"])
-    fallen = [o for o in described.get("ops", []) if o["cpu"]]
+    model = PurePosixPath(manifest.model)
+    fallen = [o for o in described.facts.get("ops", []) if o["cpu"]]
     return "\n".join(
         [
             f"# {model}",
             "",
-            f"{manifest['family']} {manifest['variant']}, int8, "
-            f"classes: {', '.join(manifest['classes'])}.",
+            f"{manifest.family} {manifest.variant}, int8, classes: {', '.join(manifest.classes)}.",
             "",
             "**Experimental.** These files follow the format of the makers' converter; no board has "
             "loaded them yet. The figures in `manifest.json` are those of an integer simulator. The way "
             "that is known to work: upload `maixhub.zip` to MaixHub's model converter (awnn, V831) "
-            f"with mean `{', '.join(str(v) for v in spec['mean'])}` and norm "
-            f"`{', '.join(f'{1 / v:.9g}' for v in spec['std'])}`, and use the two files it returns.",
+            f"with mean `{', '.join(str(v) for v in spec.mean)}` and norm "
+            f"`{', '.join(f'{1 / v:.9g}' for v in spec.std)}`, and use the two files it returns.",
             "",
             *(
                 [
@@ -82,18 +81,18 @@ def usage(manifest: Mapping[str, Any]) -> str:
             '    "model_type": "awnn",',
             f'    "inputs": {{"input0": ({width}, {height}, 3)}},',
             f'    "outputs": {outputs},',
-            f'    "mean": {list(spec["mean"])},',
-            f'    "norm": {[1.0 / v for v in spec["std"]]},',
+            f'    "mean": {list(spec.mean)},',
+            f'    "norm": {[1.0 / v for v in spec.std]},',
             '    "first_layer_conv_no_pad": False,',
             "}",
             "m = nn.load(model, opt=options)",
-            f"image = camera.capture().resize({width}, {height})  # {spec['channel_order']}",
+            f"image = camera.capture().resize({width}, {height})  # {spec.channel_order}",
             "y = m.forward(image.tobytes(), quantize=True)",
             "```",
             "",
             "`y` holds logits: apply softmax or sigmoid before reading it as a probability.",
             "",
-            *(_LETTERBOX if spec["resize"] == "letterbox" else []),
+            *(_LETTERBOX if spec.resize == "letterbox" else []),
             *_outputs(manifest),
             "On this machine: `edgectl eval .` runs the files on the simulator.",
             "",
@@ -101,12 +100,12 @@ def usage(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _outputs(manifest: Mapping[str, Any]) -> list[str]:
+def _outputs(manifest: Manifest) -> list[str]:
     lines = ["| blob | output | kind | stride | to be applied |", "| --- | --- | --- | --- | --- |"]
-    for i, o in enumerate(manifest["outputs"]):
-        cells = (f"output{i}", o["name"], o["kind"], o["stride"], o["activation"])
+    for i, o in enumerate(manifest.outputs):
+        cells = (f"output{i}", o.name, o.kind, o.stride, o.activation)
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
-    point = manifest.get("operating_point")
+    point = manifest.operating_point
     if point:
-        lines += ["", f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}."]
+        lines += ["", f"Score threshold: {point.threshold:.3f}, chosen on {point.source}."]
     return [*lines, ""]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.errors import UsageError
 
 _STATIC = ("CMakeLists.txt", "decode.h", "main.cpp")
@@ -20,14 +19,14 @@ _HEADS = {
 }
 
 
-def write_project(manifest: Mapping[str, Any], directory: Path) -> None:
+def write_project(manifest: Manifest, directory: Path) -> None:
     """``CMakeLists.txt``, ``main.cpp``, ``decode.h``, ``model_config.h``.
 
     Raises:
         UsageError: heads the decoder does not know.
     """
-    task = str(manifest["task"])
-    unknown = {o["kind"] for o in manifest["outputs"]} - _HEADS.get(task, set())
+    task = manifest.task
+    unknown = {o.kind for o in manifest.outputs} - _HEADS.get(task, set())
     if unknown:
         raise UsageError(
             f"no C++ decoder for {', '.join(sorted(unknown))}",
@@ -41,19 +40,19 @@ def write_project(manifest: Mapping[str, Any], directory: Path) -> None:
     (directory / "model_config.h").write_text(config(manifest), encoding="utf-8")
 
 
-def config(manifest: Mapping[str, Any]) -> str:
+def config(manifest: Manifest) -> str:
     """The header ``main.cpp`` reads everything from."""
-    spec, outputs = manifest["preprocess"], manifest["outputs"]
-    rows, columns = spec["input_size"]
-    point = manifest.get("operating_point")
-    threshold = point["threshold"] if point else _THRESHOLD
-    model = PurePosixPath(manifest["model"]).name
-    mean = ", ".join(f"{float(v)!r}f" for v in spec["mean"])
-    norm = ", ".join(f"{1.0 / v!r}f" for v in spec["std"])
-    labels = ", ".join(_quoted(str(name)) for name in manifest["classes"])
+    spec, outputs = manifest.preprocess, manifest.outputs
+    rows, columns = spec.input_size
+    point = manifest.operating_point
+    threshold = point.threshold if point else _THRESHOLD
+    model = PurePosixPath(manifest.model).name
+    mean = ", ".join(f"{float(v)!r}f" for v in spec.mean)
+    norm = ", ".join(f"{1.0 / v!r}f" for v in spec.std)
+    labels = ", ".join(_quoted(str(name)) for name in manifest.classes)
     entries = [
-        f"    {{{_quoted(o['name'])}, {o['stride']}, {o['channels']}, "
-        f"{str(o['kind'] == 'box_log_distances').lower()}}},"
+        f"    {{{_quoted(o.name)}, {o.stride}, {o.channels}, "
+        f"{str(o.kind == 'box_log_distances').lower()}}},"
         for o in outputs
     ]
     return "\n".join(
@@ -62,11 +61,11 @@ def config(manifest: Mapping[str, Any]) -> str:
             "#pragma once",
             "",
             "enum Task { kClassification, kCentroid, kDetection };",
-            f"constexpr Task kTask = k{str(manifest['task']).capitalize()};",
+            f"constexpr Task kTask = k{manifest.task.capitalize()};",
             f"constexpr const char* kParam = {_quoted(model)};",
             f"constexpr const char* kBin = {_quoted(str(PurePosixPath(model).with_suffix('.bin')))};",
             f"constexpr int kRows = {rows}, kColumns = {columns};",
-            f"// images are {spec['channel_order']}, fitted by {spec['resize']}",
+            f"// images are {spec.channel_order}, fitted by {spec.resize}",
             f"constexpr float kMean[3] = {{{mean}}};",
             f"constexpr float kNorm[3] = {{{norm}}};",
             f"constexpr float kThreshold = {float(threshold)!r}f;",

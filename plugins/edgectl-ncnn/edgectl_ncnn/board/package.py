@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+
+from edgectl.artifacts.manifest import Manifest
+from edgectl.spec import PreprocessSpec
 
 
-def usage(manifest: Mapping[str, Any]) -> str:
+def usage(manifest: Manifest) -> str:
     """Markdown from the manifest's ``preprocess``, ``outputs`` and ``classes``."""
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
+    spec = manifest.preprocess
+    height, width = spec.input_size
     return "\n".join(
         [
-            f"# {manifest['model']}",
+            f"# {manifest.model}",
             "",
-            f"{manifest['family']} {manifest['variant']}, {manifest['precision']}, "
-            f"classes: {', '.join(manifest['classes'])}.",
+            f"{manifest.family} {manifest.variant}, {manifest.precision}, "
+            f"classes: {', '.join(manifest.classes)}.",
             "",
-            f"Input `in0`: {width} x {height}, {spec['channel_order']}, resized by {spec['resize']}, "
+            f"Input `in0`: {width} x {height}, {spec.channel_order}, resized by {spec.resize}, "
             "then `(pixel - mean) * norm`; all of it is in the code below.",
             "",
             *_outputs(manifest),
@@ -43,34 +44,34 @@ def usage(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _outputs(manifest: Mapping[str, Any]) -> list[str]:
+def _outputs(manifest: Manifest) -> list[str]:
     lines = [
         "| output | kind | stride | channels | to be applied |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for o in manifest["outputs"]:
-        cells = (o["name"], o["kind"], o["stride"], o["channels"], o["activation"])
+    for o in manifest.outputs:
+        cells = (o.name, o.kind, o.stride, o.channels, o.activation)
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines.append("")
-    if any(o["kind"] == "cell_logits" for o in manifest["outputs"]):
+    if any(o.kind == "cell_logits" for o in manifest.outputs):
         lines += ["Channel 0 of the grid is the background.", ""]
-    point = manifest.get("operating_point")
+    point = manifest.operating_point
     if point:
-        lines += [f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}.", ""]
+        lines += [f"Score threshold: {point.threshold:.3f}, chosen on {point.source}.", ""]
     return lines
 
 
-def _norm(spec: Mapping[str, Any]) -> tuple[str, str]:
-    mean = ", ".join(f"{v:.9g}" for v in spec["mean"])
-    return mean, ", ".join(f"{1.0 / v:.9g}" for v in spec["std"])
+def _norm(spec: PreprocessSpec) -> tuple[str, str]:
+    mean = ", ".join(f"{v:.9g}" for v in spec.mean)
+    return mean, ", ".join(f"{1.0 / v:.9g}" for v in spec.std)
 
 
-def _cpp(manifest: Mapping[str, Any]) -> list[str]:
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
+def _cpp(manifest: Manifest) -> list[str]:
+    spec = manifest.preprocess
+    height, width = spec.input_size
     mean, norm = (", ".join(f"{float(v):#.9g}f" for v in text.split(", ")) for text in _norm(spec))
-    order = "PIXEL_BGR2RGB" if spec["channel_order"] == "rgb" else "PIXEL_BGR"
-    model = PurePosixPath(manifest["model"])
+    order = "PIXEL_BGR2RGB" if spec.channel_order == "rgb" else "PIXEL_BGR"
+    model = PurePosixPath(manifest.model)
     lines = [
         "#include <algorithm>",
         '#include "net.h"',
@@ -81,8 +82,8 @@ def _cpp(manifest: Mapping[str, Any]) -> list[str]:
         "",
         "// bgr: rows x cols x 3 bytes, as OpenCV reads images",
     ]
-    if spec["resize"] == "letterbox":
-        top, left = ("(H - h) / 2", "(W - w) / 2") if spec["pad_side"] == "center" else ("0", "0")
+    if spec.resize == "letterbox":
+        top, left = ("(H - h) / 2", "(W - w) / 2") if spec.pad_side == "center" else ("0", "0")
         lines += [
             f"const int W = {width}, H = {height};",
             "const float scale = std::min(W / (float)cols, H / (float)rows);",
@@ -92,7 +93,7 @@ def _cpp(manifest: Mapping[str, Any]) -> list[str]:
             "ncnn::Mat in;",
             f"const int top = {top}, left = {left};",
             "ncnn::copy_make_border(small, in, top, H - h - top, left, W - w - left,",
-            f"                       ncnn::BORDER_CONSTANT, {spec['pad_value']}.f);",
+            f"                       ncnn::BORDER_CONSTANT, {spec.pad_value}.f);",
         ]
     else:
         lines.append(
@@ -107,17 +108,17 @@ def _cpp(manifest: Mapping[str, Any]) -> list[str]:
         "ncnn::Extractor ex = net.create_extractor();",
         'ex.input("in0", in);',
     ]
-    for o in manifest["outputs"]:
-        lines += [f"ncnn::Mat {o['name']};", f'ex.extract("{o["name"]}", {o["name"]});']
+    for o in manifest.outputs:
+        lines += [f"ncnn::Mat {o.name};", f'ex.extract("{o.name}", {o.name});']
     return lines
 
 
-def _python(manifest: Mapping[str, Any]) -> list[str]:
-    spec = manifest["preprocess"]
+def _python(manifest: Manifest) -> list[str]:
+    spec = manifest.preprocess
     mean, norm = _norm(spec)
-    order = "PIXEL_BGR2RGB" if spec["channel_order"] == "rgb" else "PIXEL_BGR"
-    model = PurePosixPath(manifest["model"])
-    height, width = spec["input_size"]
+    order = "PIXEL_BGR2RGB" if spec.channel_order == "rgb" else "PIXEL_BGR"
+    model = PurePosixPath(manifest.model)
+    height, width = spec.input_size
     lines = [
         "import ncnn, numpy as np",
         "",
@@ -125,15 +126,14 @@ def _python(manifest: Mapping[str, Any]) -> list[str]:
         f'net.load_param("{model}")',
         f'net.load_model("{model.with_suffix(".bin")}")',
         "",
-        f"# bgr: uint8 ({height}, {width}, 3), resized by {spec['resize']} "
-        f"(border {spec['pad_value']})"
-        if spec["resize"] == "letterbox"
+        f"# bgr: uint8 ({height}, {width}, 3), resized by {spec.resize} (border {spec.pad_value})"
+        if spec.resize == "letterbox"
         else f"# bgr: uint8 ({height}, {width}, 3), stretched to that size",
         f"x = ncnn.Mat.from_pixels(bgr, ncnn.Mat.PixelType.{order}, {width}, {height})",
         f"x.substract_mean_normalize([{mean}], [{norm}])",
         "ex = net.create_extractor()",
         'ex.input("in0", x)',
     ]
-    for o in manifest["outputs"]:
-        lines.append(f'{o["name"]} = np.array(ex.extract("{o["name"]}")[1])')
+    for o in manifest.outputs:
+        lines.append(f'{o.name} = np.array(ex.extract("{o.name}")[1])')
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.manifest import Manifest
 from edgectl.errors import ArtifactError
 
 _BYTES_A_LINE = 16
@@ -21,7 +22,7 @@ def reserved(arena: int) -> int:
 
 
 def write_board_files(
-    model: Path, manifest: Mapping[str, Any], described: Mapping[str, Any], directory: Path
+    model: Path, manifest: Manifest, described: Mapping[str, Any], directory: Path
 ) -> None:
     """``model_data.cc``, ``model_data.h``, ``model_config.h``, ``labels.h``.
 
@@ -36,7 +37,7 @@ def write_board_files(
     (directory / "model_data.h").write_text(_DATA_HEADER, encoding="ascii")
     (directory / "model_data.cc").write_text(_array(data), encoding="ascii")
     (directory / "model_config.h").write_text(_config(manifest, described), encoding="utf-8")
-    (directory / "labels.h").write_text(_labels(manifest["classes"]), encoding="utf-8")
+    (directory / "labels.h").write_text(_labels(manifest.classes), encoding="utf-8")
 
 
 _DATA_HEADER = """// The model, to be placed in flash.
@@ -66,31 +67,31 @@ def _array(data: bytes) -> str:
     )
 
 
-def _config(manifest: Mapping[str, Any], described: Mapping[str, Any]) -> str:
-    rows, columns = manifest["preprocess"]["input_size"]
-    point = manifest.get("operating_point")
+def _config(manifest: Manifest, described: Mapping[str, Any]) -> str:
+    rows, columns = manifest.preprocess.input_size
+    point = manifest.operating_point
     by_name = {t["name"]: t for t in described["outputs"]}
-    absent = sorted({o["name"] for o in manifest["outputs"]} - set(by_name))
+    absent = sorted({o.name for o in manifest.outputs} - set(by_name))
     if absent:
         raise ArtifactError(
             f"the file has no output '{absent[0]}', only {', '.join(by_name)}",
             fix="export again: edgectl export",
         )
     outputs = [
-        f'    {{"{o["name"]}", "{o["kind"]}", {o["stride"]}, {o["channels"]}, '
-        f"{by_name[o['name']]['scale']!r}f, {by_name[o['name']]['zero_point']}, "
-        f"{str(o['applied']).lower()}}},"
-        for o in manifest["outputs"]
+        f'    {{"{o.name}", "{o.kind}", {o.stride}, {o.channels}, '
+        f"{by_name[o.name]['scale']!r}f, {by_name[o.name]['zero_point']}, "
+        f"{str(o.applied).lower()}}},"
+        for o in manifest.outputs
     ]
     ops = sorted({op["name"] for op in described["ops"]})
     constants = [
         f"constexpr int kRows = {rows};",
         f"constexpr int kColumns = {columns};",
-        f'constexpr const char* kChannelOrder = "{manifest["preprocess"]["channel_order"]}";',
+        f'constexpr const char* kChannelOrder = "{manifest.preprocess.channel_order}";',
         "// input byte = pixel - 128",
         "constexpr int kInputOffset = -128;",
     ]
-    reserve = manifest["tensors"].get("ram_bytes")
+    reserve = manifest.tensors.ram_bytes
     if reserve:
         constants += [
             "// measured on this machine, with a quarter to spare",
@@ -98,8 +99,8 @@ def _config(manifest: Mapping[str, Any], described: Mapping[str, Any]) -> str:
         ]
     if point:
         constants += [
-            f"// chosen on {point['source']}",
-            f"constexpr float kThreshold = {point['threshold']!r}f;",
+            f"// chosen on {point.source}",
+            f"constexpr float kThreshold = {point.threshold!r}f;",
         ]
     return "\n".join(
         [

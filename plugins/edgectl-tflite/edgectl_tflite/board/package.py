@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from edgectl.artifacts.manifest import Manifest, Tensor
 
 
-def usage(manifest: Mapping[str, Any]) -> str:
+def usage(manifest: Manifest) -> str:
     """Markdown from the manifest's ``preprocess``, ``outputs``, ``classes`` and ``tensors``."""
-    integer = manifest["precision"] == "int8"
+    integer = manifest.precision == "int8"
     feed = (
         "`int8 = uint8 - 128` of every byte; nothing is divided or subtracted on the device"
         if integer
         else "`pixel / 255` as float32"
     )
-    spec = manifest["preprocess"]
-    height, width = spec["input_size"]
+    spec = manifest.preprocess
+    height, width = spec.input_size
     lines = [
-        f"# {manifest['model']}",
+        f"# {manifest.model}",
         "",
-        f"{manifest['family']} {manifest['variant']}, {manifest['precision']}, "
-        f"classes: {', '.join(manifest['classes'])}.",
+        f"{manifest.family} {manifest.variant}, {manifest.precision}, "
+        f"classes: {', '.join(manifest.classes)}.",
         "",
         "## Input",
         "",
-        f"One tensor, {height} x {width}, channels last, order {spec['channel_order']}: {feed}.",
-        f"The image is resized by {spec['resize']}"
+        f"One tensor, {height} x {width}, channels last, order {spec.channel_order}: {feed}.",
+        f"The image is resized by {spec.resize}"
         + (
-            f", padded {spec['pad_side'].replace('_', ' ')} with {spec['pad_value']}."
-            if spec["resize"] == "letterbox"
+            f", padded {spec.pad_side.replace('_', ' ')} with {spec.pad_value}."
+            if spec.resize == "letterbox"
             else "."
         ),
         *_caution(manifest),
@@ -38,32 +37,38 @@ def usage(manifest: Mapping[str, Any]) -> str:
         "| name | kind | stride | shape | scale | zero point | activation |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    described = {t["name"]: t for t in manifest.get("tensors", {}).get("outputs", [])}
-    for output in manifest["outputs"]:
-        tensor = described.get(output["name"], {})
-        activation = output["activation"]
+    described = {t.name: t for t in manifest.tensors.outputs}
+    for output in manifest.outputs:
+        tensor = described.get(output.name)
+        activation: str = output.activation
         if activation != "none":
-            activation += ", in the file" if output["applied"] else ", to be applied"
+            activation += ", in the file" if output.applied else ", to be applied"
         lines.append(
-            f"| {output['name']} | {output['kind']} | {output['stride']} "
-            f"| {tensor.get('shape', '')} | {tensor.get('scale', '')} "
-            f"| {tensor.get('zero_point', '')} | {activation} |"
+            f"| {output.name} | {output.kind} | {output.stride} | {_said(tensor)} | {activation} |"
         )
     lines += ["", "`real = scale * (q - zero_point)`."] if integer else []
     lines += ["", *_threshold(manifest), *_memory(manifest), "## Run it", "", *_run(manifest)]
     return "\n".join(lines) + "\n"
 
 
-def _caution(manifest: Mapping[str, Any]) -> list[str]:
+def _said(tensor: Tensor | None) -> str:
+    """Shape, scale and zero point."""
+    if tensor is None:
+        return " |  | "
+    shape = "" if tensor.shape is None else list(tensor.shape)
+    return f"{shape} | {tensor.scale} | {tensor.zero_point}"
+
+
+def _caution(manifest: Manifest) -> list[str]:
     """What a reader of this kind of output, or the writer of the firmware, gets wrong."""
     lines = []
-    if any(o["kind"] == "cell_logits" for o in manifest["outputs"]):
+    if any(o.kind == "cell_logits" for o in manifest.outputs):
         lines.append("In grids of cells, channel 0 is the background.")
-    if any(o["kind"] == "class_logits" and not o["stride"] for o in manifest["outputs"]):
+    if any(o.kind == "class_logits" and not o.stride for o in manifest.outputs):
         lines.append(
             "The image belongs to the class with the largest value, in `labels.txt`'s order."
         )
-    if manifest["preprocess"]["resize"] == "letterbox":
+    if manifest.preprocess.resize == "letterbox":
         lines.append(
             "A firmware that stretches the frame instead of keeping its aspect ratio needs a model "
             "trained so: `--set preprocess.resize=stretch`."
@@ -71,28 +76,28 @@ def _caution(manifest: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _threshold(manifest: Mapping[str, Any]) -> list[str]:
-    point = manifest.get("operating_point")
+def _threshold(manifest: Manifest) -> list[str]:
+    point = manifest.operating_point
     if not point:
         return []
-    return [f"Score threshold: {point['threshold']:.3f}, chosen on {point['source']}.", ""]
+    return [f"Score threshold: {point.threshold:.3f}, chosen on {point.source}.", ""]
 
 
-def _memory(manifest: Mapping[str, Any]) -> list[str]:
-    arena = manifest.get("tensors", {}).get("arena")
-    if not arena:
+def _memory(manifest: Manifest) -> list[str]:
+    arena = manifest.tensors.arena
+    if arena is None:
         return []
     return [
-        f"Tensor arena: {arena['total']} bytes, of which {arena['activations']} are activations "
+        f"Tensor arena: {arena.total} bytes, of which {arena.activations} are activations "
         "(the rest is bookkeeping, about half as much on a 32-bit device).",
         "",
     ]
 
 
-def _run(manifest: Mapping[str, Any]) -> list[str]:
-    operators = manifest.get("tensors", {}).get("ops", [])
+def _run(manifest: Manifest) -> list[str]:
+    operators = manifest.tensors.facts.get("ops", [])
     names = ", ".join(op["name"] for op in operators)
-    model = manifest["model"]
+    model = manifest.model
     return [
         f"On a microcontroller: put `{model}` into flash (`xxd -i {model}`), register the ops "
         f"({names}) in the `MicroMutableOpResolver`, copy the bytes into `input(0)` and call "

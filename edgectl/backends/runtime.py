@@ -1,28 +1,29 @@
-"""Which runtime an artifact runs on, and how it is opened there."""
+"""Which runtime an artifact runs on, and how its file is opened there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from edgectl.artifacts.artifact import Artifact
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import ArtifactReader, Runner
 from edgectl.backends.network import ONNX_FILE
 from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.backends.onnx_runtime import OnnxRunner
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.plugins.info import BackendInfo
-from edgectl.spec import OutputSpec
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 
-def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
+def default_runtime(info: BackendInfo, manifest: Manifest) -> str:
     """The backend's first; ONNX Runtime for the network of a compiler's artifact that cannot run here.
 
     Raises:
         ArtifactError: the manifest names one the backend does not have.
     """
-    noted = str(manifest.get("runtime") or info.runtimes[0])
+    noted = manifest.runtime or info.runtimes[0]
     if noted not in info.runtimes and not _is_float_network(info, noted):
         raise ArtifactError(
             f"made to run on '{noted}', which '{info.name}' does not have",
@@ -31,17 +32,13 @@ def default_runtime(info: BackendInfo, manifest: Mapping[str, Any]) -> str:
     return noted
 
 
-def exact_runtimes(info: BackendInfo, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def exact_runtimes(info: BackendInfo, manifest: Manifest) -> tuple[str, ...]:
     """Those that compute this artifact as the device does, bit for bit; of float files none does."""
-    return info.exact if manifest["precision"] == "int8" else ()
+    return info.exact if manifest.precision == "int8" else ()
 
 
 def open_like_the_device(
-    backend: ArtifactReader,
-    info: BackendInfo,
-    directory: Path,
-    manifest: Mapping[str, Any],
-    specs: Sequence[OutputSpec],
+    backend: ArtifactReader, info: BackendInfo, artifact: Artifact
 ) -> tuple[str, Runner]:
     """The first exact runtime that is installed, else the default one, and its name.
 
@@ -51,26 +48,33 @@ def open_like_the_device(
     """
 
     def opened(runtime: str) -> Runner:
-        file = file_on(info, directory, manifest, runtime)
-        return open_runtime(backend, info, file, runtime=runtime, specs=specs, manifest=manifest)
+        file = file_on(info, artifact.directory, artifact.manifest, runtime)
+        return open_runtime(
+            backend,
+            info,
+            file,
+            runtime=runtime,
+            specs=artifact.outputs,
+            preprocess=artifact.preprocess,
+        )
 
-    for runtime in exact_runtimes(info, manifest):
+    for runtime in exact_runtimes(info, artifact.manifest):
         with suppress(BackendUnavailableError):
             return runtime, opened(runtime)
-    runtime = default_runtime(info, manifest)
+    runtime = default_runtime(info, artifact.manifest)
     return runtime, opened(runtime)
 
 
-def file_on(info: BackendInfo, directory: Path, manifest: Mapping[str, Any], runtime: str) -> Path:
+def file_on(info: BackendInfo, directory: Path, manifest: Manifest, runtime: str) -> Path:
     """What a runtime loads: the product, or the float network it is compiled from."""
     if _is_float_network(info, runtime):
         return directory / ONNX_FILE
-    return directory / str(manifest["model"])
+    return directory / manifest.model
 
 
-def precision_on(info: BackendInfo, manifest: Mapping[str, Any], runtime: str) -> str:
+def precision_on(info: BackendInfo, manifest: Manifest, runtime: str) -> str:
     """What that file computes in: a compiler starts from the float network."""
-    return "fp32" if _is_float_network(info, runtime) else str(manifest["precision"])
+    return "fp32" if _is_float_network(info, runtime) else manifest.precision
 
 
 def open_runtime(
@@ -80,17 +84,22 @@ def open_runtime(
     *,
     runtime: str,
     specs: Sequence[OutputSpec],
-    manifest: Mapping[str, Any],
+    preprocess: PreprocessSpec | None,
 ) -> Runner:
-    """A Runner for a file of a backend. ``file``: as :func:`file_on` has it.
+    """Opens a file of a backend.
+
+    Args:
+        file: as :func:`file_on` has it.
+        specs: of its outputs; empty for a file that edgectl did not write.
+        preprocess: None for a file that edgectl did not write.
 
     Raises:
         BackendUnavailableError: a runtime that is not installed.
         ArtifactError: a bad file.
     """
     if _is_float_network(info, runtime):
-        return OnnxRunner(file, specs, manifest)
-    return backend.open(file, runtime=runtime, specs=specs, manifest=manifest)
+        return OnnxRunner(file, specs, preprocess)
+    return backend.open(file, runtime=runtime, specs=specs, preprocess=preprocess)
 
 
 def _is_float_network(info: BackendInfo, runtime: str) -> bool:

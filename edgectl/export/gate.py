@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgectl.artifacts.artifact import open_artifact
+from edgectl.artifacts.artifact import Artifact
+from edgectl.artifacts.manifest import Gate, Manifest, Scores
 from edgectl.errors import GateFailedError
 from edgectl.evaluation.evaluate import score, target_from_artifact, target_from_checkpoint
 from edgectl.export.request import ExportRequest
+from edgectl.metrics.report import EvaluationReport
 from edgectl.tasks.lookup import task_info
 
 
@@ -18,11 +20,16 @@ def has_validation_split(request: ExportRequest[Any]) -> bool:
     return request.index is not None and bool(request.index.splits.get(split))
 
 
-def measured(request: ExportRequest[Any], directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Float and file on valid, each beside the sha256 of what was measured, and the verdict."""
+def score_float_and_artifact(
+    request: ExportRequest[Any], artifact: Artifact
+) -> tuple[Scores, Gate]:
+    """Scores the float network and the file on *valid*, and judges the difference.
+
+    Args:
+        artifact: the files, in a directory whose name is temporary still.
+    """
     assert request.index is not None
     trained, split = request.trained, request.trained.config.data.valid_split
-    artifact = open_artifact(directory)
     reference = score(target_from_checkpoint(trained, request.task, None), request.index, split)
     report = score(
         target_from_artifact(
@@ -36,26 +43,23 @@ def measured(request: ExportRequest[Any], directory: Path) -> tuple[dict[str, An
         request.index,
         split,
     )
-    # the directory has a temporary name still
-    report["model"]["path"] = Path(report["model"]["path"]).relative_to(directory).as_posix()
     name = task_info(request.task).main_metric
-    drop = float(reference["metrics"][name]) - float(report["metrics"][name])
-    gate = {
-        "metric": name,
-        "drop": drop,
-        "limit": request.max_drop,
-        "passed": drop <= request.max_drop,
-    }
-    return {"float": reference, "file": report}, gate
+    drop = float(reference.metrics[name]) - float(report.metrics[name])
+    gate = Gate(metric=name, drop=drop, limit=request.max_drop, passed=drop <= request.max_drop)
+    return Scores(network=reference, file=_relative(report, artifact.directory)), gate
 
 
-def require_gate(manifest: dict[str, Any], directory: Path, fix: str) -> None:
+def require_gate(manifest: Manifest, directory: Path, fix: str) -> None:
     """Raises GateFailedError where the manifest's gate did not pass; the artifact stays."""
-    gate = manifest.get("gate")
-    if gate is not None and not gate["passed"]:
+    gate = manifest.gate
+    if gate is not None and not gate.passed:
         raise GateFailedError(
-            f"{gate['metric']} fell by {gate['drop']:.4f} on the exported file, "
-            f"more than {gate['limit']}",
+            f"{gate.metric} fell by {gate.drop:.4f} on the exported file, more than {gate.limit}",
             where=str(directory),
             fix=fix,
         )
+
+
+def _relative(report: EvaluationReport, directory: Path) -> EvaluationReport:
+    path = Path(report.model.path).relative_to(directory).as_posix()
+    return report.model_copy(update={"model": report.model.model_copy(update={"path": path})})
