@@ -23,7 +23,7 @@ from edgectl.data.formats import (
     yolo,
 )
 from edgectl.data.formats.foreign import foreign_format
-from edgectl.data.formats.reading.json_files import read_once
+from edgectl.data.formats.reading.json_files import damaged_json, read_once
 from edgectl.data.formats.reading.losses import require_kept, require_one_labelling
 from edgectl.data.formats.reading.options import PLAIN, ReadOptions, read_with
 from edgectl.data.index import DatasetIndex
@@ -93,7 +93,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "folder",
         "<class>/ or <split>/<class>/ with images",
-        lambda p: p.is_dir() and bool(folder.split_folders(p)) and folder.labels_beside(p) is None,
+        folder.is_folder,
         folder.read_folder,
     ),
 )
@@ -158,11 +158,13 @@ def _format_of(path: Path, fmt: str) -> Format:
 
 
 def _unknown(path: Path) -> DataError:
-    foreign = foreign_format(path)
-    if foreign is not None:
-        return foreign
+    known = foreign_format(path) or damaged_json(path)
+    if known is not None:
+        return known
     beside = folder.labels_beside(path) if path.is_dir() else None
+    inner = folder.inner_set(path) if path.is_dir() else None
     shown = "" if beside is None else f"; {beside.relative_to(path)} lies beside its image, unread"
+    shown = shown if inner is None else f"; there is one in {inner.name}: name that directory"
     return DataError(
         f"no labels found in a format edgectl reads{shown}",
         where=str(path),

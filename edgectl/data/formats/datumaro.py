@@ -18,6 +18,8 @@ from edgectl.data.formats.reading.walking import files_in, folder_called
 from edgectl.data.index import DatasetIndex, Repair
 from edgectl.errors import DataError
 
+_FEW = 16
+
 
 def is_datumaro(path: Path) -> bool:
     """Looks into the JSON files of ``annotations``."""
@@ -30,7 +32,8 @@ def _files_of(path: Path) -> list[Path]:
     else:
         place = folder_called(path, "annotations")
         found = [] if place is None else files_in(place, ".json")
-    return [f for f in found[:16] if _is_document(look_into(f))]
+    # one that is none among others that are is damaged: it is refused when it is read
+    return found if any(_is_document(look_into(f)) for f in found[:_FEW]) else []
 
 
 def _is_document(document: Any) -> bool:
@@ -48,6 +51,8 @@ def read_datumaro(path: Path) -> DatasetIndex:
     classes: list[str] | None = None
     for file in files:
         document = load_json(file)
+        if not _is_document(document):
+            raise DataError("not Datumaro's: no 'items'", where=str(file), fix=FIX)
         own = _classes(document, file)
         if classes is not None and own != classes:
             raise DataError("other categories than in the first subset", where=str(file), fix=FIX)
@@ -88,7 +93,10 @@ def _images(
         image = StatedImage(name, split, file, folders, _size(media, file), ordered=True)
         if not media.get("path"):
             image.path = finder.image_of_stem(name, folders)
-        for row in item.get("annotations") or ():
+        rows = item.get("annotations")
+        if not isinstance(rows, list):
+            raise DataError(f"'{name[:80]}' has no list 'annotations'", where=str(file), fix=FIX)
+        for row in rows:
             _add(image, row, classes, repairs)
         stated.append(image)
     return stated

@@ -31,7 +31,20 @@ SPLIT_SEED = 0
 _LABEL_SUFFIXES = frozenset({".txt", ".xml", ".json"})
 _LOOKED_AT = 1000
 
-_OF_OTHER_FORMATS = frozenset({"images", "labels", "annotations", "jpegimages", "imagesets"})
+_MARKS = frozenset(
+    {
+        "data.yaml",
+        "dataset.yaml",
+        "obj.data",
+        "classes.txt",
+        "_annotations.coco.json",
+        "result.json",
+    }
+    | {"annotations.xml", "bounding_boxes.labels", "annotations.csv", "_annotations.csv"}
+)
+_OF_OTHER_FORMATS = frozenset(
+    {"images", "labels", "annotations", "jpegimages", "imagesets", "image_2", "label_2"}
+)
 
 
 def split_folders(root: Path) -> dict[str, Path]:
@@ -47,21 +60,38 @@ def split_folders(root: Path) -> dict[str, Path]:
     return {split_name(f.name): f for f in folders_in(root) if _holds_classes(f)}
 
 
+def is_folder(root: Path) -> bool:
+    """Class folders, and nothing that says the images hold objects."""
+    return (
+        root.is_dir()
+        and bool(split_folders(root))
+        and inner_set(root) is None
+        and labels_beside(root) is None
+    )
+
+
+def inner_set(root: Path) -> Path | None:
+    """A folder that holds a set with label files, as it lies in an archive: no class of images."""
+    for folder in folders_in(root):
+        names = {f.name.lower() for f in folders_in(folder)}
+        if names & _OF_OTHER_FORMATS or any((folder / n).is_file() for n in _MARKS):
+            return folder
+    return None
+
+
 def labels_beside(root: Path) -> Path | None:
-    """A label file beside the image of the same stem, in ``root`` or one or two folders below:
-    then these are objects, and no folder is a class."""
+    """A label file with the stem of an image, in ``root`` or one or two folders below: then these are
+    objects, and no folder is a class."""
+    stems: dict[str, Path] = {}
+    images = set()
     for folder in (root, *folders_in(root), *(g for f in folders_in(root) for g in folders_in(f))):
-        stems: dict[str, Path] = {}
-        images = set()
         for file in files_in(folder)[:_LOOKED_AT]:
             if file.suffix.lower() in _LABEL_SUFFIXES:
                 stems[file.stem] = file
             elif file.suffix.lower() in IMAGE_SUFFIXES | UNREAD_IMAGES:
                 images.add(file.stem)
-        both = sorted(images & stems.keys())
-        if both:
-            return stems[both[0]]
-    return None
+    both = sorted(images & stems.keys())
+    return stems[both[0]] if both else None
 
 
 def read_folder(root: Path) -> DatasetIndex:

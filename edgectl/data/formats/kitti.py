@@ -35,12 +35,12 @@ def _parts(root: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _is_label(folder: Path) -> bool:
-    """The first file with anything in it: words, then numbers."""
+    """One of the first files begins with a word and as many numbers as KITTI has."""
     for file in files_in(folder, ".txt")[:8]:
         with file.open(encoding="utf-8", errors="replace") as f:
             words = f.readline(4096).split()
-        if words:
-            return len(words) in _FIELDS and not words[0].replace(".", "").isdigit()
+        if len(words) in _FIELDS and not words[0].replace(".", "").isdigit():
+            return True
     return False
 
 

@@ -65,7 +65,7 @@ def _stated(
     if not name:
         raise DataError(f"a task without image: {str(task)[:60]}", where=str(file), fix=FIX)
     image = StatedImage(name, "train", file, folders, relative=True, ordered=True)
-    for region, labels in _regions(task, name, repairs):
+    for region, labels in _regions(task, name, str(file), repairs):
         box = _box(region, str(file))
         if box is None:
             detail = "a region that is no box: left out"
@@ -79,9 +79,11 @@ def _stated(
 
 
 def _regions(
-    task: dict[str, Any], name: str, repairs: list[Repair]
+    task: dict[str, Any], name: str, where: str, repairs: list[Repair]
 ) -> list[tuple[dict[str, Any], list[str]]]:
     """(what states a box, its classes) of the annotation that counts."""
+    if "data" in task and "annotations" not in task and "completions" not in task:
+        raise DataError(f"a task without 'annotations': {str(task)[:60]}", where=where, fix=FIX)
     if "annotations" not in task and "completions" not in task:
         rows = [v for v in task.values() if isinstance(v, list)]
         flat = [r for v in rows for r in v if isinstance(r, dict)]
@@ -94,10 +96,14 @@ def _regions(
         detail = f"{len(counting)} annotations of one image: the first is taken"
         repairs.append(Repair("several_annotators", name, detail))
     found = []
-    for row in (counting[0].get("result") or ()) if counting else ():
+    if counting and not isinstance(counting[0].get("result"), list):
+        raise DataError("an annotation without 'result'", where=where, fix=FIX)
+    for row in counting[0]["result"] if counting else ():
         value = row.get("value") if isinstance(row, dict) else None
         kind = row.get("type", "") if isinstance(row, dict) else ""
-        if isinstance(value, dict) and kind not in ("choices", "textarea", "rating", "rectangle"):
+        if not isinstance(value, dict):
+            raise DataError(f"a region without 'value': {str(row)[:60]}", where=where, fix=FIX)
+        if kind not in ("choices", "textarea", "rating", "rectangle"):
             sizes = {k: row[k] for k in ("original_width", "original_height") if k in row}
             found.append(({**sizes, **value}, _classes(value)))
     return found

@@ -52,6 +52,8 @@ def read_labelme(root: Path) -> DatasetIndex:
             document = load_json(file)
             if _is_document(document):
                 stated.append(_stated(document, file, root, repairs))
+            elif any(file.with_suffix(s).is_file() for s in (".jpg", ".jpeg", ".png", ".bmp")):
+                raise DataError("beside an image, and not of labelme", where=str(file), fix=FIX)
         except DataError as e:
             refuse(e, repairs, "broken_annotation", file.name, lost=1)
     return assemble(root, "labelme", stated, repairs=repairs)

@@ -80,12 +80,14 @@ def read_openimages(root: Path) -> DatasetIndex:
 def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as f:
-            reader = csv.DictReader(f)
+            reader = csv.DictReader(f, strict=True)
             missing = [c for c in columns if c not in (reader.fieldnames or ())]
             if missing:
                 raise DataError(f"no column {', '.join(missing)}", where=str(file), fix=FIX)
             for row in reader:
-                yield {k: (v or "").strip() for k, v in row.items() if k}
+                if None in row or None in row.values():
+                    raise csv.Error(f"line {reader.line_num} has other fields")
+                yield {k: v.strip() for k, v in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise DataError(f"not CSV: {e}", where=str(file), fix=FIX) from e
 

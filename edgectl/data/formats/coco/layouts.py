@@ -11,6 +11,7 @@ from edgectl.data.formats.reading.walking import files_in, folder_called, folder
 from edgectl.errors import DataError
 
 ROBOFLOW_FILE = "_annotations.coco.json"
+_FEW = 16
 _ANNOTATIONS = ("annotations", "annotation", "labels")
 
 
@@ -90,10 +91,23 @@ def _any_coco(root: Path) -> list[Path]:
         for folder in folders:
             files = files_in(folder, ".json")
             # a set has a few; a folder full of them holds one an image
-            found += [f for f in files[:16] if is_coco(look_into(f))]
+            found += [f for f in files[:_FEW] if is_coco(look_into(f))]
         if found:
-            return found
+            broken = [f for folder in folders for f in files_in(folder, ".json")[:_FEW]]
+            return sorted({*found, *_broken(broken, found)})
     return []
+
+
+def _broken(files: list[Path], good: list[Path]) -> set[Path]:
+    """Files beside COCO files that should be some too: to be refused, not passed over."""
+    known = {split_of_stem(f.stem) for f in good}
+    broken = set()
+    for file in files:
+        document = look_into(file)
+        split = split_of_stem(file.stem)
+        if document is None or (not is_coco(document) and split and split not in known):
+            broken.add(file)
+    return broken
 
 
 def _words(file: Path, root: Path) -> tuple[str, str]:

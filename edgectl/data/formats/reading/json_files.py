@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from edgectl.data.formats.reading.walking import files_in, folders_in
 from edgectl.errors import DataError
 
 FIX = "export the annotations again, or correct the file"
@@ -32,7 +33,8 @@ def load_json(path: Path) -> Any:
     if cache is not None and path in cache:
         return cache[path]
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        document = json.loads(text, object_pairs_hook=_distinct)
     except json.JSONDecodeError as e:
         raise DataError(f"not JSON: {e.msg}", where=f"{path}:{e.lineno}", fix=FIX) from e
     except (OSError, ValueError, RecursionError) as e:  # ValueError: no UTF-8, endless numbers
@@ -44,12 +46,35 @@ def load_json(path: Path) -> Any:
     return document
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two entries with one key the first would be lost. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key '{twice[:80]}' is there twice")
+    return found
+
+
 def look_into(path: Path) -> Any:
     """The document, or None where it is no JSON: for telling formats apart."""
     try:
         return load_json(path)
     except DataError:
         return None
+
+
+def damaged_json(path: Path) -> DataError | None:
+    """The error of a JSON file that lies where label files do, and is none."""
+    places = (path, *folders_in(path)) if path.is_dir() else ()
+    files = [f for p in places for f in files_in(p, ".json")[:_KEPT]] or [path]
+    for file in files[:_KEPT]:
+        if file.suffix.lower() == ".json":
+            try:
+                load_json(file)
+            except DataError as e:
+                return e
+    return None
 
 
 def is_coco(document: Any) -> bool:

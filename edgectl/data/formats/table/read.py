@@ -112,12 +112,15 @@ class _Table:
     def _rows(self) -> tuple[list[str], list[dict[str, str]]]:
         try:
             with self.file.open(encoding="utf-8-sig", newline="") as f:
-                reader = csv.DictReader(f)
+                # strict: a stray quote would swallow the lines after it
+                reader = csv.DictReader(f, strict=True)
                 header = list(reader.fieldnames or ())
-                return header, [
-                    {k: (v or "").strip() for k, v in row.items() if k and not isinstance(v, list)}
-                    for row in reader
-                ]
+                rows = []
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise csv.Error(f"line {reader.line_num} has not {len(header)} fields")
+                    rows.append({k: v.strip() for k, v in row.items()})
+                return header, rows
         except (OSError, UnicodeDecodeError, csv.Error) as e:
             raise DataError(f"not CSV: {e}", where=str(self.file), fix=FIX) from e
 

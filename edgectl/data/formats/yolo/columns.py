@@ -46,12 +46,14 @@ def decide_columns(
     if chosen != "auto":
         return {c: _chosen(c, chosen, files) for c in counts}
     _require_shares(files)
+    # key points are as many on every line, points of polygons are not
+    varied = sum(c > _BOX_NUMBERS and c % 2 == 1 for c in counts) > 1
     meanings = {}
     for count in counts:
         if count == _BOX_NUMBERS:
             meanings[count] = "box"
             continue
-        meaning, note = _meaning(count, files, key_points)
+        meaning, note = _meaning(count, files, key_points, varied)
         if not meaning:
             raise _ask(count, files, note)
         meanings[count] = meaning
@@ -66,8 +68,10 @@ def _chosen(count: int, chosen: str, files: Sequence[Lines]) -> str:
     return "box" if chosen == "polygon" and count == _BOX_NUMBERS else chosen
 
 
-def _meaning(count: int, files: Sequence[Lines], key_points: int | None) -> tuple[str, str]:
-    """(meaning, note), or ("", why there is none)."""
+def _meaning(
+    count: int, files: Sequence[Lines], key_points: int | None, varied: bool
+) -> tuple[str, str]:
+    """(meaning, note), or ("", why there is none). varied: lines have several odd lengths."""
     if key_points is not None and count == _BOX_NUMBERS + key_points:
         return "box", "box and key points, as kpt_shape says"
     rows = _Rows.of(count, files)
@@ -76,7 +80,7 @@ def _meaning(count: int, files: Sequence[Lines], key_points: int | None) -> tupl
         return _with_a_sixth(rows, is_box)
     points = count % 2 == 1 and bool(rows.points.all())
     track = count == _BOX_NUMBERS + 2 and is_box and rows.are_tracks() and _is_share(rows.sixth)
-    pose = bool(rows.pose.all())
+    pose = bool(rows.pose.all()) and not varied
     if track and not points:
         return "box", "box, confidence and number of a track"
     if points and not track and not pose:
@@ -136,7 +140,7 @@ class _Rows:
 
 def _require_shares(files: Sequence[Lines]) -> None:
     """Raises DataError where boxes of five numbers are not what YOLO means by them."""
-    total = over = out = 0
+    total = over = out = ends = 0
     first = ("", "")
     for f in files:
         own = f.head[f.count == _BOX_NUMBERS, 1:]
@@ -146,6 +150,7 @@ def _require_shares(files: Sequence[Lines]) -> None:
         low, high = own[:, :2] - own[:, 2:] / 2, own[:, :2] + own[:, 2:] / 2
         far = (low < -_FAR_OUT).any(axis=1) | (high > 1 + _FAR_OUT).any(axis=1)
         out += int((far & ~large).sum())
+        ends += int((own[:, 2:] > own[:, :2]).all(axis=1).sum())
         if not first[0] and (large | far).any():
             at = int(f.number[f.count == _BOX_NUMBERS][np.flatnonzero(large | far)[0]])
             first = (
@@ -159,7 +164,8 @@ def _require_shares(files: Sequence[Lines]) -> None:
             fix="divide by the image's width and height; or, if they are cx cy width height in "
             "pixels, --set data.yolo_columns=pixels",
         )
-    if out > total / 2 and total >= _FEWEST:
+    corners = ends == total and out > _MOST_PIXELS * total
+    if (out > total / 2 or corners) and total >= _FEWEST:
         raise DataError(
             f"{out} of {total} boxes reach far out of their images ({first[1]}): not cx cy width height",
             where=first[0],

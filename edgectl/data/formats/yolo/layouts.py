@@ -16,6 +16,7 @@ from edgectl.data.formats.reading.walking import (
     folder_called,
     folders_in,
     has_images,
+    images_below,
 )
 from edgectl.data.formats.reading.yaml_words import NOTHING, read_yaml
 from edgectl.data.formats.yolo.labels import read_text
@@ -26,6 +27,7 @@ FIX = "correct the file, or export the labels again"
 _DESCRIPTIONS = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _CLASS_LISTS = ("classes.txt", "obj.names", "classes.names", "_darknet.labels")
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+_LONGEST_NAME = 255
 _DRIVE = re.compile(r"^[A-Za-z]:(?=[\\/])")
 
 
@@ -120,6 +122,7 @@ def _read_description(file: Path) -> Layout:
     layout.classes = _names(document, file, layout)
     layout.key_points = _key_points(document, file)
     entries = {k: document[k] for k in _SPLIT_KEYS if _is_stated(document.get(k))}
+    _require_known(document, layout)
     for key, entry in entries.items():
         try:
             _add_entry(layout, document, key, entry)
@@ -134,6 +137,24 @@ def _read_description(file: Path) -> Layout:
     if not layout.splits:
         raise DataError("no split (train, val, test) is named", where=str(file), fix=FIX)
     return layout
+
+
+def _require_known(document: dict[str, Any], layout: Layout) -> None:
+    """Raises DataError for a folder of images under a key that is no split: its labels would be lost."""
+    for key, entry in document.items():
+        if key in (*_SPLIT_KEYS, "path", "nc") or not isinstance(entry, str) or entry in NOTHING:
+            continue
+        if max(map(len, entry.replace("\\", "/").split("/"))) > _LONGEST_NAME:
+            continue
+        place = _place(entry, layout.root, layout.root)
+        if place is None or not place.is_dir() or place == layout.root:
+            continue
+        if next(iter(images_below(place)), None) is not None:
+            raise DataError(
+                f"'{key}' names a folder of images, and is no split",
+                where=str(layout.file),
+                fix="call it train, val or test, or remove the line",
+            )
 
 
 def _is_stated(entry: Any) -> bool:
@@ -192,11 +213,15 @@ def _add_entry(layout: Layout, document: dict[str, Any], key: str, entry: Any) -
     for part in entry if isinstance(entry, list) else [entry]:
         place = _place(str(part), base, root)
         if place is None:
-            if split != "train":
+            if split == "test":
                 detail = f"'{part}' is not there: the split is left out"
                 layout.repairs.append(Repair("absent_split", file.name, detail, split=split))
                 continue
-            raise DataError(f"'{part}' is not there", where=str(file), fix="correct the path")
+            raise DataError(
+                f"'{part}' is not there",
+                where=str(file),
+                fix=f"correct the path, or remove the line '{key}'",
+            )
         if place.is_dir():
             layout.add(split, place)
         else:
