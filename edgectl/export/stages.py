@@ -26,6 +26,7 @@ from edgectl.export.gate import require_gate
 from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
 from edgectl.export.rehearsal import rehearse
 from edgectl.export.request import ExportRequest
+from edgectl.export.roles import roles_of
 from edgectl.files import replacing, require_replaceable
 from edgectl.plugins.info import BackendInfo
 from edgectl.quant.calibrate import calibrate
@@ -95,7 +96,14 @@ def calibrated(
         n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads
     ]
     raw = QuantGraph([n for n in prepared.graph if n not in appended], heads)
-    found = calibrate(raw, scheme, lambda: stored, request.trained.config.quant, progress)
+    found = calibrate(
+        raw,
+        scheme,
+        lambda: stored,
+        request.trained.config.quant,
+        progress,
+        roles_of(prepared.outputs),
+    )
     fixed = {n.name: scheme.fixed_outputs[n.op] for n in appended}
     return replace(
         found,

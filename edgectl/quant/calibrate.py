@@ -1,37 +1,40 @@
 """Post-training quantization: images and a float graph in, every integer parameter out.
 
-Silence, equalize, observe, search ranges, correct biases. A step that can also do harm is kept only when the
-error at the heads says so.
+One pass over the images tells what every tensor looks like, one backward pass what its errors cost. From
+that come rewrites and ranges; each is kept only when the error at the heads is smaller on images that it
+was not chosen by, so that the result is never behind one of its own settings there.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
-from torch import Tensor
 
 from edgectl.config.schema import QuantConfig
-from edgectl.errors import DataError
+from edgectl.quant.evidence import Evidence, Images
 from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.head_distance import HeadRole
+from edgectl.quant.pace import Pace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges.observe import Images, Observed, channel_peaks, observe
+from edgectl.quant.ranges.choose import choose_ranges
+from edgectl.quant.ranges.histogram import ChannelHistogram
+from edgectl.quant.ranges.observe import Statistics, observe
 from edgectl.quant.ranges.ranges import range_groups
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.quant.ranges.search import DownstreamSearch
+from edgectl.quant.ranges.search import search_ranges
+from edgectl.quant.ranges.sensitivity import Sensitivity, measure_sensitivity
+from edgectl.quant.rewrite.balance import Balance, apply_balances, balanced_channels
+from edgectl.quant.rewrite.balance_plan import BalancePlanner
 from edgectl.quant.rewrite.bias_correction import correct_biases
-from edgectl.quant.rewrite.equalize import equalizable, equalize
+from edgectl.quant.rewrite.channel_classes import total_macs
 from edgectl.quant.rewrite.mute_channels import silence
-from edgectl.quant.rewrite.split_silu import choose_splits, splittable, total_macs
-from edgectl.quant.simulate import simulate
-from edgectl.quant.sqnr import relative_error
-from edgectl.quant.weights import weight_scales
 from edgectl.spec import Progress
 
 _SILENCE_WORTH = 0.5
 """Share of the error that must be gone: on other images a silenced channel might have spoken."""
-
-_SAMPLE_BYTES = 256 * 2**20
-_SAMPLE_IMAGES = (4, 16)
-"""Searches keep every tensor of a sample of the images: as many as fit, within these bounds."""
 
 
 def calibrate(
@@ -40,101 +43,169 @@ def calibrate(
     images: Images,
     config: QuantConfig,
     progress: Progress | None = None,
+    roles: Sequence[HeadRole] | None = None,
 ) -> QuantizedGraph:
     """Quantizes ``graph`` (left untouched) in the arithmetic of ``scheme``.
+
+    The same arguments give the same result, to the bit.
 
     Args:
         images: iterated several times; must yield the same images each time.
         config: observer and which corrections to try.
         progress: receives a line at each step.
+        roles: what the graph's outputs are, so that errors count where something is found; without
+            them it is noise over signal.
 
     Raises:
         DataError: no images.
         UnsupportedOpError: ops that join ranges the scheme fixes differently.
     """
-    say = progress or (lambda _: None)
-    sample = _sample(graph, images)
-    with torch.no_grad():
-        heads = graph.run(sample)
-    best = observe(graph, scheme, images, config)
-    error = relative_error(heads, simulate(best.quantized, sample))
-    say(f"ranges: error at the heads {error:.2e}")
+    work = _Calibration(graph, scheme, images, config, progress or (lambda _: None), roles)
+    work.choose_first()
+    if config.silence:
+        work.try_silence()
+    work.try_balances()
+    if config.observer in ("auto", "downstream") and config.seconds:
+        work.try_search()
+    if config.bias_correction:
+        work.try_bias_correction()
+    return work.best
 
-    def consider(step: str, rival_graph: QuantGraph, worth: float = 1.0) -> bool:
-        nonlocal best, error
-        rival = observe(rival_graph, scheme, images, config)
-        rival_error = relative_error(heads, simulate(rival.quantized, sample))
-        kept = rival_error < worth * error
-        say(f"{step}: {rival_error:.2e}" + ("" if kept else ", not kept"))
+
+@dataclass(frozen=True)
+class _State:
+    """A graph and what is known of its tensors."""
+
+    graph: QuantGraph
+    statistics: Statistics
+
+
+class _Calibration:
+    """The best so far, its error on the judging images, and what it was made from."""
+
+    def __init__(
+        self,
+        graph: QuantGraph,
+        scheme: QuantScheme,
+        images: Images,
+        config: QuantConfig,
+        progress: Progress,
+        roles: Sequence[HeadRole] | None,
+    ) -> None:
+        self._scheme, self._config = scheme, config
+        groups = range_groups(graph, scheme)
+        self.evidence = Evidence(graph, images, roles)
+        self._pace = Pace(progress, self.evidence.observed, len(self._observers))
+        self._names = [p for g in groups if g.fixed is None for p in g.producers]
+        self._state = self._observed(graph.copy())
+        self._rule = self._observers[0]
+        self.best = self._ranges(self._state, self._rule)
+        self.error = math.inf
+
+    @property
+    def _observers(self) -> tuple[str, ...]:
+        named = self._config.observer
+        return ("downstream", "mse", "minmax") if named == "auto" else (named,)
+
+    def choose_first(self) -> None:
+        """Ranges of the graph as it is, by the best of the rules."""
+        for name in self._observers:
+            rival = self._ranges(self._state, name)
+            error = self.evidence.judge(rival, self.error)
+            if error < self.error:
+                self.best, self.error, self._rule = rival, error, name
+        if math.isfinite(self.error):
+            self._pace.say(f"ranges by {self._rule}: error at the heads {self.error:.2e}")
+        else:
+            self._pace.say("ranges: the error at the heads is not finite")
+
+    def try_silence(self) -> None:
+        """Channels that are all noise in int8."""
+        sample = torch.cat(self.evidence.choosing)
+        quieter, count = silence(self._state.graph, sample, self._scheme)
+        if count:
+            words = f"{count} channel{'s' if count != 1 else ''} of noise silenced"
+            self._consider(words, self._observed(quieter), _SILENCE_WORTH)
+
+    def try_balances(self) -> None:
+        """Equalized channels, and SiLUs made of two convolutions so that theirs can be."""
+        graph, config = self._state.graph, self._config
+        if not (config.equalize or config.split_silu):
+            return
+        # where only convolutions round, nothing between them is helped by a second one
+        share = config.split_silu if self._scheme.rounds == "outputs" else 0.0
+        for budget in sorted({share * total_macs(graph), 0.0}, reverse=True):
+            planner = BalancePlanner(self.best, self._state.statistics)
+            chosen = planner.plan(equalize=config.equalize, budget=budget)
+            silus = sum(len(b.where.silus) for b in chosen)
+            words = f"{len(chosen)} classes of channels equalized"
+            if silus:
+                extra = sum(b.macs for b in chosen) / total_macs(graph)
+                words += f", {silus} SiLUs split for it, {extra:.0%} more multiplications"
+            elif budget:
+                continue
+            if chosen and self._try_balanced(words, chosen):
+                return
+
+    def try_search(self) -> None:
+        """Single ranges, where the simulated error says so."""
+        if not math.isfinite(self.error):
+            return
+        found, tried = search_ranges(
+            self.best,
+            self._state.statistics,
+            self.evidence.choosing,
+            self.evidence.chosen_by,
+            seconds=self._config.seconds,
+        )
+        if tried:
+            self._keep(f"{tried} ranges searched", self.evidence.judge(found, self.error), found)
+
+    def try_bias_correction(self) -> None:
+        """The shift of every channel's mean goes into its bias."""
+        corrected = correct_biases(self.best, self.evidence.choosing)
+        self._keep("bias correction", self.evidence.judge(corrected, self.error), corrected)
+
+    def _try_balanced(self, words: str, balances: list[Balance]) -> bool:
+        channels = balanced_channels(self._state.graph, self._state.statistics.channels, balances)
+        graph = apply_balances(self._state.graph, balances)
+        return self._consider(words, self._with_sensitivity(graph, channels))
+
+    def _consider(self, words: str, rival: _State, worth: float = 1.0) -> bool:
+        quantized = self._ranges(rival, self._rule)
+        error = self.evidence.judge(quantized, self.error * worth)
+        kept = self._keep(words, error, quantized)
         if kept:
-            best, error = rival, rival_error
+            self._state = rival
         return kept
 
-    if config.silence:
-        quieter, silenced = silence(graph, sample, scheme)
-        words = f"{silenced} channel{'s' if silenced != 1 else ''} of noise silenced"
-        if silenced and consider(words, quieter, _SILENCE_WORTH):
-            graph = quieter
-    if config.equalize and equalizable(graph):
-        consider("equalized", equalize(graph, channel_peaks(graph, images), scheme))
-    # where only convolutions round, nothing between them is helped by a second one
-    if config.split_silu and scheme.rounds == "outputs" and splittable(graph):
-        divided = choose_splits(best.quantized, sample, heads, budget=config.split_silu)
-        added = len(divided) - len(graph)
-        if added:
-            extra = total_macs(divided) / total_macs(graph) - 1.0
-            consider(f"{added} SiLUs split, {extra:.0%} more multiplications", divided)
-    quantized = best.quantized
-    if config.observer in ("auto", "downstream"):
-        error = _search(best, sample, heads, config)
-        say(f"downstream search: {error:.2e}")
-    if config.bias_correction:
-        taps: dict[str, Tensor] = {}
-        with torch.no_grad():
-            quantized.graph.run(sample, taps)
-        corrected = correct_biases(quantized, sample, taps)
-        rival_error = relative_error(heads, simulate(corrected, sample))
-        say(f"bias correction: {rival_error:.2e}" + ("" if rival_error < error else ", not kept"))
-        if rival_error < error:
-            quantized = corrected
-    return quantized
+    def _keep(self, words: str, error: float, rival: QuantizedGraph) -> bool:
+        kept = error < self.error
+        self._pace.say(f"{words}: {error:.2e}" if kept else f"{words}: not better, not kept")
+        if kept:
+            self.best, self.error = rival, error
+        return kept
 
-
-def _search(
-    observed: Observed,
-    sample: Tensor,
-    heads: list[Tensor],
-    config: QuantConfig,
-) -> float:
-    """Downstream search over all free groups, in place; returns the error at the heads."""
-    quantized = observed.quantized
-    search = DownstreamSearch(quantized, sample, heads)
-    for group in range_groups(quantized.graph, quantized.scheme):
-        if group.fixed is None:
-            seen = observed.histograms[group.name]
-            if config.observer == "auto":
-                search.improve(group, (seen.lo, seen.hi))
-            else:
-                search.use_region_best(group, (seen.lo, seen.hi))
-    quantized.weight_scales = weight_scales(
-        quantized.graph, quantized.activations, quantized.scheme
-    )
-    return relative_error(heads, simulate(quantized, sample))
-
-
-def _sample(graph: QuantGraph, images: Images) -> Tensor:
-    """A few images from the whole run of them, evenly spaced."""
-    total = sum(len(batch) for batch in images())
-    if not total:
-        raise DataError(
-            "no calibration images", fix="give --calib a directory with images of your scene"
+    def _ranges(self, state: _State, observer: str) -> QuantizedGraph:
+        return choose_ranges(
+            state.graph, self._scheme, state.statistics, observer, self._config.percentile
         )
-    floats = sum(torch.Size(n.shape).numel() for n in graph)
-    low, high = _SAMPLE_IMAGES
-    count = min(total, max(low, min(high, _SAMPLE_BYTES // (4 * floats))))
-    wanted = {i * total // count for i in range(count)}
-    chosen, index = [], 0
-    for batch in images():
-        chosen += [batch[i] for i in range(len(batch)) if index + i in wanted]
-        index += len(batch)
-    return torch.stack(chosen)
+
+    def _observed(self, graph: QuantGraph) -> _State:
+        images = self._pace.counted(self.evidence.statistics_images())
+        return self._with_sensitivity(graph, observe(graph, self._names, images))
+
+    def _with_sensitivity(self, graph: QuantGraph, channels: dict[str, ChannelHistogram]) -> _State:
+        chunks = (
+            (x, self.evidence.chosen_by.weights(i))
+            for i, x in enumerate(self._pace.counted(self.evidence.choosing, cost=4.0))
+        )
+        found: dict[str, Sensitivity] = {}
+        if self._needs_sensitivity:
+            found = measure_sensitivity(graph, channels, self._scheme, chunks)
+        return _State(graph, Statistics(channels, found))
+
+    @property
+    def _needs_sensitivity(self) -> bool:
+        config = self._config
+        return bool("downstream" in self._observers or config.equalize or config.split_silu)

@@ -39,10 +39,15 @@ def keeps_float(node: Node, scheme: QuantScheme) -> bool:
 
 
 def fake_quantize(x: Tensor, q: QParams, scheme: QuantScheme) -> Tensor:
-    """scale * (clamp(round(x / scale) + zero_point) - zero_point), in float32."""
-    scale = torch.tensor(q.scale, dtype=torch.float32, device=x.device)
-    zero_point = torch.tensor(q.zero_point, dtype=torch.int32, device=x.device)
-    return torch.fake_quantize_per_tensor_affine(x, scale, zero_point, *scheme.activation_range)
+    """scale * (clamp(round(x / scale) + zero_point) - zero_point), in float32.
+
+    In place on one copy: ``torch.fake_quantize_per_tensor_affine`` writes the same elements in several
+    times the time, because it makes a mask for the gradient as well.
+    """
+    qmin, qmax = scheme.activation_range
+    scale = torch.tensor(q.scale, dtype=torch.float32)
+    steps = torch.mul(x, float(scale.reciprocal())).round_()
+    return steps.clamp_(qmin - q.zero_point, qmax - q.zero_point).mul_(float(scale))
 
 
 class Simulator:

@@ -10,13 +10,8 @@ from torch import Tensor, nn
 from edgectl.errors import UnsupportedOpError
 from edgectl.quant.graph.trace import trace
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges.observers import (
-    Extremes,
-    Histogram,
-    minmax_range,
-    mse_range,
-    percentile_range,
-)
+from edgectl.quant.ranges.histogram import ChannelHistogram, Histogram, joined
+from edgectl.quant.ranges.observers import minmax_range, mse_range, percentile_range
 from edgectl.quant.ranges.ranges import bounds, qparams, range_groups
 from edgectl.quant.ranges.scheme import QParams, QuantScheme
 from edgectl.quant.simulate import fake_quantize
@@ -38,13 +33,34 @@ def test_zero_is_exact_and_the_range_is_covered(
 
 
 def histogram(values: Tensor) -> Histogram:
-    extremes = Extremes()
+    h = ChannelHistogram(1)
     for part in values.split(1000):
-        extremes.update(part)
-    h = Histogram(extremes.lo, extremes.hi)
-    for part in values.split(1000):
-        h.update(part)
-    return h
+        h.update(part[:, None])
+    return joined([h])
+
+
+def test_bins_grow_without_counting_again() -> None:
+    """Whatever the order in which sizes come, every value ends in the bin it belongs to."""
+    values = torch.randn(4000) * torch.logspace(-3, 3, 4000)
+    for order in (values, values.flip(0)):
+        h = histogram(order)
+        assert h.counts.sum() == 4000
+        assert (h.lo, h.hi) == (float(values.min()), float(values.max()))
+        expected, _ = np.histogram(values.double().numpy(), bins=h.edges)
+        assert np.array_equal(h.counts, expected)
+
+
+def test_channels_keep_their_own_bins(scheme: QuantScheme) -> None:
+    loud, quiet = torch.randn(500), 1e-3 * torch.randn(500)
+    h = ChannelHistogram(2)
+    h.update(torch.stack([loud, quiet], dim=1))
+    assert float(h.width[1]) < 0.01 * float(h.width[0])
+    torch.testing.assert_close(
+        h.power(), torch.stack([loud, quiet], 1).square().mean(0), rtol=0.02, atol=0
+    )
+    balanced = joined([h.divided(torch.tensor([1.0, 1e-3]))])
+    together = histogram(torch.cat([loud, 1000 * quiet]))
+    assert np.abs(np.cumsum(balanced.counts) - np.cumsum(together.counts)).max() < 15
 
 
 def error(values: Tensor, lo: float, hi: float, scheme: QuantScheme) -> float:
@@ -91,6 +107,7 @@ def test_mse_of_a_uniform_distribution_clips_nothing(scheme: QuantScheme) -> Non
 
 def test_a_tensor_that_is_always_zero_gets_a_scale(scheme: QuantScheme) -> None:
     h = histogram(torch.zeros(100))
+    assert h.zeros == 100
     for observer in (minmax_range, percentile_range, mse_range):
         assert qparams(*observer(h, scheme, 99.99), scheme).scale > 0
 

@@ -13,8 +13,11 @@ from edgectl.quant.calibrate import calibrate
 from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.graph.quant_graph import execute
 from edgectl.quant.graph.trace import trace
+from edgectl.quant.head_distance import HeadMeasure
 from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges.ranges import range_groups
 from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.ranges.search import RangeSearch
 from edgectl.quant.simulate import fake_quantize, simulate
 from edgectl.quant.sqnr import sqnr_db
 
@@ -96,14 +99,13 @@ def test_search_sees_the_rounding(images: Tensor) -> None:
     coarse.activations["a"] = replace(coarse.activations["a"], scale=step * 20)
     (real,) = wide.graph.run(images)
     assert sqnr_db(real, simulate(coarse, images)[0]) < sqnr_db(real, simulate(wide, images)[0])
-    from edgectl.quant.ranges.ranges import range_groups
-    from edgectl.quant.ranges.search import DownstreamSearch
-
-    search = DownstreamSearch(coarse, images, [real])
+    search = RangeSearch(coarse, [images], HeadMeasure([[real]]))
     group = next(g for g in range_groups(coarse.graph, SCHEME) if g.name == "a")
     before = search.error
-    assert search.improve(group, (0.0, 127 * step))
+    stale = coarse.graph.descendants(group.members)
+    assert search.try_range(group, wide.activations["a"], stale)
     assert search.error < before
+    assert not search.try_range(group, replace(wide.activations["a"], scale=step * 20), stale)
 
 
 def test_training_equals_simulation_and_learns(images: Tensor) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -122,6 +122,14 @@ class QuantGraph:
     def consumers(self, name: str) -> list[Node]:
         """Nodes that read the tensor ``name``."""
         return [n for n in self if name in n.inputs]
+
+    def descendants(self, names: Iterable[str]) -> set[str]:
+        """These tensors and all that depend on them: what is stale once they change."""
+        stale = set(names)
+        for node in self:
+            if not stale.isdisjoint(node.inputs):
+                stale.add(node.name)
+        return stale
 
     def copy(self) -> QuantGraph:
         """Deep: weights are cloned."""

@@ -1,145 +1,170 @@
-"""Choose ranges by the error they cause downstream, not by the error of the tensor itself.
+"""Single ranges by the simulated error at the heads: what the statistics cannot know.
 
-A tensor's own error is the wrong target where what follows forgives it: large negative values
-before a SiLU can be clipped for nothing, and a channel nobody multiplies by much may be coarse.
-Candidates are judged where the tensor is next used (the following convolutions), the finalists at
-the heads.
+Sensitivities are of small, independent errors. Clipping is neither; so the ranges that cost most are tried
+a little narrower and wider with everything else as it is, those first that promise most for the time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from edgectl.quant.graph.quant_graph import Node, execute
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.head_distance import HeadMeasure
 from edgectl.quant.quantized import QuantizedGraph
-from edgectl.quant.ranges.observers import Range
-from edgectl.quant.ranges.ranges import RangeGroup, bounds, qparams
+from edgectl.quant.ranges.choose import predict_errors
+from edgectl.quant.ranges.observe import Statistics
+from edgectl.quant.ranges.ranges import RangeGroup, bounds, qparams, range_groups
 from edgectl.quant.ranges.scheme import QParams
-from edgectl.quant.simulate import Simulator, fake_quantize, rounds_input
-from edgectl.quant.sqnr import relative_error
+from edgectl.quant.simulate import Simulator
+from edgectl.quant.weights import weight_scales
 
-_STEPS = (0.5, 0.7, 0.85, 0.93, 1.08, 1.25, 1.6)
-"""Factors tried on either bound."""
+_FACTORS = (0.8, 1.25)
+"""Tried on either bound."""
 
-_ROUNDS = 2
+_WORTHWHILE = 0.998
+"""A change must lower the error by this factor: less is noise of the images."""
 
-_WORTHWHILE = 0.999
-"""A change must lower the error at the heads by this factor: less is noise of the sample."""
+_ELEMENT_SECONDS = 5e-9
+"""One element of one tensor computed and rounded, on one core of an ordinary processor. The budget is
+counted in this unit, not by the clock, so that the result does not depend on the machine's mood."""
+
+_TAP_BYTES = 600 * 2**20
 
 
-class DownstreamSearch:
-    """Range candidates of one graph, judged on one batch.
+@dataclass(frozen=True)
+class _Task:
+    """A group, what its rounding is predicted to cost, and what one trial takes."""
+
+    group: RangeGroup
+    stale: set[str]
+    predicted: float
+    seconds: float
+
+
+class RangeSearch:
+    """Ranges of one graph, changed in place, judged on some images.
 
     Args:
         quantized: changed in place.
-        x: (N, C, H, W) images in the lowered domain.
-        heads: the float network's outputs for ``x``.
+        chunks: (N, C, H, W) images in the lowered domain; as many are used as fit into memory.
+        measure: error at the heads of these chunks.
 
     Attributes:
-        error: present :func:`relative_error` at the heads.
-        float_taps: every tensor of the float network for ``x``.
+        error: present error at the heads.
     """
 
-    def __init__(self, quantized: QuantizedGraph, x: Tensor, heads: Sequence[Tensor]) -> None:
+    def __init__(
+        self, quantized: QuantizedGraph, chunks: Sequence[Tensor], measure: HeadMeasure
+    ) -> None:
         self._simulator = Simulator(quantized)
         self._quantized = quantized
-        self._scheme = quantized.scheme
-        self._graph = quantized.graph
-        self._x = x
-        self._heads = list(heads)
-        self.float_taps: dict[str, Tensor] = {}
-        with torch.no_grad():
-            self._graph.run(x, self.float_taps)
-        self._rounded: dict[str, Tensor] = {}
-        outputs = self._simulator.run(x, taps=self._rounded)
-        self.error = relative_error(self._heads, outputs)
-
-    def use_region_best(self, group: RangeGroup, widest: Range) -> None:
-        """Takes the range of least error at the readers without asking the heads."""
-        self._simulator.assign(group.members, self._region_best(group, widest))
-
-    def improve(self, group: RangeGroup, widest: Range) -> bool:
-        """Tries the widest range and the readers' favorite; keeps what lowers :attr:`error`."""
-        changed = False
-        for candidate in (self._region_best(group, widest), qparams(*widest, self._scheme)):
-            before = self._quantized.activations[group.name]
-            if candidate == before:
-                continue
-            self._simulator.assign(group.members, candidate)
-            stale = self._descendants(group)
-            known = {k: v for k, v in self._rounded.items() if k not in stale}
+        self._measure = measure
+        self._packs = quantized.scheme.rounds == "outputs"
+        size = 1 if self._packs else 4
+        image = size * sum(math.prod(n.shape) for n in quantized.graph)
+        self._chunks = list(chunks)[: max(1, _TAP_BYTES // (image * len(chunks[0])))]
+        self.images = sum(len(c) for c in self._chunks)
+        self._taps: list[dict[str, Tensor]] = []
+        self.error = 0.0
+        for i, x in enumerate(self._chunks):
             taps: dict[str, Tensor] = {}
-            outputs = self._simulator.run(self._x, known=known, taps=taps)
-            error = relative_error(self._heads, outputs)
-            if error < self.error * _WORTHWHILE:
-                self.error, changed = error, True
-                self._rounded.update(taps)
-            else:
+            self.error += measure.error_of(i, self._simulator.run(x, taps=taps))
+            self._taps.append(self._packed(taps))
+
+    def _packed(self, taps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As the integers they are: a quarter of the memory, and exact."""
+        return {n: self._pack(n, y) for n, y in taps.items()} if self._packs else taps
+
+    def _pack(self, name: str, y: Tensor) -> Tensor:
+        q = self._quantized.activations[name]
+        return torch.mul(y, 1.0 / q.scale).round_().add_(q.zero_point).to(torch.int8)
+
+    def _unpack(self, name: str, tap: Tensor) -> Tensor:
+        if not self._packs:
+            return tap
+        q = self._quantized.activations[name]
+        return tap.float().sub_(q.zero_point).mul_(q.scale)
+
+    def try_range(self, group: RangeGroup, candidate: QParams, stale: set[str]) -> bool:
+        """Takes the candidate when that lowers the error. stale: the group's descendants."""
+        before = self._quantized.activations[group.name]
+        if candidate == before:
+            return False
+        self._simulator.assign(group.members, candidate)
+        graph = self._quantized.graph
+        border = {i for n in stale for i in graph[n].inputs if i not in stale}
+        border |= {o for o in graph.outputs if o not in stale}
+        error = 0.0
+        taps: list[dict[str, Tensor]] = []
+        for i, x in enumerate(self._chunks):
+            seen: dict[str, Tensor] = {}
+            known = {n: self._unpack(n, self._taps[i][n]) for n in border}
+            error += self._measure.error_of(i, self._simulator.run(x, known=known, taps=seen))
+            taps.append(self._packed(seen))
+            if not error < self.error * _WORTHWHILE:
                 self._simulator.assign(group.members, before)
-        return changed
+                return False
+        self.error = error
+        for mine, new in zip(self._taps, taps, strict=True):
+            mine.update(new)
+        return True
 
-    def region_error(self, group: RangeGroup, candidate: QParams) -> float:
-        """Relative error at the readers when only this group is rounded, all else in float."""
-        inside, frontier = self._region(group)
-        known = {k: v for k, v in self.float_taps.items() if k not in inside}
-        if self._scheme.rounds == "outputs":
-            for name in group.members:
-                # Rounding is monotone: the copy of a rounded tensor is the rounded copy.
-                known[name] = fake_quantize(self.float_taps[name], candidate, self._scheme)
 
-        def step(node: Node, inputs: list[Tensor]) -> Tensor:
-            if rounds_input(node, self._scheme) and node.inputs[0] in group.members:
-                inputs = [fake_quantize(inputs[0], candidate, self._scheme)]
-            return execute(node, inputs, node.weight, node.bias)
+def search_ranges(
+    quantized: QuantizedGraph,
+    statistics: Statistics,
+    chunks: Sequence[Tensor],
+    measure: HeadMeasure,
+    *,
+    seconds: float,
+) -> tuple[QuantizedGraph, int]:
+    """A copy with some ranges changed, and how many.
 
-        with torch.no_grad():
-            got = self._graph.evaluate(step, frontier, known=known)
-        return relative_error([self.float_taps[n] for n in frontier], got)
-
-    def _region_best(self, group: RangeGroup, widest: Range) -> QParams:
-        """Coordinate descent over the two bounds from the present ones, inside ``widest``."""
-        best = self._quantized.activations[group.name]
-        least = self.region_error(group, best)
-        for _ in range(_ROUNDS):
-            start = best
-            for bound in (1, 0):
-                ends = bounds(best, self._scheme)
+    Args:
+        seconds: budget, in seconds of an ordinary core, estimated.
+    """
+    result = replace(quantized, activations=dict(quantized.activations))
+    search = RangeSearch(result, chunks, measure)
+    left, changed = (
+        seconds - 1.5 * _seconds(result.graph, {n.name for n in result.graph}, search),
+        0,
+    )
+    for task in _tasks(result, statistics, search):
+        improved = False
+        for bound in (1, 0):
+            for factor in _FACTORS:
+                if left < task.seconds:
+                    break
+                ends = list(bounds(result.activations[task.group.name], result.scheme))
                 # A bound at zero is a ReLU's: there is nothing on its other side.
-                for step in _STEPS if ends[bound] != 0.0 else ():
-                    low, high = (e * step if i == bound else e for i, e in enumerate(ends))
-                    candidate = qparams(max(low, widest[0]), min(high, widest[1]), self._scheme)
-                    error = self.region_error(group, candidate)
-                    if error < least:
-                        best, least = candidate, error
-            if best == start:
-                break
-        return best
-
-    def _region(self, group: RangeGroup) -> tuple[set[str], list[str]]:
-        """(nodes to recompute, nodes to compare): forward to the next weighted node or sum.
-
-        Element-wise ops are looked through, so that a SiLU (x * sigmoid(x)) counts as one.
-        """
-        frontier = [m for m in group.members if m in self._graph.outputs]
-        inside: set[str] = set()
-        pending = list(group.members)
-        while pending:
-            for reader in self._graph.consumers(pending.pop()):
-                if reader.name in inside or reader.name in group.members:
+                if ends[bound] == 0.0 or (result.scheme.activation_symmetric and bound == 0):
                     continue
-                inside.add(reader.name)
-                if reader.op in ("conv", "linear", "add") or reader.name in self._graph.outputs:
-                    frontier.append(reader.name)
-                else:
-                    pending.append(reader.name)
-        return inside, frontier
+                ends[bound] *= factor
+                left -= task.seconds
+                candidate = qparams(ends[0], ends[1], result.scheme)
+                improved |= search.try_range(task.group, candidate, task.stale)
+        changed += improved
+    result.weight_scales = weight_scales(result.graph, result.activations, result.scheme)
+    return result, changed
 
-    def _descendants(self, group: RangeGroup) -> set[str]:
-        stale = set(group.members)
-        for node in self._graph:
-            if stale.intersection(node.inputs):
-                stale.add(node.name)
-        return stale
+
+def _tasks(quantized: QuantizedGraph, statistics: Statistics, search: RangeSearch) -> list[_Task]:
+    """Free groups, the most promising for the time first."""
+    graph = quantized.graph
+    predicted = predict_errors(quantized, statistics)
+    tasks = []
+    for group in range_groups(graph, quantized.scheme):
+        if group.fixed is None:
+            stale = graph.descendants(group.members)
+            cost = sum(predicted.get(p, 0.0) for p in group.producers)
+            tasks.append(_Task(group, stale, cost, _seconds(graph, stale, search)))
+    return sorted(tasks, key=lambda t: t.predicted / t.seconds, reverse=True)
+
+
+def _seconds(graph: QuantGraph, names: set[str], search: RangeSearch) -> float:
+    return _ELEMENT_SECONDS * search.images * sum(math.prod(graph[n].shape) for n in names)

@@ -6,41 +6,47 @@ channel at a time on calibration images, goes into the bias.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from edgectl.quant.graph.quant_graph import Node, execute
+from edgectl.quant.graph.quant_graph import Node, activate, execute
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import Simulator
 
 
-def correct_biases(
-    quantized: QuantizedGraph, x: Tensor, float_taps: Mapping[str, Tensor]
-) -> QuantizedGraph:
+def correct_biases(quantized: QuantizedGraph, chunks: Sequence[Tensor]) -> QuantizedGraph:
     """A copy whose weighted nodes have the float network's mean output a channel.
 
-    Layers are corrected in topological order, each seeing its predecessors already corrected.
+    Layers are corrected in topological order, each seeing its predecessors already corrected. Float and
+    rounded tensors go through the graph side by side, so that none is kept for later.
 
     Args:
-        x: (N, C, H, W) images in the lowered domain.
-        float_taps: every tensor of the float graph for ``x``.
+        chunks: (N, C, H, W) images in the lowered domain.
     """
     corrected = replace(quantized, graph=quantized.graph.copy())
     simulator = Simulator(corrected)
+    x = torch.cat(list(chunks))
+    count = len(x)
 
-    def step(node: Node, inputs: list[Tensor]) -> Tensor:
+    def step(node: Node, pairs: list[Tensor]) -> Tensor:
         if node.op == "input":
-            return simulator.round(node, x)
+            return torch.cat([x, simulator.round(node, x)])
+        real, rounded = [p[:count] for p in pairs], [p[count:] for p in pairs]
+        linear = replace(node, activation=None)
+        aim = execute(linear, real, node.weight, node.bias)
+        got = simulator.compute(linear, rounded)
         if node.bias is not None:
-            linear = replace(node, activation=None)
-            wanted = execute(linear, [float_taps[i] for i in node.inputs], node.weight, node.bias)
-            got = simulator.compute(linear, inputs)
-            node.bias = node.bias + _channel_mean(wanted - got)
+            before = simulator.parameters(node)[1]
+            node.bias = node.bias + _channel_mean(aim - got)
             simulator.forget(node.name)
-        return simulator.round(node, simulator.compute(node, inputs))
+            after = simulator.parameters(node)[1]
+            assert before is not None and after is not None
+            got = got + (after - before).reshape(-1, *[1] * (got.ndim - 2))
+        wanted, got = (activate(y, node.activation) for y in (aim, got))
+        return torch.cat([wanted, simulator.round(node, got)])
 
     with torch.no_grad():
         corrected.graph.evaluate(step)

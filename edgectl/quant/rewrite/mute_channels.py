@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
 from edgectl.quant.ranges.scheme import QuantScheme
-from edgectl.quant.rewrite.equalize import LIMIT
+from edgectl.quant.rewrite.balance_plan import LIMIT
 
 _NOISE_STEPS = 8.0
 """Steps of its own tensor a channel's noise must exceed. A channel that is merely quiet on the sample
@@ -56,7 +56,7 @@ def _dead_channels(
     node: Node, read: Tensor, y: Tensor, scheme: QuantScheme
 ) -> tuple[Tensor, Tensor]:
     """((C,) bool, (C,) mean): channels that vary less than the rounding of what they read varies them,
-    even were that balanced as well as can be (:mod:`edgectl.quant.rewrite.equalize`).
+    even were that balanced as well as can be (:mod:`edgectl.quant.rewrite.balance`).
 
     read, y: the op's input and output.
     """
