@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class EdgectlError(Exception):
@@ -27,10 +28,15 @@ class EdgectlError(Exception):
         message: one sentence for a person, without a trailing newline.
         where: file, ``file:line`` or configuration key the message is about.
         fix: the remedy, preferably a command that can be pasted.
+
+    Attributes:
+        result: what there is all the same, as the workflow would have returned it: the scores whose
+            gate failed, a plan whose compiler is absent. None where there is nothing.
     """
 
     exit_code = 1
     code = "E-RUN"
+    result: Any = None
 
     def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(message)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgectl.artifacts.manifest import ListedFile, Manifest
 from edgectl.errors import ArtifactError
@@ -26,6 +27,17 @@ class Artifact:
 
     directory: Path
     manifest: Manifest
+
+    def __fspath__(self) -> str:
+        return str(self.directory)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``data`` of ``export --json``."""
+        names = (
+            "files", "backend", "precision", "stage", "status", "parity", "metrics", "gate", "tensors",
+        )  # fmt: skip
+        stated = self.manifest.to_dict()
+        return {"artifact": str(self.directory), **{name: stated.get(name) for name in names}}
 
     @property
     def model_file(self) -> Path:

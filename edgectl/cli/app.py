@@ -22,7 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from edgectl import __version__
 from edgectl.cli.argv import hoist_flags, join_sizes
-from edgectl.cli.session import Session
+from edgectl.cli.session import SILENCED, Session
 from edgectl.cli.signals import INTERRUPTED, exit_on_signals, interrupt_on_signals, undisturbed
 from edgectl.errors import EdgectlError
 from edgectl.workflows.opening.context import is_offline_by_environment
@@ -148,7 +148,7 @@ def run(argv: Sequence[str]) -> int:
         json="--json" in flags,
         debug="--debug" in flags,
         offline="--offline" in flags or is_offline_by_environment(),
-        words=tuple(words),
+        silent=os.environ.get(SILENCED) == "1",
     )
     if session.offline:
         os.environ["EDGECTL_OFFLINE"] = "1"  # for libraries and worker processes

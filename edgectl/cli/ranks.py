@@ -12,13 +12,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgectl.cli.session import Session
-
-if TYPE_CHECKING:
-    from edgectl.runs.rundir import RunDirectory
-    from edgectl.train.distributed.launch import Machines
 
 _OUTCOMES = "EDGECTL_OUTCOMES"
 _LOOK_S = 1.0
@@ -34,7 +30,7 @@ class Report:
     def __init__(self, *, speaks: bool = True) -> None:
         self.speaks = speaks
 
-    def opened(self, run: RunDirectory) -> None:
+    def opened(self, run: Path) -> None:
         """There is a run directory."""
 
     def done(self, data: dict[str, Any]) -> None:
@@ -51,14 +47,17 @@ class ProcessReport(Report):
         self._session, self._directory, self._rank = session, directory, rank
         self._outcome = Outcome()
 
-    def opened(self, run: RunDirectory) -> None:
+    def opened(self, run: Path) -> None:
         """Told at once: a process that is killed says nothing later. From here on, what a process
         other than the first prints goes to its own log."""
-        self._outcome.run = str(run.path)
+        from edgectl.runs.rundir import RunDirectory
+
+        self._outcome.run = str(run)
         self._write()
         if self._rank:
-            run.logs.mkdir(parents=True, exist_ok=True)
-            with run.log_of(self._rank).open("ab") as f:
+            directory = RunDirectory(run)
+            directory.logs.mkdir(parents=True, exist_ok=True)
+            with directory.log_of(self._rank).open("ab") as f:
                 for stream in (1, 2):
                     os.dup2(f.fileno(), stream)
 
@@ -119,16 +118,3 @@ def _end_with(launcher: int) -> None:
     while os.getppid() == launcher:
         time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def launch_command(session: Session, machines: Machines, threads: int) -> dict[str, Any]:
-    """Starts this very command line once a device; returns the run's figures and takes over its
-    warnings. Raises what :func:`edgectl.train.distributed.launch.launch` does."""
-    from edgectl.train.distributed.launch import launch
-
-    flags = ["--debug"] if session.debug else []
-    flags += ["--offline"] if session.offline else []
-    outcome = launch(machines, [*flags, *session.words], threads=threads)
-    session.warnings += outcome.warnings
-    assert outcome.data is not None  # of processes that ended well
-    return outcome.data

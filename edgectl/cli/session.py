@@ -6,16 +6,31 @@ import errno
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from edgectl.errors import EdgectlError
 
 if TYPE_CHECKING:
     from edgectl.train.progress import Reporter
     from edgectl.workflows.opening.context import Context
 
 SCHEMA = "edgectl/1"
+SILENCED = "EDGECTL_SILENT"
+"""Set to 1 for processes whose caller wants to hear nothing."""
+
+
+class Result(Protocol):
+    """What a workflow returns."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """``data`` of the document."""
+        ...
+
+
+R = TypeVar("R", bound=Result)
 
 
 @dataclass
@@ -25,7 +40,6 @@ class Session:
     debug: show tracebacks.
     offline: no network; also set by ``EDGECTL_OFFLINE=1``.
     command: the words before the arguments, for the document.
-    words: all of them, flags that every command takes left out.
     data: what the document holds; set it before raising, and a failed gate still shows its figures.
     """
 
@@ -33,9 +47,10 @@ class Session:
     debug: bool = False
     offline: bool = False
     command: str = ""
-    words: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    silent: bool = False
+    """Say nothing: a process whose caller in Python wants to hear nothing."""
 
     def open_context(self) -> Context:
         """What the workflows of this invocation stand on."""
@@ -53,7 +68,28 @@ class Session:
         """A live bar on a terminal, a line an epoch otherwise; both on stderr."""
         from edgectl.train.progress import choose_reporter
 
-        return choose_reporter()
+        return choose_reporter(quiet=self.silent)
+
+    def deliver(self, make: Callable[[], R], show: Callable[[Session, R], None]) -> R:
+        """Runs a workflow. Its result becomes the document's ``data``, or is shown to people; so does
+        what an error carries, before the error goes on."""
+        try:
+            result = make()
+        except EdgectlError as e:
+            if e.result is not None:
+                self._take(e.result, show)
+            raise
+        self._take(result, show)
+        return result
+
+    def _take(self, result: R, show: Callable[[Session, R], None]) -> None:
+        self.data = result.to_dict()
+        if not self.json:
+            show(self, result)
+
+    def keep_warnings(self, messages: Sequence[str]) -> None:
+        """Into the document."""
+        self.warnings.extend(messages)
 
     def warn(self, message: str) -> None:
         """Into the document, and to stderr for people."""
@@ -96,7 +132,7 @@ class Session:
     def _console(self, stderr: bool = True) -> Any:
         from rich.console import Console
 
-        return Console(stderr=stderr)
+        return Console(stderr=stderr, quiet=self.silent)
 
 
 def _finite(value: Any) -> Any:

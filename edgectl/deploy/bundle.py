@@ -54,8 +54,18 @@ class Bundle:
     """``files``: path inside the directory, bytes, sha256."""
 
     directory: Path
+    board: str
     files: list[dict[str, Any]]
     fit: Fit
+
+    def to_dict(self) -> dict[str, Any]:
+        """``data`` of ``deploy --json``."""
+        return {
+            "bundle": str(self.directory),
+            "board": self.board,
+            "files": self.files,
+            "fit": self.fit.to_dict(),
+        }
 
 
 def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
@@ -109,7 +119,7 @@ def write_bundle(
         }
         for name in names
     ]
-    return Bundle(out, files, fit)
+    return Bundle(out, board.name, files, fit)
 
 
 def _require_backend_of(board: BoardInfo, artifact: Artifact) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,9 @@ class Console(Protocol):
 
     def warn(self, message: str) -> None:
         """Something that is probably not what the user wanted; the workflow goes on."""
+
+    def keep_warnings(self, messages: Sequence[str]) -> None:
+        """Warnings that another process has shown already: to be listed, not to be shown again."""
 
     def bar(self, words: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """A progress bar for the length of the block; call what it yields with how many more of
@@ -36,6 +39,9 @@ class SilentConsole:
 
     def warn(self, message: str) -> None:
         """Drops the message."""
+
+    def keep_warnings(self, messages: Sequence[str]) -> None:
+        """Drops them."""
 
     @contextmanager
     def bar(self, words: str, total: int) -> Iterator[Callable[[int], None]]:

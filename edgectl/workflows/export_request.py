@@ -18,8 +18,9 @@ from edgectl.errors import UsageError
 from edgectl.export.request import ExportRequest
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.runs.trained import TrainedModel
+from edgectl.spec import Size
 from edgectl.workflows.opening.backends import open_backend
-from edgectl.workflows.opening.configuration import apply_overrides, parse_size
+from edgectl.workflows.opening.configuration import apply_overrides
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.datasets import open_data
 from edgectl.workflows.opening.models import OpenModel
@@ -34,7 +35,7 @@ def make_request(
     *,
     precision: str | None = None,
     calib: str | None = None,
-    imgsz: str | None = None,
+    imgsz: Size | None = None,
     out: Path | None = None,
     flags: dict[str, Any] | None = None,
     assignments: list[str] | None = None,
@@ -82,14 +83,14 @@ def _require_checkpoint(model: OpenModel) -> TrainedModel:
     return model.trained
 
 
-def _require_size(model: OpenModel, trained: TrainedModel, imgsz: str) -> None:
+def _require_size(model: OpenModel, trained: TrainedModel, wanted: Size) -> None:
     size = trained.preprocess.input_size
-    if parse_size(imgsz) != size:
+    if wanted != size:
         raise UsageError(
             f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
             where="--imgsz",
             fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
-            f" --imgsz {imgsz.replace('x', ' ')}",
+            f" --imgsz {wanted[0]} {wanted[1]}",
         )
 
 

@@ -6,7 +6,7 @@ from edgectl.cli.app import run
 from edgectl.plugins.registry import build_registry
 from edgectl.workflows.opening.configuration import resolve_config
 from edgectl.workflows.opening.families import open_family
-from edgectl.workflows.training_plan import plan_new_run, scale_learning_rate
+from edgectl.workflows.training.plan import plan_new_run, scale_learning_rate
 
 
 def test_the_linear_rule_is_applied_once():

@@ -15,8 +15,8 @@ from edgectl.runs.checkpoint import Checkpoint
 from edgectl.spec import PreprocessSpec
 from edgectl.workflows.opening.datasets import open_data
 from edgectl.workflows.opening.families import open_family
-from edgectl.workflows.training_plan import plan_new_run
-from edgectl.workflows.training_setup import make_setup
+from edgectl.workflows.training.plan import plan_new_run
+from edgectl.workflows.training.setup import make_setup
 
 FLAGS = {"data": {"name": "set"}, "input_size": [64, 64], "train": {"weights": "none"}}
 

@@ -25,8 +25,8 @@ from edgectl.train.losses import LossMeter
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 from edgectl.workflows.opening.families import open_family
-from edgectl.workflows.training_plan import plan_new_run
-from edgectl.workflows.training_setup import make_setup
+from edgectl.workflows.training.plan import plan_new_run
+from edgectl.workflows.training.setup import make_setup
 
 SETTINGS = {
     "data": {"name": "demo_mask"},

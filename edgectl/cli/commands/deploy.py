@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from edgectl.cli.session import Session, plain
-from edgectl.errors import UsageError
-from edgectl.plugins.absent import explain_missing_plugins
-
-if TYPE_CHECKING:
-    from edgectl.labels import Sample
+from edgectl.cli.session import Session
 
 app = typer.Typer(add_completion=False)
 
@@ -38,50 +32,17 @@ def deploy(
     """Everything a board needs: model, code, golden vectors to compare with."""
     session: Session = ctx.obj
 
-    from edgectl.deploy.bundle import write_bundle
-    from edgectl.workflows.opening.backends import open_backend
-    from edgectl.workflows.opening.datasets import data_for
-    from edgectl.workflows.opening.models import open_model
+    from edgectl.cli.views.deploy import say_bundle
+    from edgectl.workflows.deploy import deploy as run
 
-    context = session.open_context()
-    registry = context.registry
-    board = registry.boards.get(target)
-    opened = open_model(registry, model, prefer_artifact=True)
-    if opened.artifact is None:
-        raise UsageError(
-            "nothing exported to deploy",
-            where=str(opened.location.path),
-            fix=f"edgectl export --backend {board.backend}",
-        )
-    with explain_missing_plugins(opened.versions):
-        backend = open_backend(registry, opened.artifact.backend, opened.config)
-    samples: tuple[Sample, ...] = ()
-    if opened.artifact.manifest.data.name:
-        index = data_for(context, opened, None)
-        samples = index.splits.get(opened.config.data.valid_split, ())
-    bundle = write_bundle(
-        opened.artifact,
-        board,
-        backend.backend,
-        backend.info,
-        out or opened.artifact.directory.parent.parent / "deploy" / board.name,
-        samples=samples,
-        converted=converted,
+    session.deliver(
+        lambda: run(
+            model,
+            target=target,
+            out=out,
+            converted=converted,
+            console=session,
+            offline=session.offline,
+        ),
+        say_bundle,
     )
-    if bundle.fit.ram_unknown:
-        session.warn(f"RAM is not checked: {bundle.fit.ram_unknown}")
-    session.data = {
-        "bundle": str(bundle.directory),
-        "board": board.name,
-        "files": bundle.files,
-        "fit": bundle.fit.to_dict(),
-    }
-    if session.json:
-        return
-    session.say(f"[bold]{plain(str(bundle.directory))}[/bold]", markup=True)
-    for f in bundle.files:
-        if not f["path"].startswith("golden/"):
-            session.say(f"  {f['path']}  {f['bytes']:,} bytes")
-    golden = sum(f["path"].endswith(".rgb") for f in bundle.files)
-    session.say(f"  golden/  {golden} images and their outputs")
-    session.say(f"fits: {bundle.fit}")

@@ -16,16 +16,14 @@ app = typer.Typer(add_completion=False)
 )
 def report(
     ctx: typer.Context,
-    run: Path | None = typer.Argument(None, help="Run directory; default: the latest run."),
+    path: Path | None = typer.Argument(
+        None, metavar="[RUN]", help="Run directory; default: the latest run."
+    ),
     out: Path | None = typer.Option(None, help="Default: RUN/report.html."),
 ) -> None:
     """One self-contained HTML page about a run."""
     session: Session = ctx.obj
 
-    from edgectl.report.html import write_report
-    from edgectl.runs.rundir import latest_run, through_latest
+    from edgectl.workflows.report import report as run
 
-    path = write_report(through_latest(run) if run else latest_run().path, out)
-    session.data = {"report": str(path), "bytes": path.stat().st_size}
-    if not session.json:
-        session.say(str(path))
+    session.deliver(lambda: run(path, out=out), lambda session, page: session.say(str(page.path)))

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edgectl.cli.ranks import launch_command, reporting
-from edgectl.cli.session import Session, plain
-from edgectl.errors import UsageError
-from edgectl.workflows.opening.configuration import parse_size
-from edgectl.workflows.opening.families import open_family
-from edgectl.workflows.training_plan import plan_new_run, plan_resume
-
-if TYPE_CHECKING:
-    from edgectl.train.result import FitResult
+from edgectl.cli.ranks import reporting
+from edgectl.cli.session import Session
 
 app = typer.Typer(add_completion=False)
 
@@ -51,88 +43,32 @@ def train(
 ) -> None:
     """Train a model family on labelled images."""
     session: Session = ctx.obj
-    flags = _table(
-        {
-            "data.name": data or None,
-            "variant": variant or None,
-            "input_size": None if imgsz is None else list(parse_size(imgsz)),
-            "train.epochs": epochs,
-            "train.batch": batch,
-            "train.optimizer.lr": lr,
-            "train.weights": weights,
-            "train.device": device,
-            "train.devices": devices,
-            "train.seed": seed,
-        }
-    )
     with reporting(session) as report:
-        context = session.open_context()
-        registry = context.registry
-        if resume is not None:
-            plan = plan_resume(registry, resume, family, flags, assignments, name)
-        elif family:
-            plan = plan_new_run(open_family(registry, family), flags, assignments, name)
-        else:
-            raise UsageError(
-                "which family?", fix="edgectl train FAMILY --data DATA; see 'edgectl models'"
-            )
+        from edgectl.cli.views.train import say_run
+        from edgectl.workflows.train import train as run
 
-        from edgectl.train.distributed.launch import Machines, check_machines
-        from edgectl.train.distributed.processes import Processes
-        from edgectl.workflows.training_run import run_training
-
-        if report.speaks and plan.note:
-            session.note(plan.note)
-        machines = Machines(plan.config.train.devices, nodes, rdzv, node_rank)
-        processes = Processes.from_environment()
-        if not processes.is_distributed:
-            machines.check()
-        if processes.is_distributed or machines.world == 1:
-            figures = document(run_training(context, plan, processes, report.opened))
-            report.done(figures)
-        else:
-            check_machines(machines, plan.config.train)
-            figures = launch_command(session, machines, plan.config.train.threads)
+        found = run(
+            family,
+            data=data,
+            variant=variant,
+            epochs=epochs,
+            batch=batch,
+            imgsz=imgsz,
+            lr=lr,
+            weights=weights,
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            rdzv=rdzv,
+            node_rank=node_rank,
+            seed=seed,
+            resume=resume,
+            name=name,
+            set=assignments,
+            console=session,
+            offline=session.offline,
+            on_opened=report.opened,
+        )
+        report.done(found.to_dict())
         if report.speaks:
-            session.data = figures
-            if not session.json:
-                session.say(summary(figures), markup=True)
-
-
-def document(result: FitResult) -> dict[str, Any]:
-    """``data`` of ``train --json``."""
-    return {
-        "run": str(result.run),
-        "best": str(result.best),
-        "last": str(result.last),
-        "epochs": result.epochs,
-        "seconds": round(result.seconds, 2),
-        "images_per_second": round(result.images_per_second, 1),
-        "metrics": result.metrics,
-    }
-
-
-def summary(figures: dict[str, Any]) -> str:
-    """Two lines for people, of :func:`document`, with markup."""
-    metrics = "  ".join(
-        f"{k} {v:.3f}" for k, v in figures["metrics"].items() if isinstance(v, int | float)
-    )
-    run = plain(str(figures["run"]))
-    return (
-        f"[bold]{run}[/bold]: {figures['epochs']} epochs in {figures['seconds']:.1f} s, "
-        f"{figures['images_per_second']:.0f} images/s\n  valid: {metrics}"
-    )
-
-
-def _table(flat: dict[str, Any]) -> dict[str, Any]:
-    """Dotted keys to a nested table, leaving out what was not given."""
-    table: dict[str, Any] = {}
-    for key, value in flat.items():
-        if value is None:
-            continue
-        *path, last = key.split(".")
-        inner = table
-        for part in path:
-            inner = inner.setdefault(part, {})
-        inner[last] = value
-    return table
+            session.deliver(lambda: found, say_run)

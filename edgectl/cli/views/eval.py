@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgectl.cli.views.numbers import label, scalars
+from edgectl.cli.session import Session, plain
+from edgectl.cli.views.numbers import scalars
+from edgectl.workflows.evaluate import Evaluation, name_model
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
 
 _CLASSES_SHOWN = 12
 """More are for ``--json``."""
+
+
+def say_evaluation(session: Session, found: Evaluation) -> None:
+    """The metrics, what became of the objects, the comparison, the findings, the gates."""
+    session.say(metrics_table(found.report, found.against))
+    if "errors" in found.metrics:
+        session.say(errors_table(found.metrics["errors"]))
+    if found.comparison is not None:
+        session.say(comparison_line(found.comparison))
+    for finding in found.findings:
+        session.say(f"[cyan]•[/cyan] {plain(finding.message)}", markup=True)
+    for g in found.gates:
+        verdict = "[green]passed[/green]" if g.passed else "[red]failed[/red]"
+        session.say(f"gate {g.expr}: {g.value:.4f} {verdict}", markup=True)
 
 
 def metrics_table(report: EvaluationReport, reference: EvaluationReport | None) -> Table:
@@ -71,7 +87,7 @@ def errors_table(errors: dict[str, Any]) -> Table:
 
 def _headings(columns: list[EvaluationReport]) -> list[str]:
     """What each model is called; its path where that is the same for both."""
-    names = [label(c.model) for c in columns]
+    names = [name_model(c.model) for c in columns]
     return names if len(set(names)) == len(names) else [c.model.path for c in columns]
 
 

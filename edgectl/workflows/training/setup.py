@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from edgectl.config.layers import validate
@@ -55,14 +56,7 @@ def make_setup(
     valid = index.splits.get(config.data.valid_split)
     if not valid:
         context.console.warn(f"no split '{config.data.valid_split}': the run is not scored")
-    weights = None
-    if not resuming:
-        weights = find_weights(
-            config.train.weights,
-            family.variant(config.variant).weights,
-            offline=context.offline,
-            warn=context.console.warn,
-        )
+    weights = None if resuming else _find_weights(context, family, config)
     for split, how in index.made_splits.items():
         context.console.warn(f"'{index.name}' has no split '{split}': made of {how}")
     names = [config.data.train_split, *([config.data.valid_split] if valid else [])]
@@ -87,6 +81,15 @@ def make_setup(
         valid=task.eval_batches(valid, spec, batch=_EVAL_BATCH) if valid else None,
         metrics=task_metrics(info.task, classes, outputs, spec.input_size),
         weights=weights,
+    )
+
+
+def _find_weights(context: Context, family: OpenFamily, config: RunConfig) -> Path | None:
+    return find_weights(
+        config.train.weights,
+        family.variant(config.variant).weights,
+        offline=context.offline,
+        warn=context.console.warn,
     )
 
 

@@ -24,8 +24,8 @@ from edgectl.train.result import FitResult
 from edgectl.train.setup import TrainSetup
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.datasets import open_data
-from edgectl.workflows.training_plan import TrainPlan
-from edgectl.workflows.training_setup import make_setup
+from edgectl.workflows.training.plan import TrainPlan
+from edgectl.workflows.training.setup import make_setup
 
 _SHEET = 16
 """Images on the sheet of what training sees."""

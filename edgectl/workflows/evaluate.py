@@ -1,0 +1,219 @@
+"""Scores a checkpoint or an exported file, and holds it to its gates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgectl.data.index import DatasetIndex
+from edgectl.errors import GateFailedError, UsageError
+from edgectl.evaluation.evaluate import (
+    EvaluationTarget,
+    Scored,
+    apply_gates,
+    compare_scored,
+    samples_of,
+    score_images,
+    target_from_checkpoint,
+)
+from edgectl.metrics.bootstrap import Comparison
+from edgectl.metrics.diagnosis import Evidence, Finding, diagnose
+from edgectl.metrics.gates import Gate, GateResult
+from edgectl.metrics.report import DatasetIdentity, EvaluationReport, ModelIdentity
+from edgectl.runs.events import read_events
+from edgectl.tasks.lookup import task_info
+from edgectl.workflows.arguments import PathLike, read_path
+from edgectl.workflows.console import Console
+from edgectl.workflows.opening.context import Context, open_context
+from edgectl.workflows.opening.datasets import data_for
+from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores.
+
+    Attributes:
+        report: task, model, data set and metrics.
+        gates: each with the value it looked at, and whether it passed.
+        findings: what the figures, the images and the run tell of weak spots.
+        against: the same report of the model compared with; None where there is none.
+        comparison: the difference of the main metric with its interval, where it has one.
+    """
+
+    report: EvaluationReport
+    gates: tuple[GateResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    against: EvaluationReport | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def task(self) -> str:
+        """What the model does: ``detection``, for example."""
+        return self.report.task
+
+    @property
+    def model(self) -> ModelIdentity:
+        """What was scored: path, kind, backend, precision, sha256, bytes."""
+        return self.report.model
+
+    @property
+    def dataset(self) -> DatasetIdentity:
+        """What it was scored on: name, split, images, fingerprint."""
+        return self.report.dataset
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics by name; ``per_class`` holds those of each class."""
+        return self.report.metrics
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate did."""
+        return all(g.passed for g in self.gates)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``data`` of ``eval --json``."""
+        data = {
+            **self.report.to_dict(),
+            "gates": [vars(g) for g in self.gates],
+            "diagnosis": [f.to_dict() for f in self.findings],
+        }
+        if self.against is not None:
+            data["against"] = self.against.to_dict()
+        if self.comparison is not None:
+            data["comparison"] = self.comparison.to_dict()
+        return data
+
+
+def evaluate(
+    model: PathLike | None = None,
+    *,
+    data: PathLike | None = None,
+    split: str | None = None,
+    runtime: str | None = None,
+    threshold: float | None = None,
+    gate: Sequence[str] = (),
+    against: PathLike | None = None,
+    console: Console | None = None,
+    offline: bool = False,
+) -> Evaluation:
+    """``edgectl eval``: each argument is its option.
+
+    Args:
+        model: a run, checkpoint or artifact; a run stands for the file it exported last, where there
+            is one. Default: the latest run.
+        data: default: what the model was trained on. split: default: the run's validation split.
+        threshold: of scores, 0 to 1; default: the operating point stored with the model.
+        gate: ``"f1>=0.7"`` or ``"f1_drop<=0.01"``, beside those configured for the run.
+        against: a model to compare with; an artifact is compared with its checkpoint.
+
+    Raises:
+        UsageError, UnknownNameError: a model, split or runtime that does not go.
+        DataError: other classes than the model's.
+        GateFailedError: the evaluation is its ``result``.
+    """
+    context = open_context(console, offline)
+    opened = open_model(context.registry, read_path(model), prefer_artifact=True)
+    index = data_for(context, opened, None if data is None else str(data))
+    split = _choose_split(split, opened, index)
+    candidate = open_for_evaluation(context.registry, opened, runtime=runtime, threshold=threshold)
+    scored = _score(context, candidate, index, split)
+    other = _reference(context, opened, against, index, split)
+    reference = None if other is None else other.report
+    gates = [*_configured_gates(context, opened, reference is not None), *gate]
+    found = Evaluation(
+        report=scored.report,
+        comparison=None if other is None else compare_scored(scored, other),
+        gates=tuple(apply_gates(gates, scored.report, reference)),
+        findings=tuple(_diagnose(opened, candidate, scored, index, split)),
+        against=reference,
+    )
+    return _require_gates(found)
+
+
+def _require_gates(found: Evaluation) -> Evaluation:
+    failed = [g for g in found.gates if not g.passed]
+    if not failed:
+        return found
+    error = GateFailedError(
+        "; ".join(f"{g.expr} failed: {g.value:.4f}" for g in failed),
+        fix="compare the stages with 'edgectl report', or try 'edgectl qat'",
+    )
+    error.result = found
+    raise error
+
+
+def _choose_split(split: str | None, model: OpenModel, index: DatasetIndex) -> str:
+    if split == "":
+        known = ", ".join(sorted(index.splits))
+        raise UsageError("names no split", where="--split", fix=f"one of {known}; or leave it out")
+    return split or model.config.data.valid_split
+
+
+def _configured_gates(context: Context, model: OpenModel, compared: bool) -> list[str]:
+    """Of the run. A drop is what a file lost on its way from the checkpoint: that itself has none."""
+    warn = context.console.warn
+    if model.artifact is not None:
+        if model.trained is None and model.artifact.manifest.gates is None:
+            warn(
+                "the checkpoint is gone, and the gates configured for its run with it: none is checked"
+            )
+        return list(model.gates)
+    drops = [] if compared else [g for g in model.gates if Gate.parse(g).drop]
+    if drops:
+        warn(f"not checked without --against: {', '.join(drops)}; files are held to it")
+    return [g for g in model.gates if g not in drops]
+
+
+def _score(context: Context, model: EvaluationTarget, index: DatasetIndex, split: str) -> Scored:
+    with context.console.bar(name_model(model.identity), len(samples_of(index, split))) as done:
+        return score_images(model, index, split, done)
+
+
+def name_model(model: ModelIdentity) -> str:
+    """``float checkpoint`` or ``tflite int8 (litert)``."""
+    if model.kind == "checkpoint":
+        return "float checkpoint"
+    return f"{model.backend} {model.precision} ({model.runtime})"
+
+
+def _reference(
+    context: Context, model: OpenModel, against: PathLike | None, index: DatasetIndex, split: str
+) -> Scored | None:
+    """The model named, or the checkpoint behind an artifact."""
+    if against is not None:
+        other = open_model(context.registry, read_path(against), prefer_artifact=False)
+        target = open_for_evaluation(context.registry, other, runtime=None, threshold=None)
+        return _score(context, target, index, split)
+    if model.artifact is None:
+        return None
+    if model.trained is None:
+        context.console.warn(
+            "the checkpoint this file was exported from is gone: no float figures beside it"
+        )
+        return None
+    target = target_from_checkpoint(model.trained, model.family.info.task, None)
+    return _score(context, target, index, split)
+
+
+def _diagnose(
+    model: OpenModel, candidate: EvaluationTarget, scored: Scored, index: DatasetIndex, split: str
+) -> list[Finding]:
+    """Of the figures, the images, and the run where they are its own."""
+    run, name = model.location.run, model.config.data.train_split
+    noted = (model.trained.checkpoint.data if model.trained else {}).get("fingerprint", {})
+    known = name in index.splits and noted.get(name) == index.fingerprint(name)
+    return diagnose(
+        Evidence(
+            main=task_info(candidate.task).main_metric,
+            figures=scored.report.metrics,
+            classes=candidate.classes,
+            scored=samples_of(index, split),
+            train=index.splits[name] if known else None,
+            preprocess=candidate.preprocess,
+            threshold=candidate.postprocess.threshold,
+            events=read_events(run.events) if run is not None else (),
+        )
+    )

@@ -1,0 +1,1 @@
+"""A training run: what it is to do, what it is made of, and where its processes run."""
