@@ -87,7 +87,7 @@ def sha256_of(path: Path) -> str:
 
 
 def list_files(directory: Path) -> tuple[ListedFile, ...]:
-    """Everything in a directory but the manifest."""
+    """Lists everything in a directory but the manifest."""
     return tuple(
         ListedFile(
             path=p.relative_to(directory).as_posix(),
@@ -99,8 +99,8 @@ def list_files(directory: Path) -> tuple[ListedFile, ...]:
     )
 
 
-def damaged(path: Path, field: str) -> ArtifactError:
-    """For a manifest one field of which cannot be used; ``field``: its name, quoted, and why."""
+def explain_damage(path: Path, field: str) -> ArtifactError:
+    """The error for a manifest one field of which cannot be used; ``field``: its name, quoted, and why."""
     return ArtifactError(
         f"damaged or altered manifest (field {field})", where=str(path), fix=_AGAIN
     )
@@ -124,7 +124,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.from_dict(document)
     except ValueError as e:
-        raise damaged(path, str(e)) from e
+        raise explain_damage(path, str(e)) from e
 
 
 def open_artifact(directory: Path) -> Artifact:

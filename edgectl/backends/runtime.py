@@ -32,12 +32,12 @@ def default_runtime(info: BackendInfo, manifest: Manifest) -> str:
     return noted
 
 
-def exact_runtimes(info: BackendInfo, manifest: Manifest) -> tuple[str, ...]:
+def list_exact_runtimes(info: BackendInfo, manifest: Manifest) -> tuple[str, ...]:
     """Those that compute this artifact as the device does, bit for bit; of float files none does."""
     return info.exact if manifest.precision == "int8" else ()
 
 
-def open_like_the_device(
+def open_as_on_device(
     backend: ArtifactReader, info: BackendInfo, artifact: Artifact
 ) -> tuple[str, Runner]:
     """The first exact runtime that is installed, else the default one, and its name.
@@ -58,7 +58,7 @@ def open_like_the_device(
             preprocess=artifact.preprocess,
         )
 
-    for runtime in exact_runtimes(info, artifact.manifest):
+    for runtime in list_exact_runtimes(info, artifact.manifest):
         with suppress(BackendUnavailableError):
             return runtime, opened(runtime)
     runtime = default_runtime(info, artifact.manifest)

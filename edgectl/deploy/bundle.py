@@ -10,7 +10,7 @@ from typing import Any
 
 from edgectl.artifacts.artifact import Artifact, sha256_of
 from edgectl.backends.contract import ArtifactReader, Deployer
-from edgectl.backends.runtime import exact_runtimes, open_like_the_device
+from edgectl.backends.runtime import list_exact_runtimes, open_as_on_device
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.files import replacing
@@ -149,7 +149,7 @@ def _write_golden(
     info: BackendInfo,
     samples: Sequence[Sample],
 ) -> None:
-    runtime, runner = open_like_the_device(backend, info, artifact)
+    runtime, runner = open_as_on_device(backend, info, artifact)
     write_golden(
         directory,
         samples[:GOLDEN_IMAGES],
@@ -157,5 +157,5 @@ def _write_golden(
         artifact.outputs,
         artifact.preprocess,
         runtime=runtime,
-        exact=runtime in exact_runtimes(info, artifact.manifest),
+        exact=runtime in list_exact_runtimes(info, artifact.manifest),
     )

@@ -22,7 +22,7 @@ from edgectl.spec import Progress
 _BATCH = 16
 
 
-def balanced(
+def balance_network(
     request: ExportRequest[VendorBackend], scheme: QuantScheme, progress: Progress
 ) -> nn.Module | None:
     """None where the network is outside the op set, or ``quant`` asks for neither measure.

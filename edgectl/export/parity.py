@@ -47,7 +47,7 @@ def raw_heads(graph: QuantGraph, specs: Sequence[OutputSpec]) -> list[str]:
     ]
 
 
-def graph_parity(
+def measure_graph_parity(
     trained: TrainedModel,
     graph: QuantGraph,
     quantized: QuantizedGraph | None,
@@ -101,7 +101,7 @@ def graph_parity(
     return GraphParity(images=images, float_max_abs=worst, sqnr_db=noise)
 
 
-def parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
+def choose_parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
     """Images for parity: valid where there is one, else the calibration images."""
     spec = request.trained.preprocess
     source: Iterable[np.ndarray]
@@ -123,7 +123,7 @@ def _noise(size: Sequence[int]) -> Iterator[np.ndarray]:
     yield rng.integers(0, 256, (4, *size, 3), dtype=np.uint8)
 
 
-def runtime_parity(
+def measure_runtime_parity(
     backend: ArtifactReader,
     info: BackendInfo,
     model_file: Path,

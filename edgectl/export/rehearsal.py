@@ -16,7 +16,7 @@ from torch import Tensor
 from edgectl.backends.contract import WriteRequest
 from edgectl.config.schema import QuantConfig
 from edgectl.errors import ArtifactError
-from edgectl.export.parity import graph_parity, runtime_parity
+from edgectl.export.parity import measure_graph_parity, measure_runtime_parity
 from edgectl.export.request import ExportRequest
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.quantized import QuantizedGraph
@@ -44,7 +44,7 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
             the network's, or runtimes that must agree do not.
     """
     trained, backend = request.trained, request.backend
-    graph_parity(trained, prepared.graph, None, prepared.outputs, [images], prepared.lower)
+    measure_graph_parity(trained, prepared.graph, None, prepared.outputs, [images], prepared.lower)
     stored: list[Tensor] = [prepared.lower(nchw(images))]
     scheme = backend.scheme(request.backend_config)
     quantized: QuantizedGraph = calibrate(prepared.graph, scheme, lambda: stored, _NO_SEARCH)
@@ -67,7 +67,7 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
             return
         with torch.no_grad():
             heads = trained.predictor()(images)
-        runtime_parity(
+        measure_runtime_parity(
             backend,
             request.info,
             files[0],

@@ -23,7 +23,12 @@ from edgectl.data.images.preprocess import normalize
 from edgectl.errors import UsageError
 from edgectl.export.finish import WrittenModel, finish_artifact, require_supported
 from edgectl.export.gate import require_gate
-from edgectl.export.parity import graph_parity, parity_images, raw_heads, runtime_parity
+from edgectl.export.parity import (
+    choose_parity_images,
+    measure_graph_parity,
+    measure_runtime_parity,
+    raw_heads,
+)
 from edgectl.export.rehearsal import rehearse
 from edgectl.export.request import ExportRequest
 from edgectl.export.roles import roles_of
@@ -199,15 +204,15 @@ def _measure_parity(
     model_file: Path,
 ) -> Parity:
     trained, info = request.trained, request.info
-    batches = parity_images(request)
+    batches = choose_parity_images(request)
     predict = trained.predictor()
     with torch.no_grad():
-        graph = graph_parity(
+        graph = measure_graph_parity(
             trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
         )
     # floating-point kernels agree within rounding only; nothing exact is promised of them
     inexact = [r for r in info.runtimes if r not in info.exact]
-    parity = runtime_parity(
+    parity = measure_runtime_parity(
         request.backend,
         info,
         model_file,

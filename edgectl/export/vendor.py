@@ -23,10 +23,10 @@ from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.backends.onnx_file import describe_onnx, write_onnx
 from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
-from edgectl.export.balance import balanced
+from edgectl.export.balance import balance_network
 from edgectl.export.finish import WrittenModel, finish_artifact, require_supported
 from edgectl.export.gate import require_gate
-from edgectl.export.parity import parity_images, runtime_parity
+from edgectl.export.parity import choose_parity_images, measure_runtime_parity
 from edgectl.export.request import ExportRequest
 from edgectl.files import replacing
 from edgectl.plugins.info import BackendInfo, ToolInfo
@@ -117,7 +117,7 @@ def _write_network(
     require_supported(issues, request.info, trained.path)
     if request.precision == "int8" and isinstance(backend, Balanced):
         progress("balancing the network")
-        suited = balanced(request, backend.scheme(config), progress)
+        suited = balance_network(request, backend.scheme(config), progress)
         if suited is not None:
             write_onnx(suited, network.input_size, network.outputs, network.file, opset=opset)
             network = replace(network)  # what was parsed of it is stale
@@ -205,7 +205,7 @@ def _measure_parity(
 ) -> Parity:
     """The ONNX file against the network, then every runtime of the product against both."""
     trained, info = request.trained, request.info
-    images = np.concatenate(parity_images(request))
+    images = np.concatenate(choose_parity_images(request))
     with torch.no_grad():
         heads = trained.predictor()(images)
     files = {ONNX_RUNTIME: directory / ONNX_FILE}
@@ -213,7 +213,7 @@ def _measure_parity(
         files |= {r: directory / product for r in info.runtimes if r != ONNX_RUNTIME}
     # a product and its float network differ by design: each is held against the network alone
     reports = {
-        runtime: runtime_parity(
+        runtime: measure_runtime_parity(
             request.backend,
             info,
             file,

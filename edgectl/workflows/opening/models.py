@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from edgectl.artifacts.artifact import Artifact, damaged, open_artifact
+from edgectl.artifacts.artifact import Artifact, explain_damage, open_artifact
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.evaluation.evaluate import (
@@ -97,7 +97,7 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
     with explain_missing_plugins(artifact.manifest.tools):
         family = open_family(registry, artifact.manifest.family)
     if family.info.task != artifact.manifest.task:
-        raise damaged(
+        raise explain_damage(
             artifact.directory / MANIFEST,
             f"'task': {artifact.manifest.task}, which {family.info.name} does not do",
         )

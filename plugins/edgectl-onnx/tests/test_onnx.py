@@ -68,7 +68,7 @@ def test_the_runner_normalizes_as_the_spec_says(written: tuple[Path, Net]) -> No
     path, net = written
     spec = PreprocessSpec((16, 24), mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0))
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8)
-    outputs = OnnxRunner(path, SPECS, {"preprocess": spec.to_dict()})(images)
+    outputs = OnnxRunner(path, SPECS, spec)(images)
     x = (images - np.float32([10, 20, 30])) / np.float32([50, 60, 70])
     with torch.no_grad():
         expected = net(torch.from_numpy(x).permute(0, 3, 1, 2))
@@ -78,7 +78,7 @@ def test_the_runner_normalizes_as_the_spec_says(written: tuple[Path, Net]) -> No
 
 def test_a_head_the_file_lacks(written: tuple[Path, Net]) -> None:
     with pytest.raises(ArtifactError, match="no output 'cells'"):
-        OnnxRunner(written[0], [OutputSpec("cells", "cell_logits", 8, 3)], {})
+        OnnxRunner(written[0], [OutputSpec("cells", "cell_logits", 8, 3)], None)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
@@ -87,7 +87,7 @@ def test_bad_files(written: tuple[Path, Net], tmp_path: Path, damage: str) -> No
     bad = tmp_path / "bad.onnx"
     bad.write_bytes({"truncated": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage])
     with pytest.raises(ArtifactError):
-        OnnxRunner(bad, SPECS, {})
+        OnnxRunner(bad, SPECS, None)
     if damage != "empty":  # no bytes are an empty message to protobuf
         with pytest.raises(ArtifactError):
             OnnxBackend().describe(bad)
