@@ -19,11 +19,12 @@ the reference that reads it; :mod:`edgectl.tasks.detection` and its neighbors na
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgectl.errors import UsageError
+from edgectl.plugins.registry import installed
 from edgectl.spec import OutputSpec
 from edgectl.tasks.lookup import head_kind, task_info
 
@@ -107,14 +108,21 @@ def head_rule(output: OutputSpec) -> HeadRule:
     )
 
 
-def head_notes(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What whoever writes a decoder for these heads gets wrong, a sentence each, for READMEs.
-
-    outputs: as manifests hold them.
-    """
-    notes = [head_kind(str(o["kind"])).note for o in outputs]
-    if any(head_kind(str(o["kind"])).part == "scores" and not o["stride"] for o in outputs):
+def head_notes(outputs: Sequence[OutputSpec]) -> list[str]:
+    """What the heads of a model hold and how they are read, a line a kind, for READMEs. Kinds nobody
+    registered are left out."""
+    known = installed().heads
+    read = [(o, head_kind(o.kind)) for o in outputs if known.claims(o.kind)]
+    notes = [
+        f"`{k.name}`: {k.summary}. {k.note}".rstrip() for k in dict.fromkeys(k for _, k in read)
+    ]
+    if any(k.part == "scores" and not o.stride for o, k in read):
         notes.append(
             "The image belongs to the class with the largest value, in `labels.txt`'s order."
         )
-    return [n for n in dict.fromkeys(notes) if n]
+    for offset in sorted({o.offset for o, k in read if k.part == "sides" and o.stride}):
+        notes.append(
+            f"The point of the cell in row r, column c is x = (c + {offset:g}) * stride, "
+            f"y = (r + {offset:g}) * stride."
+        )
+    return notes

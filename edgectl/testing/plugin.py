@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from edgectl.testing.line import Project
 
-for module in ("family", "backend", "dataset", "vendor", "export", "line"):
+for module in ("family", "task", "backend", "dataset", "vendor", "export", "line"):
     pytest.register_assert_rewrite(f"edgectl.testing.{module}")
 
 

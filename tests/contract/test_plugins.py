@@ -6,6 +6,7 @@ from edgectl.plugins.registry import build_registry
 from edgectl.testing.backend import BackendContract
 from edgectl.testing.dataset import DatasetContract
 from edgectl.testing.family import FamilyContract
+from edgectl.testing.task import TaskContract
 from edgectl.testing.vendor import VendorContract
 
 _registry = build_registry()
@@ -21,5 +22,7 @@ for _name in _registry.families.names():
 for _info in _registry.backends.infos():
     _base = BackendContract if _info.takes == "graph" else VendorContract
     _contract(_base, "backend", _info.name)
+for _name in _registry.tasks.names():
+    _contract(TaskContract, "task", _name)
 for _name in _registry.datasets.names():
     _contract(DatasetContract, "dataset", _name)

@@ -33,3 +33,14 @@ def test_a_family_and_a_backend_that_know_nothing_of_each_other(environment, cop
     assert environment.edgectl("eval", cwd=tmp_path)["data"]["model"]["backend"] == "carray"
     for name in ("dots", "carray"):
         environment.uninstall(f"edgectl-{name}", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_task_core_does_not_know(environment, copied, tmp_path):
+    """Its own tests train, export to int8, prove the file exact, predict and draw."""
+    project = copied("meter")
+    environment.install(project, tmp_path)
+    environment.test(project)
+    listed = environment.edgectl("plugins", "info", "meter", cwd=tmp_path)["data"]["provides"]
+    assert {p["kind"] for p in listed} == {"family", "task", "head", "dataset", "format"}
+    environment.uninstall("edgectl-meter", tmp_path)

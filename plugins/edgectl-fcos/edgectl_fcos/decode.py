@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from edgectl.nn.boxes import distances_to_boxes, grid_points
-from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.head import STRIDES
 
 
@@ -34,16 +33,21 @@ class Predictions:
     sizes: tuple[int, ...]
 
 
-def flatten(outputs: Sequence[Tensor], config: FcosConfig) -> Predictions:
-    """Fifteen head tensors: five of classes, five of distances, five of center-ness."""
+def flatten(outputs: Sequence[Tensor], *, offset: float, logarithms: bool) -> Predictions:
+    """Fifteen head tensors: five of classes, five of distances, five of center-ness.
+
+    Args:
+        offset: of a cell's point, 0 its corner, 0.5 its center.
+        logarithms: of the distances are what the heads hold.
+    """
     levels = len(STRIDES)
     classes, centerness, boxes, points, strides = [], [], [], [], []
     for level, stride in enumerate(STRIDES):
         scores, raw, middle = outputs[level::levels]
         height, width = raw.shape[2:]
-        at = grid_points(height, width, stride, offset=config.point_offset, like=raw)
+        at = grid_points(height, width, stride, offset=offset, like=raw)
         distances = raw.flatten(2).transpose(1, 2)
-        distances = (distances if config.norm_on_bbox else distances.exp()) * stride
+        distances = (distances.exp() if logarithms else distances) * stride
         classes.append(scores.flatten(2).transpose(1, 2))
         centerness.append(middle.flatten(1))
         boxes.append(distances_to_boxes(at, distances))

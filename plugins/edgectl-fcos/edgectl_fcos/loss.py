@@ -29,7 +29,11 @@ class FcosCriterion(nn.Module):
 
     def forward(self, outputs: Sequence[Tensor], targets: Targets) -> dict[str, Tensor]:
         """``loss``, and its parts ``loss_cls``, ``loss_box`` and ``loss_ctr``."""
-        found = flatten(outputs, self.config)
+        found = flatten(
+            outputs,
+            offset=self.config.point_offset,
+            logarithms=not self.config.norm_on_bbox,
+        )
         assigned = assign(found, targets, self.config)
         chosen, middle = assigned.positive, assigned.centerness[assigned.positive]
         count = joint_total(chosen.sum(), least=1)

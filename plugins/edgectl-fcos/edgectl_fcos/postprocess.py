@@ -10,6 +10,7 @@ from torch import Tensor
 from edgectl.labels import Detections
 from edgectl.nn.boxes import suppress
 from edgectl.spec import OutputSpec
+from edgectl.tasks.decode_rule import head_rule
 from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import Predictions, flatten
 from edgectl_fcos.head import STRIDES
@@ -29,7 +30,8 @@ class FcosPostprocess:
             t.sigmoid() if s.activation == "sigmoid" and not s.applied else t
             for t, s in zip(outputs, specs, strict=True)
         ]
-        found = flatten(ready, self._config)
+        sides = head_rule(specs[len(STRIDES)])
+        found = flatten(ready, offset=sides.offset, logarithms=sides.transform == "exp")
         scores = (found.classes * found.centerness[..., None]).sqrt()
         rows, columns = (n * STRIDES[0] for n in outputs[0].shape[2:])
         edge = torch.tensor([columns, rows, columns, rows], device=scores.device)

@@ -19,6 +19,10 @@ from edgectl.nn.boxes import generalized_iou, iou
 RANGES = ((-1, 64), (64, 128), (128, 256), (256, 512), (512, math.inf))
 
 
+def read_as(config):
+    return {"offset": config.point_offset, "logarithms": not config.norm_on_bbox}
+
+
 def heads(images, classes, size, seed):
     g = torch.Generator().manual_seed(seed)
     grids = [size // s for s in STRIDES]
@@ -92,7 +96,7 @@ def test_ranges_equal_the_rules_written_out(seed, radius):
     config = FcosConfig(
         assigner="ranges", center_sampling=radius is not None, center_radius=radius or 1.5
     )
-    found = flatten(heads(2, 3, 640, seed), config)
+    found = flatten(heads(2, 3, 640, seed), **read_as(config))
     targets = random_targets([9, 4], 3, 640, seed)
     got = assign(found, targets, config)
     levels_used = set()
@@ -109,7 +113,7 @@ def test_ranges_equal_the_rules_written_out(seed, radius):
 @pytest.mark.parametrize("seed", range(3))
 def test_dynamic_equals_the_steps_written_out(seed):
     config = FcosConfig()
-    found = flatten(heads(3, 4, 128, seed), config)
+    found = flatten(heads(3, 4, 128, seed), **read_as(config))
     targets = random_targets([3, 0, 5], 4, 128, seed)
     got = assign(found, targets, config)
     for i, (boxes, labels) in enumerate(zip(targets.boxes_xyxy, targets.labels, strict=True)):
@@ -134,7 +138,7 @@ def test_centerness(point, wanted):
 
 def test_ranges_take_geometric_centerness():
     config = FcosConfig(assigner="ranges")
-    found = flatten(heads(1, 2, 128, 0), config)
+    found = flatten(heads(1, 2, 128, 0), **read_as(config))
     targets = Targets([torch.tensor([[8.0, 16.0, 48.0, 40.0]])], [torch.tensor([1])])
     got = assign(found, targets, config)
     p = int(((found.points == torch.tensor([20.0, 28.0])).all(dim=1)).nonzero()[0])
@@ -160,7 +164,7 @@ def test_exact_boxes_cost_nothing():
     for box_loss in ("iou", "giou"):
         config = FcosConfig(box_loss=box_loss)
         outputs = heads(1, 2, 128, 0)
-        points = flatten(outputs, config).points
+        points = flatten(outputs, **read_as(config)).points
         sides = torch.cat([points - target[:2], target[2:] - points], dim=1)
         first = 0
         for level, stride in enumerate(STRIDES):

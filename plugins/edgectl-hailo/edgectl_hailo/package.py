@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.tasks.decode_rule import head_notes
 from edgectl_hailo.plan import CALIBRATION, COMPILE, HEF, OPTIMISED, PARSED, SCRIPT, SETTINGS
 
 
@@ -40,6 +41,7 @@ def usage(manifest: Manifest) -> str:
                 for o in manifest.outputs
             ),
             "",
+            *(line for note in head_notes(manifest.outputs) for line in (note, "")),
             f"The HEF has names of its own for them; `{SETTINGS}` says which ONNX node each was made of, and "
             "`HEF.get_original_names_from_vstream_name` finds it again.",
             "",

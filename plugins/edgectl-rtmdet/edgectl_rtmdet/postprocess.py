@@ -9,6 +9,7 @@ from torch import Tensor
 from edgectl.labels import Detections
 from edgectl.nn.boxes import suppress
 from edgectl.spec import OutputSpec
+from edgectl.tasks.lookup import head_kind
 from edgectl_rtmdet.config import RtmdetConfig
 from edgectl_rtmdet.decode import flatten
 
@@ -24,7 +25,8 @@ class RtmdetPostprocess:
     def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
         """Six tensors, logits or (``applied``) scores in the first three."""
         ready = [t if s.applied else t.sigmoid() for t, s in zip(outputs[:3], specs, strict=False)]
-        found = flatten([*ready, *outputs[3:]], exp_on_reg=self._config.exp_on_reg)
+        logarithms = head_kind(specs[3].kind).transform == "exp"
+        found = flatten([*ready, *outputs[3:]], exp_on_reg=logarithms)
         return [self._image(s, b) for s, b in zip(found.classes, found.boxes, strict=True)]
 
     def _image(self, scores: Tensor, boxes: Tensor) -> Detections:

@@ -27,6 +27,7 @@ from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
+from edgectl.tasks.lookup import head_kind
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.config import TfliteConfig
@@ -196,7 +197,7 @@ def _arena(model: ModelFile) -> tuple[dict[str, int] | None, dict[str, Any]]:
 
 def _is_cells(spec: OutputSpec) -> bool:
     """One grid whose cells are the result, not priors of boxes."""
-    return spec.kind == "cell_logits"
+    return head_kind(spec.kind).suppression == "neighbors"
 
 
 def _appended(spec: OutputSpec, config: TfliteConfig) -> bool:

@@ -84,9 +84,10 @@ inline std::vector<Result> cells(const float* logits, int channels, int rows, in
   return found;
 }
 
-// Adds one level's boxes over the threshold: distances to the four sides from the cell's corner, in strides.
+// Adds one level's boxes over the threshold: distances to the four sides from the cell's point, in strides. The
+// point lies offset cells right of and below the cell's corner.
 inline void level(const float* logits, const float* distances, int classes, int rows, int columns, int stride,
-                  bool logarithms, float threshold, std::vector<Result>& found) {
+                  bool logarithms, float offset, float threshold, std::vector<Result>& found) {
   const int area = rows * columns;
   for (int i = 0; i < area; ++i) {
     for (int c = 0; c < classes; ++c) {
@@ -97,7 +98,7 @@ inline void level(const float* logits, const float* distances, int classes, int 
         d[k] = distances[k * area + i];
         d[k] = (logarithms ? std::exp(d[k]) : d[k]) * stride;
       }
-      const float x = static_cast<float>(i % columns) * stride, y = static_cast<float>(i / columns) * stride;
+      const float x = (i % columns + offset) * stride, y = (i / columns + offset) * stride;
       found.push_back({c, score, x - d[0], y - d[1], x + d[2], y + d[3]});
     }
   }

@@ -7,16 +7,15 @@ from pathlib import Path, PurePosixPath
 
 from edgectl.artifacts.manifest import Manifest
 from edgectl.errors import UsageError
+from edgectl.tasks.decode_rule import decode_rule
 
 _STATIC = ("CMakeLists.txt", "decode.h", "main.cpp")
 _THRESHOLD = 0.25
 """Of detectors, whose checkpoints store none: what firmwares show."""
 _OVERLAP = 0.65
-_HEADS = {
-    "classification": {"class_logits"},
-    "centroid": {"cell_logits"},
-    "detection": {"class_logits", "box_distances", "box_log_distances"},
-}
+_PROGRAMS = {"classes": "kClassification", "cells": "kCentroid", "boxes": "kDetection"}
+"""Decoding programs of ``decode.h``, by the name :mod:`edgectl.tasks.decode_rule` gives them."""
+_PARTS = {"scores", "sides"}
 
 
 def write_project(manifest: Manifest, directory: Path) -> None:
@@ -25,11 +24,16 @@ def write_project(manifest: Manifest, directory: Path) -> None:
     Raises:
         UsageError: heads the decoder does not know.
     """
-    task = manifest.task
-    unknown = {o.kind for o in manifest.outputs} - _HEADS.get(task, set())
-    if unknown:
+    rule = decode_rule(manifest.task, manifest.outputs)
+    known = rule.program in _PROGRAMS
+    unread = {
+        o.kind
+        for o, head in zip(manifest.outputs, rule.heads, strict=True)
+        if not known or head.part not in _PARTS
+    }
+    if unread:
         raise UsageError(
-            f"no C++ decoder for {', '.join(sorted(unknown))}",
+            f"no C++ decoder for {', '.join(sorted(unread))}",
             where="--target",
             fix="the artifact's README shows how to read the raw heads",
         )
@@ -42,7 +46,7 @@ def write_project(manifest: Manifest, directory: Path) -> None:
 
 def config(manifest: Manifest) -> str:
     """The header ``main.cpp`` reads everything from."""
-    spec, outputs = manifest.preprocess, manifest.outputs
+    spec, rule = manifest.preprocess, decode_rule(manifest.task, manifest.outputs)
     rows, columns = spec.input_size
     point = manifest.operating_point
     threshold = point.threshold if point else _THRESHOLD
@@ -51,9 +55,9 @@ def config(manifest: Manifest) -> str:
     norm = ", ".join(f"{1.0 / v!r}f" for v in spec.std)
     labels = ", ".join(_quoted(str(name)) for name in manifest.classes)
     entries = [
-        f"    {{{_quoted(o.name)}, {o.stride}, {o.channels}, "
-        f"{str(o.kind == 'box_log_distances').lower()}}},"
-        for o in outputs
+        f"    {{{_quoted(h.name)}, {h.stride}, {h.channels}, "
+        f"{str(h.transform == 'exp').lower()}, {h.offset!r}f}},"
+        for h in rule.heads
     ]
     return "\n".join(
         [
@@ -61,7 +65,7 @@ def config(manifest: Manifest) -> str:
             "#pragma once",
             "",
             "enum Task { kClassification, kCentroid, kDetection };",
-            f"constexpr Task kTask = k{manifest.task.capitalize()};",
+            f"constexpr Task kTask = {_PROGRAMS[rule.program]};",
             f"constexpr const char* kParam = {_quoted(model)};",
             f"constexpr const char* kBin = {_quoted(str(PurePosixPath(model).with_suffix('.bin')))};",
             f"constexpr int kRows = {rows}, kColumns = {columns};",
@@ -75,8 +79,9 @@ def config(manifest: Manifest) -> str:
             "  const char* name;",
             "  int stride, channels;",
             "  bool logarithms;",
+            "  float offset;  // of a cell's point from its corner, in cells",
             "};",
-            f"constexpr int kOutputCount = {len(outputs)};",
+            f"constexpr int kOutputCount = {len(rule.heads)};",
             "constexpr Output kOutputs[kOutputCount] = {",
             *entries,
             "};",

@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
       const Output &c = kOutputs[i], &b = kOutputs[i + levels];
       edgectl::level(values[i].data(), values[i + levels].data(), c.channels,
                      cells_along(kRows, c.stride), cells_along(kColumns, c.stride), c.stride, b.logarithms,
-                     kThreshold, found);
+                     b.offset, kThreshold, found);
     }
     found = edgectl::suppress(found, kOverlap, 300);
   }

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from edgectl.artifacts.manifest import Manifest
 from edgectl.spec import PreprocessSpec
+from edgectl.tasks.decode_rule import head_notes
 
 
 def usage(manifest: Manifest) -> str:
@@ -53,8 +54,8 @@ def _outputs(manifest: Manifest) -> list[str]:
         cells = (o.name, o.kind, o.stride, o.channels, o.activation)
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines.append("")
-    if any(o.kind == "cell_logits" for o in manifest.outputs):
-        lines += ["Channel 0 of the grid is the background.", ""]
+    for note in head_notes(manifest.outputs):
+        lines += [note, ""]
     point = manifest.operating_point
     if point:
         lines += [f"Score threshold: {point.threshold:.3f}, chosen on {point.source}.", ""]

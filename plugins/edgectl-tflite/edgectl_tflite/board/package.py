@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgectl.artifacts.manifest import Manifest, Tensor
+from edgectl.tasks.decode_rule import head_notes
 
 
 def usage(manifest: Manifest) -> str:
@@ -61,13 +62,7 @@ def _said(tensor: Tensor | None) -> str:
 
 def _caution(manifest: Manifest) -> list[str]:
     """What a reader of this kind of output, or the writer of the firmware, gets wrong."""
-    lines = []
-    if any(o.kind == "cell_logits" for o in manifest.outputs):
-        lines.append("In grids of cells, channel 0 is the background.")
-    if any(o.kind == "class_logits" and not o.stride for o in manifest.outputs):
-        lines.append(
-            "The image belongs to the class with the largest value, in `labels.txt`'s order."
-        )
+    lines = head_notes(manifest.outputs)
     if manifest.preprocess.resize == "letterbox":
         lines.append(
             "A firmware that stretches the frame instead of keeping its aspect ratio needs a model "
