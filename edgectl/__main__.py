@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
@@ -13,6 +14,13 @@ def main() -> None:
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)
     command_line()
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs one command line in this process, as a test of a plugin wants to; returns its exit code."""
+    from edgectl.cli.app import run as command_line
+
+    return command_line(argv)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+import edgectl
 from edgectl.artifacts.artifact import open_artifact
 from edgectl.backends.contract import Backend
-from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.errors import ArtifactError, BackendUnavailableError, EdgectlError
 from edgectl.export.stages import export_model
 from edgectl.plugins.info import BackendInfo
 from edgectl.plugins.registry import load_entry
@@ -44,10 +45,11 @@ class BackendContract(ExportContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def exported(cls, trained: str, precision: str, edgectl_project: Project) -> dict[str, Any]:
+    def exported(cls, trained: Path, precision: str, edgectl_project: Project) -> dict[str, Any]:
         """``data`` of an export in one precision."""
-        words = ["export", trained, "--backend", cls.backend, "--precision", precision]
-        return edgectl_project.expect(*words)
+        return edgectl_project.expect(
+            edgectl.export, trained, backend=cls.backend, precision=precision
+        )
 
     def test_the_file_computes_what_the_network_computes(
         self, exported: dict[str, Any], precision: str
@@ -74,20 +76,26 @@ class BackendContract(ExportContract):
         self, exported: dict[str, Any], info: BackendInfo, edgectl_project: Project
     ) -> None:
         for runtime in info.runtimes:
-            code, document = edgectl_project.run("eval", exported["artifact"], "--runtime", runtime)
-            if code == 0:
-                assert document["data"]["model"]["runtime"] == runtime
-                continue
-            # absent, or not for this precision
-            assert runtime != info.runtimes[0], document["error"]
-            assert document["error"]["fix"]
-        edgectl_project.refuse("eval", exported["artifact"], "--runtime", "no-such", code=2)
+            try:
+                found = edgectl.evaluate(exported["artifact"], runtime=runtime)
+            except EdgectlError as e:
+                # absent, or not for this precision
+                assert runtime != info.runtimes[0], e
+                assert e.fix
+            else:
+                assert found.model.runtime == runtime
+        edgectl_project.refuse(edgectl.evaluate, exported["artifact"], runtime="no-such", code=2)
 
     def test_the_same_network_gives_the_same_bytes(
-        self, exported: dict[str, Any], trained: str, precision: str, edgectl_project: Project
+        self, exported: dict[str, Any], trained: Path, precision: str, edgectl_project: Project
     ) -> None:
-        words = ["export", trained, "--backend", self.backend, "--precision", precision]
-        again = edgectl_project.expect(*words, "--out", f"again-{precision}")
+        again = edgectl_project.expect(
+            edgectl.export,
+            trained,
+            backend=self.backend,
+            precision=precision,
+            out=f"again-{precision}",
+        )
         files = [
             {f["path"]: f["sha256"] for f in e["files"] if not f["path"].startswith("README")}
             for e in (exported, again)
@@ -95,10 +103,10 @@ class BackendContract(ExportContract):
         assert files[0] == files[1]
 
     def test_preprocessing_is_lowered_as_the_spec_says(
-        self, trained: str, precision: str, edgectl_project: Project, edgectl_kit_family: str
+        self, trained: Path, precision: str, edgectl_project: Project, edgectl_kit_family: str
     ) -> None:
         context = open_context()
-        model = open_model(context.registry, Path(trained), prefer_artifact=False)
+        model = open_model(context.registry, trained, prefer_artifact=False)
         assert model.trained is not None
         spec = replace(model.trained.preprocess, **_OTHER)
         checkpoint = replace(model.trained.checkpoint, preprocess=spec)
@@ -135,10 +143,9 @@ class BackendContract(ExportContract):
                     file, runtime=runtime, specs=artifact.outputs, preprocess=artifact.preprocess
                 )
 
-    def test_qat(self, trained: str, info: BackendInfo, edgectl_project: Project) -> None:
-        words = ["qat", trained, "--backend", self.backend, "--epochs", "1"]
+    def test_qat(self, trained: Path, info: BackendInfo, edgectl_project: Project) -> None:
         if not info.qat:
-            edgectl_project.refuse(*words, code=2)
+            edgectl_project.refuse(edgectl.qat, trained, backend=self.backend, code=2)
             return
-        data = edgectl_project.expect(*words)
+        data = edgectl_project.expect(edgectl.qat, trained, backend=self.backend, epochs=1)
         assert data["epochs"] == 1 and data["parity"]["runtimes"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+import edgectl
 from edgectl.plugins.info import BackendInfo
 from edgectl.plugins.registry import build_registry
 from edgectl.testing.line import Project
@@ -16,11 +19,11 @@ _SIZE = 64
 class ExportContract:
     """Attributes:
     backend: registered name.
-    flags: of every export.
+    options: of every export.
     """
 
     backend: ClassVar[str]
-    flags: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Mapping[str, Any]] = {}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A round for each precision."""
@@ -36,13 +39,14 @@ class ExportContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> str:
+    def trained(cls, edgectl_kit_family: str, edgectl_project: Project) -> Path:
         """A run of the kit's family."""
         return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
 
     def test_what_it_does_not_write_is_refused(
-        self, trained: str, edgectl_project: Project
+        self, trained: Path, edgectl_project: Project
     ) -> None:
-        words = ["export", trained, "--backend", self.backend, *self.flags]
-        edgectl_project.refuse(*words, "--precision", "int3", code=2)
-        edgectl_project.refuse(*words, "--set", f"backend.{self.backend}.no_such=1", code=2)
+        for wrong in ({"precision": "int3"}, {"set": {f"backend.{self.backend}.no_such": 1}}):
+            edgectl_project.refuse(
+                edgectl.export, trained, backend=self.backend, **self.options, **wrong, code=2
+            )

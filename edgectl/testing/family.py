@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import edgectl
 from edgectl.config.layers import Layer, resolve, validate
 from edgectl.config.schema import RunConfig
 from edgectl.data.images.preprocess import normalize
@@ -246,16 +247,14 @@ class FamilyContract:
         for want, got in zip(_heads(subject), runner(images), strict=True):
             _close(want, torch.from_numpy(got))
 
-    def test_the_command_line_trains_and_scores_it(
-        self, subject: Subject, edgectl_project: Project
-    ) -> None:
+    def test_it_is_trained_and_scored(self, subject: Subject, edgectl_project: Project) -> None:
         run = edgectl_project.train(
-            self.family, subject.info.task, subject.size[0], "--variant", subject.variant.name
+            self.family, subject.info.task, subject.size[0], variant=subject.variant.name
         )
-        report = edgectl_project.expect("eval", run)
+        report = edgectl_project.expect(edgectl.evaluate, run)
         assert report["task"] == subject.info.task
         assert task_info(subject.info.task).main_metric in report["metrics"]
-        edgectl_project.refuse("train", self.family, "--variant", "no-such-variant", code=2)
+        edgectl_project.refuse(edgectl.train, self.family, variant="no-such-variant", code=2)
 
 
 def _heads(subject: Subject) -> list[Tensor]:

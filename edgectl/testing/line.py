@@ -1,22 +1,21 @@
-"""edgectl's command line in a project of its own: what a user would do, in one process."""
+"""A project of its own for a test: what a user would do, in one process."""
 
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from edgectl import __version__
-from edgectl.cli.app import run
+import edgectl
+from edgectl.errors import EdgectlError
 from edgectl.plugins import manager, registry
 from edgectl.plugins.manager import LoadedPlugin, PluginManager
 from edgectl.scaffold.render import render
@@ -28,34 +27,35 @@ DATA = "set"
 _SPLITS = {"train": 12, "valid": 6}
 
 
+class Result(Protocol):
+    """What the functions of edgectl return."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """``data`` of the JSON document."""
+        ...
+
+
 @dataclass(frozen=True)
 class Project:
-    """A directory with a drawn data set. Commands run in it."""
+    """A directory with a drawn data set; it is the working directory."""
 
     path: Path
 
-    def run(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """One command with --json: its exit code and document."""
-        with redirect_stdout(io.StringIO()) as out:
-            code = run([*words, "--json"])
-        document: dict[str, Any] = json.loads(out.getvalue())
-        assert document["schema"] == "edgectl/1"
-        assert document["ok"] == (code == 0)
-        return code, document
+    def expect(self, verb: Callable[..., Result], *args: Any, **options: Any) -> dict[str, Any]:
+        """Calls a function of edgectl; returns its result as the JSON document would hold it."""
+        data: dict[str, Any] = json.loads(json.dumps(verb(*args, **options).to_dict(), default=str))
+        return data
 
-    def expect(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """As :meth:`run`; returns ``data`` once the exit code is right."""
-        got, document = self.run(*words)
-        assert got == code, f"{' '.join(words)}: {document['error']}"
-        return dict(document["data"] or {})
-
-    def refuse(self, *words: str, code: int) -> dict[str, Any]:
-        """A command that must fail, with one line and a remedy; returns the error."""
-        got, document = self.run(*words)
-        error = document["error"]
-        assert got == code, f"{' '.join(words)}: exit code {got}, {error}"
-        assert error["message"] and "\n" not in error["message"]
-        return dict(error)
+    def refuse(
+        self, verb: Callable[..., Result], *args: Any, code: int, **options: Any
+    ) -> EdgectlError:
+        """A call that must fail, with one line and the exit code ``code``; returns the error."""
+        with pytest.raises(EdgectlError) as caught:
+            verb(*args, **options)
+        error = caught.value
+        assert error.exit_code == code, f"exit code {error.exit_code}: {error}"
+        assert error.message and "\n" not in str(error)
+        return error
 
     def draw(self, task: str) -> None:
         """Images and labels for a task, in :data:`DATA`."""
@@ -65,13 +65,15 @@ class Project:
         for key, (split, count) in enumerate(_SPLITS.items()):
             artist.draw_example_split(self.path / DATA / split, count, key)
 
-    def train(self, family: str, task: str, size: int, *extra: str) -> str:
+    def train(self, family: str, task: str, size: int, **options: Any) -> Path:
         """One epoch; returns the run's directory."""
         self.draw(task)
-        words = ["train", family, "--data", DATA, "--epochs", "1", "--imgsz", str(size)]
         # after one epoch the metric says nothing, and neither does its drop
-        words += ["--weights", "none", "--set", "quant.max_drop=1.0", "--set", "data.holdout=0.2"]
-        return str(self.expect(*words, *extra)["run"])
+        settings = {"quant.max_drop": 1.0, "data.holdout": 0.2}
+        run = edgectl.train(
+            family, data=DATA, epochs=1, imgsz=size, weights="none", set=settings, **options
+        )
+        return run.path
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def kit_family(directory: Path) -> Iterator[str]:
         if not args:
             module = importlib.import_module(f"edgectl_{KIT_FAMILY}.plugin")
             found.pluggy.register(module, name=KIT_FAMILY)
-            found.plugins.append(LoadedPlugin(KIT_FAMILY, "edgectl", __version__))
+            found.plugins.append(LoadedPlugin(KIT_FAMILY, "edgectl", edgectl.__version__))
         return found
 
     with pytest.MonkeyPatch.context() as patch:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+import edgectl
 from edgectl.artifacts.artifact import open_artifact
 from edgectl.backends.network import ONNX_FILE
+from edgectl.errors import BackendUnavailableError
 from edgectl.export.vendor import COMMAND_FILE
-from edgectl.plugins.info import BackendInfo
+from edgectl.plugins.info import BackendInfo, ToolInfo
 from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
+from edgectl.toolchains.tool import find_tool
 
 
 class VendorContract(ExportContract):
     """Three lines in a test file: see :mod:`edgectl.testing`."""
 
-    flags: ClassVar[tuple[str, ...]] = ("--plan",)
+    options: ClassVar[Mapping[str, Any]] = {"plan": True}
 
     @pytest.fixture(scope="class")
     @classmethod
-    def planned(cls, trained: str, precision: str, edgectl_project: Project) -> dict[str, Any]:
+    def planned(cls, trained: Path, precision: str, edgectl_project: Project) -> dict[str, Any]:
         """``data`` of a plan in one precision."""
-        words = ["export", trained, "--backend", cls.backend, "--precision", precision]
-        return edgectl_project.expect(*words, "--plan")
+        return edgectl_project.expect(
+            edgectl.export, trained, backend=cls.backend, precision=precision, plan=True
+        )
 
     def test_the_plan_is_complete(self, planned: dict[str, Any], info: BackendInfo) -> None:
         assert planned["status"] == ("built" if info.tool is None else "planned")
@@ -42,25 +47,33 @@ class VendorContract(ExportContract):
         self, planned: dict[str, Any], edgectl_project: Project
     ) -> None:
         assert planned["parity"]["graph"]["float_max_abs"] < 1e-3
-        report = edgectl_project.expect("eval", planned["artifact"])
+        report = edgectl_project.expect(edgectl.evaluate, planned["artifact"])
         assert report["model"]["path"].endswith(ONNX_FILE)
         assert report["model"]["precision"] == "fp32"
 
     def test_without_the_compiler_the_exit_code_says_so(
-        self, trained: str, info: BackendInfo, edgectl_project: Project
+        self, trained: Path, info: BackendInfo, edgectl_project: Project
     ) -> None:
         if info.tool is None:
             pytest.skip("needs no compiler")
-        tools = {t["name"]: t for t in edgectl_project.expect("tools", "list")["tools"]}
-        if tools[info.tool.name]["state"] == "found":
+        if _is_installed(info.tool):
             pytest.skip("the compiler is installed")
-        words = ["export", trained, "--backend", self.backend, "--out", "without"]
-        error = edgectl_project.refuse(*words, code=3)
-        assert error["fix"]
+        error = edgectl_project.refuse(
+            edgectl.export, trained, backend=self.backend, out="without", code=3
+        )
+        assert error.fix and isinstance(error.result, edgectl.Artifact)
         assert open_artifact(edgectl_project.path / "without").manifest.status == "planned"
 
     def test_qat_is_refused_with_what_to_do_instead(
-        self, trained: str, edgectl_project: Project
+        self, trained: Path, edgectl_project: Project
     ) -> None:
-        error = edgectl_project.refuse("qat", trained, "--backend", self.backend, code=2)
-        assert f"export --backend {self.backend}" in error["fix"]
+        error = edgectl_project.refuse(edgectl.qat, trained, backend=self.backend, code=2)
+        assert f"export --backend {self.backend}" in (error.fix or "")
+
+
+def _is_installed(tool: ToolInfo) -> bool:
+    try:
+        find_tool(tool)
+    except BackendUnavailableError:
+        return False
+    return True

@@ -23,8 +23,7 @@ def main() -> None:
 
     from edgectl_tflite.backend import TfliteBackend
 
-    from edgectl.artifacts.artifact import read_manifest
-    from edgectl.cli.app import run as edgectl
+    import edgectl
 
     backend = TfliteBackend()
     print("| slices | arena, bytes | largest live tensors, bytes | LiteRT ms | TFLM ms |")
@@ -33,11 +32,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         for split in ("off", "auto"):
             out = Path(directory) / split
-            words = ["export", str(run), "--backend", "tflite", "--out", str(out)]
-            code = edgectl([*words, "--set", f"backend.tflite.split='{split}'"])
-            if code:
-                raise SystemExit(code)
-            manifest = read_manifest(out / "manifest.json")
+            file = edgectl.export(
+                run, backend="tflite", out=out, set={"backend.tflite.split": split}
+            )
+            manifest = file.manifest
             tensors, size = manifest.tensors, manifest.preprocess.input_size
             images = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
             times = {}

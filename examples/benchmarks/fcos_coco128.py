@@ -13,7 +13,9 @@ import os
 import tempfile
 import time
 
-from commands import absolute_paths, edgectl
+from commands import absolute_paths, keep
+
+import edgectl
 
 PLAIN = [
     "data.holdout=0",
@@ -47,32 +49,34 @@ def main() -> None:
     absolute_paths("none")
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        words = ["--variant", "efficientnetb0", "--data", "coco128", "--weights", "none"]
-        words += [
-            "--imgsz",
-            str(args.imgsz),
-            "--epochs",
-            str(args.epochs),
-            "--seed",
-            str(args.seed),
-        ]
-        for setting in [*PLAIN, *args.settings]:
-            words += ["--set", setting]
         start = time.perf_counter()
-        run = edgectl("train", "fcos", *words)
+        run = edgectl.train(
+            "fcos",
+            variant="efficientnetb0",
+            data="coco128",
+            weights="none",
+            imgsz=args.imgsz,
+            epochs=args.epochs,
+            seed=args.seed,
+            set=[*PLAIN, *args.settings],
+        )
         seconds = time.perf_counter() - start
         print("| | AP | AP50 | s |\n| --- | ---: | ---: | ---: |")
-        report("float", run["best"], seconds)
+        report("float", run.best, seconds)
         for backend, runtime in FILES.items():
             start = time.perf_counter()
-            edgectl("export", run["run"], "--backend", backend)
-            seconds = time.perf_counter() - start
-            report(f"int8, {runtime}", f"{run['run']}/export/{backend}-int8", seconds)
+            file = export(run, backend)
+            report(f"int8, {runtime}", file, time.perf_counter() - start)
 
 
-def report(name: str, model: str, seconds: float) -> None:
+def export(run: edgectl.Run, backend: str) -> edgectl.Artifact:
+    """The int8 file, whatever it lost."""
+    return keep(lambda: edgectl.export(run, backend=backend))
+
+
+def report(name: str, model: os.PathLike[str], seconds: float) -> None:
     """One row: a model's figures on the images it was trained on."""
-    figures = edgectl("eval", model, "--split", "train")["metrics"]
+    figures = edgectl.evaluate(model, split="train").metrics
     print(f"| {name} | {figures['AP']:.3f} | {figures['AP50']:.3f} | {seconds:.0f} |", flush=True)
 
 

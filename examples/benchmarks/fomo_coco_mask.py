@@ -2,7 +2,7 @@
 
     EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/fomo_coco_mask.py --weights none
 
-Prints one Markdown table. Everything goes through the command line, as a user's would.
+Prints one Markdown table.
 """
 
 from __future__ import annotations
@@ -12,34 +12,32 @@ import os
 import tempfile
 import time
 
-from commands import absolute_paths, edgectl, table
+from commands import absolute_paths, keep, table
+
+import edgectl
 
 SPLITS = ("valid", "test")
-
-
-def f1(model: str, split: str, *extra: str) -> dict[str, float]:
-    """Metrics of one model on one split."""
-    return dict(edgectl("eval", model, "--split", split, *extra)["metrics"])
 
 
 def measure(seed: int, weights: str, epochs: int) -> dict[str, float]:
     """One seed, all the way."""
     start = time.perf_counter()
-    words = ["--data", "coco_mask", "--epochs", str(epochs), "--imgsz", "192"]
-    run = edgectl("train", "fomo", *words, "--weights", weights, "--seed", str(seed))
+    run = edgectl.train(
+        "fomo", data="coco_mask", epochs=epochs, imgsz=192, weights=weights, seed=seed
+    )
     row: dict[str, float] = {"train s": time.perf_counter() - start}
     for split in SPLITS:
-        figures = f1(run["best"], split)
+        figures = edgectl.evaluate(run.best, split=split).metrics
         row[f"float {split}"] = figures["f1"]
         if split == "valid":
             row["sscma_f1"] = figures["sscma_f1"]
-    edgectl("export", run["run"], "--backend", "tflite")
-    edgectl("qat", run["run"], "--backend", "tflite", "--epochs", "5", "--name", f"seed{seed}")
-    files = {"ptq": f"{run['run']}/export/tflite-int8", "qat": f"runs/qat/seed{seed}"}
-    for stage, path in files.items():
+    ptq = keep(lambda: edgectl.export(run, backend="tflite"))
+    qat = keep(lambda: edgectl.qat(run, backend="tflite", epochs=5, name=f"seed{seed}"))
+    for stage, file in {"ptq": ptq, "qat": qat.artifact}.items():
         for runtime in ("litert", "tflm"):
             for split in SPLITS:
-                row[f"{stage} {runtime} {split}"] = f1(path, split, "--runtime", runtime)["f1"]
+                found = edgectl.evaluate(file, split=split, runtime=runtime)
+                row[f"{stage} {runtime} {split}"] = found.metrics["f1"]
     return row
 
 

@@ -23,13 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def export(run: Path, precision: str, out: Path, *settings: str) -> Path:
     """Through the command line, without the sigmoid; returns the model file."""
-    from edgectl.cli.app import run as edgectl
+    import edgectl
 
-    words = ["export", str(run), "--backend", "tflite", "--precision", precision, "--out", str(out)]
     settings = ("backend.tflite.append_activation=off", "quant.max_drop=1.0", *settings)
-    code = edgectl([*words, *(w for s in settings for w in ("--set", s))])
-    if code:
-        raise SystemExit(code)
+    edgectl.export(run, backend="tflite", precision=precision, out=out, set=settings)
     return out / "model.tflite"
 
 

@@ -26,8 +26,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from commands import absolute_paths, edgectl
+from commands import absolute_paths
 
+import edgectl
 from edgectl.data.select.calibration import CalibrationSet, calibration_from_directory
 from edgectl.export.stages import export_model
 from edgectl.plugins.registry import build_registry
@@ -88,10 +89,16 @@ def scores(
 
 def measure(activation: str, seed: int, epochs: int, strangers: Path) -> dict[str, float]:
     """All cells of one network."""
-    words = ["--variant", f"nano_{activation}", "--data", "coco_mask", "--imgsz", "192"]
-    words += ["--epochs", str(epochs), "--weights", "none", "--seed", str(seed)]
-    run = edgectl("train", "rtmdet", *words)
-    right = open_model(build_registry(), Path(run["best"]), prefer_artifact=False)
+    run = edgectl.train(
+        "rtmdet",
+        variant=f"nano_{activation}",
+        data="coco_mask",
+        imgsz=192,
+        epochs=epochs,
+        weights="none",
+        seed=seed,
+    )
+    right = open_model(build_registry(), run.best, prefer_artifact=False)
     row = {}
     for preprocessing, model in {"same": right, "other": misread(right)}.items():
         row[f"{preprocessing} float"], row[f"{preprocessing} train"] = scores(model, None, True)

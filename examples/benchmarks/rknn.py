@@ -13,20 +13,26 @@ import argparse
 import os
 import tempfile
 import time
+from typing import Any
 
-from commands import absolute_paths, edgectl
+from commands import absolute_paths, keep
 
-RUNS = {
+import edgectl
+
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "RTMDet-nano, 320 px, people of coco128": (
         "AP",
-        [
-            *["rtmdet", "--data", "coco128", "--imgsz", "320", "--epochs", "0"],
-            *["--set", 'data.classes=["person"]'],
-        ],
+        {
+            "family": "rtmdet",
+            "data": "coco128",
+            "imgsz": 320,
+            "epochs": 0,
+            "set": {"data.classes": ["person"]},
+        },
     ),
     "ResNet18, 96 px, digits01": (
         "top1",
-        ["resnet", "--data", "digits01", "--imgsz", "96", "--epochs", "3", "--seed", "0"],
+        {"family": "resnet", "data": "digits01", "imgsz": 96, "epochs": 3, "seed": 0},
     ),
 }
 
@@ -44,6 +50,11 @@ SETTINGS = {
 _DEFAULT = ["plain-normal", "plain-kl", "normal", "kl", "hybrid"]
 
 
+def export(run: edgectl.Run, out: str, settings: list[str]) -> edgectl.Artifact:
+    """The file with these settings, whatever it lost."""
+    return keep(lambda: edgectl.export(run, backend="rknn", out=out, set=settings))
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -54,18 +65,16 @@ def main() -> None:
         os.chdir(directory)
         print("| | metric | float | " + " | ".join(chosen) + " |")
         print("| --- | --- |" + " ---: |" * (1 + len(chosen)))
-        for name, (metric, words) in RUNS.items():
-            run = edgectl("train", *words)
-            cells = [f"{run['metrics'][metric]:.3f}"]
+        for name, (metric, options) in RUNS.items():
+            run = edgectl.train(**options)
+            cells = [f"{run.metrics[metric]:.3f}"]
             for setting in chosen:
                 start = time.perf_counter()
-                extra = [word for s in SETTINGS[setting] for word in ("--set", s)]
-                out = f"{run['run']}-{setting}"
-                done = edgectl("export", run["run"], "--backend", "rknn", "--out", out, *extra)
+                file = export(run, f"{run.path}-{setting}", SETTINGS[setting])
                 seconds = time.perf_counter() - start
-                value = done["metrics"]["file"]["metrics"][metric]
-                size = next(f["bytes"] for f in done["files"] if f["path"] == "model.rknn")
-                cells.append(f"{value:.3f} ({size / 1e6:.1f} MB, {seconds:.0f} s)")
+                assert file.manifest.metrics is not None
+                value = file.manifest.metrics.file.metrics[metric]
+                cells.append(f"{value:.3f} ({file.model_bytes / 1e6:.1f} MB, {seconds:.0f} s)")
             print(f"| {name} | {metric} | " + " | ".join(cells) + " |", flush=True)
 
 

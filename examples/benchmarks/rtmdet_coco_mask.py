@@ -3,7 +3,7 @@
     EDGECTL_DATA=... EDGECTL_WEIGHTS=... python examples/benchmarks/rtmdet_coco_mask.py --variant nano_relu6
 
 The cost of an activation: ``--variant nano --weights .../rtmdet_nano_person.pth --set model.act_layer=relu``.
-Prints one Markdown table of AP on *valid*. Everything goes through the command line, as a user's would.
+Prints one Markdown table of AP on *valid*.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import tempfile
 import time
 
-from commands import absolute_paths, edgectl, table
+from commands import absolute_paths, keep, table
+
+import edgectl
 
 RUNTIMES = ("litert", "tflm")
 
@@ -21,21 +23,26 @@ RUNTIMES = ("litert", "tflm")
 def measure(seed: int, args: argparse.Namespace, weights: str) -> dict[str, float]:
     """One seed, all the way."""
     start = time.perf_counter()
-    words = ["--variant", args.variant, "--data", "coco_mask", "--imgsz", str(args.imgsz)]
-    words += ["--epochs", str(args.epochs), "--weights", weights, "--seed", str(seed)]
-    words += [word for assignment in args.set for word in ("--set", assignment)]
-    run = edgectl("train", "rtmdet", *words)
+    run = edgectl.train(
+        "rtmdet",
+        variant=args.variant,
+        data="coco_mask",
+        imgsz=args.imgsz,
+        epochs=args.epochs,
+        weights=weights,
+        seed=seed,
+        set=args.set,
+    )
     row: dict[str, float] = {"train s": time.perf_counter() - start}
-    figures = edgectl("eval", run["best"])["metrics"]
+    figures = edgectl.evaluate(run.best).metrics
     row |= {"float AP": figures["AP"], "float AP50": figures["AP50"]}
     if args.float:
         return row
-    edgectl("export", run["run"], "--backend", "tflite")
-    edgectl("qat", run["run"], "--backend", "tflite", "--epochs", "5", "--name", f"seed{seed}")
-    files = {"PTQ": f"{run['run']}/export/tflite-int8", "QAT": f"runs/qat/seed{seed}"}
-    for stage, path in files.items():
+    ptq = keep(lambda: edgectl.export(run, backend="tflite"))
+    qat = keep(lambda: edgectl.qat(run, backend="tflite", epochs=5, name=f"seed{seed}"))
+    for stage, file in {"PTQ": ptq, "QAT": qat.artifact}.items():
         for runtime in RUNTIMES:
-            row[f"{stage} {runtime}"] = edgectl("eval", path, "--runtime", runtime)["metrics"]["AP"]
+            row[f"{stage} {runtime}"] = edgectl.evaluate(file, runtime=runtime).metrics["AP"]
     return row
 
 

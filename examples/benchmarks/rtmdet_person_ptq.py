@@ -12,7 +12,9 @@ import os
 import tempfile
 import time
 
-from commands import absolute_paths, edgectl
+from commands import absolute_paths, keep
+
+import edgectl
 
 PLAIN = ["quant.equalize=false", "quant.bias_correction=false"]
 MEASURES = {
@@ -24,23 +26,27 @@ MEASURES = {
 }
 
 
+def export(run: edgectl.Run, out: str, settings: list[str]) -> edgectl.Artifact:
+    """The file with these settings, whatever it lost."""
+    return keep(lambda: edgectl.export(run, backend="tflite", out=out, set=settings))
+
+
 def main() -> None:
     """Prints the table."""
     absolute_paths("auto")
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        words = ["--data", "coco128", "--imgsz", "320", "--epochs", "0"]
-        run = edgectl("train", "rtmdet", *words, "--set", 'data.classes=["person"]')
-        figures = run["metrics"]
+        run = edgectl.train(
+            "rtmdet", data="coco128", imgsz=320, epochs=0, set={"data.classes": ["person"]}
+        )
+        figures = run.metrics
         print("| | AP | AP50 | s |\n| --- | ---: | ---: | ---: |")
         print(f"| float | {figures['AP']:.3f} | {figures['AP50']:.3f} | |", flush=True)
         for number, (name, settings) in enumerate(MEASURES.items()):
             start = time.perf_counter()
-            extra = [word for setting in settings for word in ("--set", setting)]
-            out = f"file{number}"
-            edgectl("export", run["run"], "--backend", "tflite", "--out", out, *extra)
+            file = export(run, f"file{number}", settings)
             seconds = time.perf_counter() - start
-            figures = edgectl("eval", out)["metrics"]
+            figures = edgectl.evaluate(file).metrics
             print(
                 f"| {name} | {figures['AP']:.3f} | {figures['AP50']:.3f} | {seconds:.0f} |",
                 flush=True,

@@ -65,7 +65,7 @@ def test_check_passes_with_warnings_and_fails_with_errors(yolo):
     code, document = data("check", yolo)
     assert code == 5
     found = {f["kind"] for f in document["data"]["findings"] if f["severity"] == "error"}
-    assert found == {"not_a_box", "unreadable_image"}
+    assert found == {"unknown_class", "labels_lost", "unreadable_image"}
 
 
 def test_check_fix_writes_a_copy_that_passes(yolo, tmp_path):

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +19,10 @@ from edgectl_meter.points import DIAL, mark_points, read_dial
 from edgectl_meter.points_csv import read_points
 from edgectl_meter.postprocess import PointPostprocess
 
+import edgectl
 from edgectl.errors import DataError
 from edgectl.labels import Detections, Targets
+from edgectl.plugins.registry import build_registry
 from edgectl.spec import OutputSpec
 from edgectl.tasks.decode_rule import decode_rule
 from edgectl.testing.dataset import DatasetContract
@@ -131,53 +132,47 @@ class TestLine:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def run(cls, edgectl_project: Project) -> str:
-        words = ["train", "meter", "--data", DATASET, "--epochs", "8", "--weights", "none"]
-        words += ["--set", "augment.rotate=5.0"]
-        return str(edgectl_project.expect(*words)["run"])
+    def run(cls, edgectl_project: Project) -> edgectl.Run:
+        settings = {"augment.rotate": 5.0}
+        return edgectl.train("meter", data=DATASET, epochs=8, weights="none", set=settings)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def artifact(cls, run: str, edgectl_project: Project) -> dict[str, Any]:
+    def artifact(cls, run: edgectl.Run) -> edgectl.Artifact:
         pytest.importorskip("edgectl_tflite")
-        return edgectl_project.expect("export", run, "--backend", "tflite")
+        return edgectl.export(run, backend="tflite")
 
-    def test_training_learns_where_points_are(self, run: str, edgectl_project: Project) -> None:
-        figures = edgectl_project.expect("eval", f"{run}/checkpoints/best.pt")["metrics"]
+    def test_training_learns_where_points_are(self, run: edgectl.Run) -> None:
+        figures = edgectl.evaluate(run.best).metrics
         # points guessed to be in the middle of the image are 30 pixels off, and score .25: the center's
         assert figures["acc"] > 0.45
         assert figures["mean_px"] < 10
         assert set(figures["per_class"]) == set(DIAL)
         assert 0 <= figures["reading_error"] < 0.3
 
-    def test_the_int8_file_is_exact_and_as_good(
-        self, artifact: dict[str, Any], edgectl_project: Project
-    ) -> None:
-        runtimes = artifact["parity"]["runtimes"]
+    def test_the_int8_file_is_exact_and_as_good(self, artifact: edgectl.Artifact) -> None:
+        runtimes = artifact.manifest.parity.runtimes
         assert runtimes
-        assert all(r["differing"] == 0 for r in runtimes.values() if r["exact"])
-        assert any(r["exact"] for r in runtimes.values())
-        report = edgectl_project.expect("eval", artifact["artifact"])
-        assert report["task"] == TASK and "acc" in report["metrics"]
+        assert all(r.differing == 0 for r in runtimes.values() if r.exact)
+        assert any(r.exact for r in runtimes.values())
+        found = edgectl.evaluate(artifact)
+        assert found.task == TASK and "acc" in found.metrics
 
-    def test_it_predicts_and_draws(self, run: str, edgectl_project: Project) -> None:
+    def test_it_predicts_and_draws(self, run: edgectl.Run, edgectl_project: Project) -> None:
         image, _, _ = draw_dial(np.random.default_rng(5))
         cv2.imwrite(str(edgectl_project.path / "dial.png"), image)
-        data = edgectl_project.expect("predict", run, "dial.png", "--out", "seen")
-        (result,) = data["results"]
-        assert [r["label"] for r in result["found"]] == ["reading", *DIAL]
-        drawn = cv2.imread(result["drawn"])
+        (result,) = edgectl.predict(run, "dial.png", out="seen").results
+        assert [r["label"] for r in result.found] == ["reading", *DIAL]
+        drawn = cv2.imread(str(result.drawn))
         assert drawn.shape == image.shape and (drawn != image).any()
 
-    def test_a_bundle_for_a_board_holds_its_rule(
-        self, artifact: dict[str, Any], edgectl_project: Project
-    ) -> None:
-        boards = edgectl_project.expect("boards")["boards"]
-        target = next(b["name"] for b in boards if b["backend"] == "tflite")
-        data = edgectl_project.expect("deploy", artifact["artifact"], "--target", target)
-        text = (Path(data["bundle"]) / "README.md").read_text(encoding="utf-8")
-        assert "points" in text and json.dumps(data["files"])
+    def test_a_bundle_for_a_board_holds_its_rule(self, artifact: edgectl.Artifact) -> None:
+        boards = build_registry().boards.infos()
+        target = next(b.name for b in boards if b.backend == "tflite")
+        bundle = edgectl.deploy(artifact, target=target)
+        text = (bundle.directory / "README.md").read_text(encoding="utf-8")
+        assert "points" in text and json.dumps(bundle.files)
 
     def test_sets_without_key_points_are_refused(self, edgectl_project: Project) -> None:
-        error = edgectl_project.refuse("train", "meter", "--data", "demo_mask", code=5)
-        assert "learns key points" in error["message"]
+        error = edgectl_project.refuse(edgectl.train, "meter", data="demo_mask", code=5)
+        assert "learns key points" in error.message

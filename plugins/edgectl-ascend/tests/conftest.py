@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgectl.cli.app import run
+from edgectl.__main__ import run
 from edgectl.data.catalog.demo import draw_split
 
 FAKES = Path(__file__).with_name("fakes")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgectl.cli.app import run
+from edgectl.__main__ import run
 from edgectl.config.schema import RunConfig
 from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry, load_entry

@@ -12,8 +12,8 @@ import pytest
 import torch
 import yaml
 
+from edgectl.__main__ import run
 from edgectl.artifacts.artifact import read_manifest
-from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.data.images.preprocess import decode, normalize, resize_image
 

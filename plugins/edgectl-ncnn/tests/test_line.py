@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from edgectl.__main__ import run
 from edgectl.artifacts.artifact import read_manifest
 from edgectl.artifacts.manifest import Manifest
-from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 
 RUN = "runs/train/small"

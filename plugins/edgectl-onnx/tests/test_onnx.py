@@ -13,10 +13,10 @@ import torch
 from edgectl_onnx.backend import OnnxBackend
 from torch import nn
 
+from edgectl.__main__ import run as main
 from edgectl.backends.network import module_of
 from edgectl.backends.onnx_file import describe_onnx, write_onnx
 from edgectl.backends.onnx_runtime import OnnxRunner
-from edgectl.cli.app import run as main
 from edgectl.errors import ArtifactError, UnknownNameError
 from edgectl.spec import OutputSpec, PreprocessSpec
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from edgectl_rknn.plugin import RKNN_TOOLKIT
 
+from edgectl.__main__ import run
 from edgectl.artifacts.artifact import read_manifest, write_manifest
-from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import BackendUnavailableError
 from edgectl.toolchains.tool import find_tool

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from edgectl.cli.commands.data import calib, check, convert, pack, preview, split, stats
 from edgectl.cli.session import Session
-from edgectl.plugins.registry import build_registry
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, describe, check and convert data sets."
@@ -28,31 +25,10 @@ def list_sets(ctx: typer.Context) -> None:
     session: Session = ctx.obj
     session.command = "data list"
 
-    from rich.table import Table
+    from edgectl.cli.views.data.facts import say_catalog
+    from edgectl.workflows.data.catalog import list_data
 
-    from edgectl.data.catalog.opening import find_local
-
-    rows = []
-    table = Table("name", "here", "licence", "summary", box=None)
-    for offer in build_registry().datasets.offers:
-        info = offer.info
-        local = find_local(info)
-        obtained = "generated on first use" if info.generate else "downloaded on first use"
-        where = str(local) if local else obtained
-        table.add_row(info.name, where, info.licence, info.summary)
-        rows.append(
-            {
-                "name": info.name,
-                "directory": str(local) if local else None,
-                "url": info.url,
-                "licence": info.licence,
-                "summary": info.summary,
-                "distribution": offer.plugin.distribution,
-            }
-        )
-    session.data = {"datasets": rows}
-    if not session.json:
-        session.say(table)
+    session.deliver(list_data, say_catalog)
 
 
 @app.command(epilog="Examples: edgectl data info coco_mask · edgectl data info ./my_images --json")
@@ -64,24 +40,9 @@ def info(
     session: Session = ctx.obj
     session.command = "data info"
 
-    from edgectl.data.inspect.stats import describe
-    from edgectl.workflows.opening.configuration import resolve_config
-    from edgectl.workflows.opening.datasets import open_data
+    from edgectl.cli.views.data.facts import say_facts
+    from edgectl.workflows.data.info import describe_data
 
-    facts = describe(open_data(session.open_context(), data, resolve_config({}, {}, [])))
-    session.data = facts
-    if not session.json:
-        _say(session, facts)
-
-
-def _say(session: Session, facts: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    session.say(f"{facts['name']} ({facts['format']}): {', '.join(facts['classes'])}")
-    table = Table("split", "images", "empty", "boxes", "classes", "small/medium/large", box=None)
-    for name, part in facts["splits"].items():
-        classes = ", ".join(f"{c['name']} {c['count']}" for c in part["classes"])
-        sizes = "/".join(str(n) for n in part["sizes"].values())
-        counts = (str(part[k]) for k in ("images", "empty_images", "boxes"))
-        table.add_row(name, *counts, classes, sizes)
-    session.say(table)
+    session.deliver(
+        lambda: describe_data(data, console=session, offline=session.offline), say_facts
+    )

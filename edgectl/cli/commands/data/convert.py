@@ -22,19 +22,13 @@ def convert(
     session: Session = ctx.obj
     session.command = "data convert"
 
-    from edgectl.data.formats import read_dataset
-    from edgectl.data.formats.writing import write_dataset
-    from edgectl.data.inspect.stats import describe
-    from edgectl.workflows.opening.configuration import resolve_config
-    from edgectl.workflows.opening.datasets import open_data
+    from edgectl.workflows.data.convert import convert_data
 
-    config = resolve_config({}, {"data": {"format": fmt}}, [])
-    index = open_data(session.open_context(), data, config)
-    write_dataset(index, out, to)
-    crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
-    if crowd and to == "yolo":
-        session.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")
-    written = read_dataset(out)
-    session.data = {"directory": str(out), "from": index.format, **describe(written)}
-    images = sum(len(v) for v in written.splits.values())
-    session.say(f"{out}: {images} images from {index.format} to {written.format}")
+    session.deliver(
+        lambda: convert_data(
+            data, out, to=to, format=fmt, console=session, offline=session.offline
+        ),
+        lambda session, done: session.say(
+            f"{done.directory}: {done.images} images from {done.source} to {done.format}"
+        ),
+    )

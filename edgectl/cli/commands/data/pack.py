@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import UsageError
 
 EPILOG = """Examples:
 
@@ -27,31 +26,20 @@ def pack(
     """Put images and labels into one memory-mapped pack."""
     session: Session = ctx.obj
     session.command = "data pack"
-    if to != "lmdb":
-        raise UsageError(f"no pack of the kind '{to}'", where="--to", fix="--to lmdb")
 
-    from dataclasses import replace
+    from edgectl.workflows.data.pack import pack_data
 
-    from edgectl.data.formats.pack import write_pack
-    from edgectl.workflows.opening.configuration import resolve_config
-    from edgectl.workflows.opening.datasets import open_data
-
-    index = open_data(session.open_context(), data, resolve_config({}, {}, []))
-    absent = [n for n in split_name if n not in index.splits]
-    if absent:
-        raise UsageError(
-            f"no split '{absent[0]}'",
-            where="--split-name",
-            fix="one of " + ", ".join(sorted(index.splits)),
-        )
-    if split_name:
-        index = replace(index, splits={n: index.splits[n] for n in split_name})
-    out = out or Path(f"{index.name}.lmdb")
-    done = write_pack(index, out, workers=workers)
-    session.data = {
-        "pack": str(out),
-        "images": done.images,
-        "bytes": done.bytes,
-        "splits": {n: len(v) for n, v in index.splits.items()},
-    }
-    session.say(f"{out}: {done.images} images, {done.bytes:,} bytes")
+    session.deliver(
+        lambda: pack_data(
+            data,
+            out,
+            to=to,
+            split_name=split_name,
+            workers=workers,
+            console=session,
+            offline=session.offline,
+        ),
+        lambda session, done: session.say(
+            f"{done.path}: {done.images} images, {done.bytes:,} bytes"
+        ),
+    )

@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from edgectl.cli.session import Session
-from edgectl.errors import UsageError
 
 EPILOG = """Examples:
 
@@ -31,33 +30,20 @@ def preview(
     session: Session = ctx.obj
     session.command = "data preview"
 
-    import numpy as np
+    from edgectl.workflows.data.preview import preview_data
 
-    from edgectl.data.inspect import sheet
-    from edgectl.files import replacing_file
-    from edgectl.workflows.opening.configuration import parse_size, resolve_config
-    from edgectl.workflows.opening.datasets import open_data
-
-    config = resolve_config({}, {}, assignments)
-    index = open_data(session.open_context(), data, config)
-    if split not in index.splits:
-        raise UsageError(f"no split '{split}'", fix="one of " + ", ".join(sorted(index.splits)))
-    samples = index.splits[split]
-    order = np.random.default_rng(seed).permutation(len(samples))[:count]
-    chosen = [samples[i] for i in sorted(order)]
-    size = parse_size(imgsz)
-    if augmented and chosen[0].image_label is not None:
-        raise UsageError(
-            "--augmented draws detection's augmentation; this set labels whole images",
-            fix="leave --augmented out",
-        )
-    images = (
-        sheet.augmented(chosen, index.classes, size, config.augment, seed)
-        if augmented
-        else sheet.plain(chosen, index.classes, size)
+    session.deliver(
+        lambda: preview_data(
+            data,
+            out=out,
+            split=split,
+            count=count,
+            imgsz=imgsz,
+            seed=seed,
+            augmented=augmented,
+            set=assignments,
+            console=session,
+            offline=session.offline,
+        ),
+        lambda session, done: session.say(f"{done.file}: {len(done.images)} images of {split}"),
     )
-    drawn = sheet.contact_sheet(list(images), index.classes)
-    with replacing_file(out) as f:
-        f.write(sheet.png(drawn))
-    session.data = {"file": str(out), "images": [s.path.name for s in chosen]}
-    session.say(f"{out}: {len(chosen)} images of {split}")
