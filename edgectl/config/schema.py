@@ -44,6 +44,9 @@ class DataConfig(StrictModel):
     train_split: str = "train"
     valid_split: str = "valid"
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
+    on_error: Literal["stop", "skip"] = "stop"
+    """An image that cannot be decoded: stop with an error, or leave it out with a warning that counts
+    and names such images. skip looks at every image once before it begins."""
     cache: Literal["auto", "ram", "disk", "off"] = "auto"
     """Where decoded images are kept: auto takes memory while they fit into a gigabyte, else a
     memory-mapped file in the user's cache."""

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgectl.data.images.kinds import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from edgectl.data.images.storage import size_of
 from edgectl.errors import UnknownNameError
 from edgectl.labels import Sample
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-"""Files taken for images where no annotation names them; compared in lower case."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class ImageCache:
 
 def read_image(sample: Sample, spec: PreprocessSpec) -> Image:
     """Decodes one image, scaled down to at most twice the network's input."""
-    pixels, sample = read_labelled(sample)
+    pixels, sample = read_labelled(sample, spec.pad_value)
     height, width = pixels.shape[:2]
     size = cached_size(height, width, spec)
     if size != (height, width):

@@ -19,11 +19,15 @@ import numpy as np
 from edgectl.config.paths import cache_directory
 from edgectl.data.images.cache import Image, ImageCache, cached_size, read_image
 from edgectl.data.images.storage import version_of
-from edgectl.errors import EdgectlError
+from edgectl.errors import DataError, EdgectlError
 from edgectl.labels import Sample
 from edgectl.spec import PreprocessSpec
 
 _RAM_LIMIT = 1 << 30
+_FIX = (
+    "edgectl data check DATA --fix DIRECTORY writes a copy without such images; "
+    "or leave them out: --set data.on_error=skip"
+)
 _UNKNOWN_SIDE = 640
 """Assumed of images whose format states no size."""
 
@@ -37,12 +41,15 @@ class Images(Protocol):
 
 
 def open_cache(samples: Sequence[Sample], spec: PreprocessSpec, kind: str) -> Images:
-    """``kind`` as ``data.cache`` in the configuration."""
+    """``kind`` as ``data.cache`` in the configuration. Raises DataError for an unreadable image."""
     if kind == "auto":
         kind = "ram" if expected_bytes(samples, spec) <= _RAM_LIMIT else "disk"
-    if kind == "disk":
-        return DiskImages(samples, spec)
-    return ImageCache(samples, spec, enabled=kind == "ram")
+    try:
+        if kind == "disk":
+            return DiskImages(samples, spec)
+        return ImageCache(samples, spec, enabled=kind == "ram")
+    except DataError as e:
+        raise DataError(e.message, where=e.where, fix=_FIX) from e
 
 
 def expected_bytes(samples: Sequence[Sample], spec: PreprocessSpec) -> int:

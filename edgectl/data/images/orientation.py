@@ -21,23 +21,24 @@ _MIRRORS = ((True, False), (False, True), (False, False), (True, True))
 """EXIF swaps the sides of an image in four ways (6, 8, 5, 7): transposed, then mirrored in x, y."""
 
 
-def read_labelled(sample: Sample) -> tuple[np.ndarray, Sample]:
+def read_labelled(sample: Sample, background: int = 114) -> tuple[np.ndarray, Sample]:
     """Decodes an image; returns its upright pixels and its labels in them.
 
     (H, W, 3) uint8 bgr, and a sample of exactly that size. (Formats that state no size leave 0.)
+    Transparent pixels are laid over ``background``.
 
     Raises:
         DataError: not decodable, or of another size than the annotation states, on which every
             box depends.
     """
-    pixels = decode(sample.path)
+    pixels = decode(sample.path, background=background)
     height, width = pixels.shape[:2]
     if not sample.width:
         return pixels, replace(sample, width=width, height=height)
     if (width, height) == (sample.width, sample.height):
         return pixels, sample
     if (height, width) == (sample.width, sample.height):
-        stored = decode(sample.path, stored=True)
+        stored = decode(sample.path, stored=True, background=background)
         for mirrors in _MIRRORS:
             if np.array_equal(turn_pixels(stored, mirrors), pixels):
                 return pixels, turn_labels(sample, mirrors)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from edgectl.data.images.storage import read_bytes
+from edgectl.data.images.unusual import decode_unusual, is_unusual
 from edgectl.errors import DataError
 from edgectl.labels import Geometry
 from edgectl.spec import PreprocessSpec, Size
@@ -21,28 +22,39 @@ from edgectl.spec import PreprocessSpec, Size
 _FIX = "replace or remove the file and its annotations"
 
 
-def decode(path: Path, *, stored: bool = False) -> np.ndarray:
-    """(H, W, 3) uint8, bgr. Grey, palette, alpha and CMYK become three channels.
+def decode(path: Path, *, stored: bool = False, background: int = 114) -> np.ndarray:
+    """(H, W, 3) uint8, bgr. Gray, palette and CMYK become three channels, 16 bits eight; transparent
+    pixels are laid over ``background``.
 
     EXIF rotation is applied; ``stored`` gives the pixels as they lie in the file.
 
     Raises:
         DataError: absent, not an image, or cut short. OpenCV fills what is missing of a JPEG or
-            PNG with grey or black without a word, so the end marker is looked for.
+            PNG with gray or black without a word, so the end marker is looked for.
+        DependencyError: a kind of image whose reader is not installed.
     """
+    return decode_with_note(path, stored=stored, background=background)[0]
+
+
+def decode_with_note(
+    path: Path, *, stored: bool = False, background: int = 114
+) -> tuple[np.ndarray, str]:
+    """As :func:`decode`, and what was done to the values where that is worth a word."""
     try:
         data = read_bytes(path)
     except OSError as e:
         raise DataError(f"cannot be read: {e.strerror}", where=str(path), fix=_FIX) from e
     if _is_cut_short(data):
         raise DataError("truncated: the end of the image is missing", where=str(path), fix=_FIX)
+    if is_unusual(data):
+        return decode_unusual(data, str(path), stored=stored, background=background)
     image = None
     if data:
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if stored else 0)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise DataError("not an image OpenCV can decode", where=str(path), fix=_FIX)
-    return np.asarray(image, np.uint8)
+    return np.asarray(image, np.uint8), ""
 
 
 def _is_cut_short(data: bytes) -> bool:

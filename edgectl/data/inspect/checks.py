@@ -100,6 +100,13 @@ def images_decode(e: Evidence) -> Iterator[Finding]:
             yield Finding("warning", "blank_image", str(f.path), detail)
 
 
+def values_as_stored(e: Evidence) -> Iterator[Finding]:
+    """16-bit values and transparency: a device's camera has neither."""
+    for f in e.facts:
+        if f.note:
+            yield Finding("note", "values_changed", str(f.path), f.note)
+
+
 def sizes_as_stated(e: Evidence) -> Iterator[Finding]:
     """Boxes are drawn on the size an annotation states; another size moves them."""
     for f in e.facts:
@@ -221,6 +228,7 @@ def objects_large_enough(e: Evidence) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     repaired_labels,
     images_decode,
+    values_as_stored,
     sizes_as_stated,
     boxes_twice,
     classes_used,

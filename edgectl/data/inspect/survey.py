@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from edgectl.data.images.headers import image_size
-from edgectl.data.images.preprocess import decode
+from edgectl.data.images.preprocess import decode_with_note
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.similarity import Fingerprint, fingerprint
 from edgectl.errors import DataError
@@ -31,6 +31,7 @@ class ImageFacts:
     brightness: mean of all values, 0..255.
     spread: standard deviation of all values; near 0 is a blank image.
     fingerprint: what it looks like, for finding copies; None of blank images, which all look alike.
+    note: what reading did to its values, or empty.
     """
 
     split: str
@@ -41,6 +42,7 @@ class ImageFacts:
     brightness: float = 0.0
     spread: float = 0.0
     fingerprint: Fingerprint | None = None
+    note: str = ""
 
     @property
     def turned(self) -> bool:
@@ -75,7 +77,7 @@ def look(split: str, sample: Sample) -> ImageFacts:
     try:
         # a header that promises a gigantic image is refused before it is decoded
         image_size(sample.path)
-        pixels = decode(sample.path)
+        pixels, note = decode_with_note(sample.path)
     except DataError as e:
         return ImageFacts(split, sample.path, None, stated, e.message)
     height, width = pixels.shape[:2]
@@ -89,4 +91,5 @@ def look(split: str, sample: Sample) -> ImageFacts:
         float(pixels.mean()),
         spread,
         fingerprint(pixels) if spread >= BLANK else None,
+        note,
     )

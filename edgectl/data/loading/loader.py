@@ -139,7 +139,7 @@ class EvalLoader:
     def _read(self, samples: tuple[Sample, ...]) -> ImageBatch:
         images, boxes, labels, sources = [], [], [], []
         for sample in samples:
-            pixels, upright = read_labelled(sample)
+            pixels, upright = read_labelled(sample, self._spec.pad_value)
             image, geometry = resize_image(pixels, self._spec)
             wanted = ~upright.crowd
             images.append(image)

@@ -46,7 +46,9 @@ class CalibrationSet:
         """uint8 (N, H, W, 3), as for evaluation: the quantizer sees what the device sees."""
         for first in range(0, len(self.files), batch):
             chosen = self.files[first : first + batch]
-            yield np.stack([resize_image(decode(p), spec)[0] for p in chosen])
+            yield np.stack(
+                [resize_image(decode(p, background=spec.pad_value), spec)[0] for p in chosen]
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
