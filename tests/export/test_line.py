@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import EdgectlError
-from edgectl.export import stages
+from edgectl.export import finish
 from edgectl.qat import train as qat
 from edgectl.runs.checkpoint import Checkpoint
 
@@ -227,13 +228,13 @@ def test_a_set_without_validation_images_is_exported_and_trained_on(here, capsys
 
 
 def test_qat_over_the_limit_is_recorded_and_fails(here, capsys, monkeypatch):
-    measured = stages.measured
+    measure = finish.score_float_and_artifact
 
     def too_much(*args):
-        scores, gate = measured(*args)
-        return scores, {**gate, "passed": False}
+        scores, gate = measure(*args)
+        return scores, gate.model_copy(update={"passed": False})
 
-    monkeypatch.setattr(stages, "measured", too_much)
+    monkeypatch.setattr(finish, "score_float_and_artifact", too_much)
     words = ["qat", RUN, "--backend", "tflite", "--epochs", "1", "--name", "spoilt"]
     code, parsed = document(capsys, *words)
     assert code == 4
@@ -273,8 +274,7 @@ def test_an_altered_file_is_refused(here, capsys, tmp_path):
 
 def test_a_checkpoint_of_a_family_that_is_not_installed(here, capsys, tmp_path):
     checkpoint = Checkpoint.load(here / RUN / "checkpoints" / "best.pt")
-    checkpoint.family = "yolo"
-    checkpoint.save(tmp_path / "other.pt")
+    replace(checkpoint, family="yolo").save(tmp_path / "other.pt")
     code, parsed = document(capsys, "eval", str(tmp_path / "other.pt"))
     assert code == 2
     assert "unknown family 'yolo'" in parsed["error"]["message"]
@@ -282,8 +282,7 @@ def test_a_checkpoint_of_a_family_that_is_not_installed(here, capsys, tmp_path):
 
 def test_weights_that_do_not_fit(here, capsys, tmp_path):
     checkpoint = Checkpoint.load(here / RUN / "checkpoints" / "best.pt")
-    checkpoint.classes = [*checkpoint.classes, "third"]
-    checkpoint.save(tmp_path / "other.pt")
+    replace(checkpoint, classes=(*checkpoint.classes, "third")).save(tmp_path / "other.pt")
     assert document(capsys, "eval", str(tmp_path / "other.pt"))[0] == 5
 
 

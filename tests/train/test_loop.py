@@ -51,7 +51,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def assert_same(one: Path, two: Path, *, tensors: int) -> None:
-    a, b = (flatten(vars(Checkpoint.load(p))) for p in (one, two))
+    a, b = (flatten(Checkpoint.load(p).to_dict()) for p in (one, two))
     assert a.keys() == b.keys()
     assert sum(isinstance(v, torch.Tensor) for v in a.values()) >= tensors
     for key in a:
