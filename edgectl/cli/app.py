@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("edgectl.cli.commands.eval", "Score a checkpoint or an exported file."),
     "predict": ("edgectl.cli.commands.predict", "Run a model on images of your own."),
     "export": ("edgectl.cli.commands.export", "Write the file that ships, and prove it."),
+    "quant": ("edgectl.cli.commands.quant", "Which tensor costs what in integers."),
     "qat": ("edgectl.cli.commands.qat", "Train in the backend's integer arithmetic, then export."),
     "bench": (
         "edgectl.cli.commands.bench",

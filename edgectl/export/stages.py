@@ -19,6 +19,7 @@ from torch import Tensor
 from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.artifacts.manifest import Parity, Tensors
 from edgectl.backends.contract import Backend, Packager, Remarker, WriteRequest
+from edgectl.config.paths import cache_directory
 from edgectl.data.images.preprocess import normalize
 from edgectl.errors import UsageError
 from edgectl.export.finish import WrittenModel, finish_artifact, require_supported
@@ -34,11 +35,13 @@ from edgectl.export.request import ExportRequest
 from edgectl.export.roles import roles_of
 from edgectl.files import replacing, require_replaceable
 from edgectl.plugins.info import BackendInfo
-from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.lower import fold_preprocess
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.graph.trace import trace
+from edgectl.quant.head_distance import HeadRole
+from edgectl.quant.kept import calibrate_once
 from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.remarks import compare_with_training, describe_images
 from edgectl.runs.trained import TrainedModel, nchw
 from edgectl.spec import OutputSpec, PreprocessSpec, Progress
 
@@ -80,35 +83,71 @@ def prepare(
     return Prepared(graph, outputs, None if folded else trained.preprocess)
 
 
-def calibrated(
-    prepared: Prepared, request: ExportRequest[Backend], progress: Progress
-) -> QuantizedGraph:
-    """PTQ in the backend's arithmetic.
+@dataclass(frozen=True)
+class CalibrationInput:
+    """What the quantizer is given: the graph up to its raw heads, the images as it takes them, what the
+    heads are, and what is wrong with the images, in sentences."""
 
-    The search looks at the raw heads. An activation appended behind them has parameters of its own
+    graph: QuantGraph
+    images: list[Tensor]
+    roles: list[HeadRole]
+    remarks: tuple[str, ...]
+
+
+def calibration_input(prepared: Prepared, request: ExportRequest[Backend]) -> CalibrationInput:
+    """The search looks at the raw heads. An activation appended behind them has parameters of its own
     kernel's choosing, and flattens the very errors that should be seen.
+
+    Raises:
+        UsageError: no images.
     """
     if request.calibration is None:
         raise UsageError("int8 needs calibration images", fix="add --calib DATA or --calib DIR")
-    images = request.calibration.images(request.trained.preprocess, _BATCH)
-    scheme = request.backend.scheme(request.backend_config)
-    stored = [prepared.lower(nchw(p)) for p in images]
+    trained = request.trained
+    pixels = [nchw(p) for p in request.calibration.images(trained.preprocess, _BATCH)]
+    remarks = describe_images(pixels)
+    if pixels:
+        remarks += compare_with_training(trained.model, normalize(pixels[0], trained.preprocess))
+    heads = raw_heads(prepared.graph, prepared.outputs)
+    raw = QuantGraph(
+        [n for n in prepared.graph if n.name in heads or n.name not in prepared.graph.outputs],
+        heads,
+    )
+    return CalibrationInput(
+        raw, [prepared.lower(p) for p in pixels], roles_of(prepared.outputs), tuple(remarks)
+    )
+
+
+def quantize_raw(
+    given: CalibrationInput, request: ExportRequest[Backend], progress: Progress
+) -> QuantizedGraph:
+    """PTQ in the backend's arithmetic, of the graph up to its raw heads; kept for the next time."""
+    return calibrate_once(
+        given.graph,
+        request.backend.scheme(request.backend_config),
+        given.images,
+        request.trained.config.quant,
+        progress,
+        given.roles,
+        cache_directory() / "calibration",
+    )
+
+
+def calibrated(
+    prepared: Prepared,
+    request: ExportRequest[Backend],
+    progress: Progress,
+    given: CalibrationInput | None = None,
+) -> QuantizedGraph:
+    """PTQ of the whole graph. ``given``: made from the request where it is not there yet."""
+    given = given or calibration_input(prepared, request)
+    assert request.calibration is not None
     for few in request.calibration.images(request.trained.preprocess, _REHEARSED):
         rehearse(prepared, request, few)
         break
-    heads = raw_heads(prepared.graph, prepared.outputs)
-    appended = [
-        n for n in prepared.graph if n.name in prepared.graph.outputs and n.name not in heads
-    ]
-    raw = QuantGraph([n for n in prepared.graph if n not in appended], heads)
-    found = calibrate(
-        raw,
-        scheme,
-        lambda: stored,
-        request.trained.config.quant,
-        progress,
-        roles_of(prepared.outputs),
-    )
+    found = quantize_raw(given, request, progress)
+    scheme = found.scheme
+    appended = [n for n in prepared.graph if n.name not in given.graph]
     fixed = {n.name: scheme.fixed_outputs[n.op] for n in appended}
     return replace(
         found,
@@ -141,7 +180,11 @@ def export_model(
         quantized = None
     elif quantized is None:
         progress("calibrating")
-        quantized = calibrated(prepared, request, progress)
+        given = calibration_input(prepared, request)
+        for remark in given.remarks:
+            progress(remark)
+        remarks += given.remarks
+        quantized = calibrated(prepared, request, progress, given)
     with replacing(request.out, "artifact") as directory:
         progress("writing")
         model_file = _write_files(request, prepared, quantized, directory)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from edgectl.config.schema import QuantConfig
-from edgectl.quant.evidence import Evidence, Images
+from edgectl.quant.evidence import SIDE, Evidence, Images
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.head_distance import HeadRole
 from edgectl.quant.pace import Pace
@@ -111,7 +111,7 @@ class _Calibration:
         """Ranges of the graph as it is, by the best of the rules."""
         for name in self._observers:
             rival = self._ranges(self._state, name)
-            error = self.evidence.judge(rival, self.error)
+            error = self._judge(rival, self.error)
             if error < self.error:
                 self.best, self.error, self._rule = rival, error, name
         if math.isfinite(self.error):
@@ -158,13 +158,15 @@ class _Calibration:
             self.evidence.chosen_by,
             seconds=self._config.seconds,
         )
+        self._pace.count(SIDE, 4.0)
         if tried:
-            self._keep(f"{tried} ranges searched", self.evidence.judge(found, self.error), found)
+            self._keep(f"{tried} ranges searched", self._judge(found, self.error), found)
 
     def try_bias_correction(self) -> None:
         """The shift of every channel's mean goes into its bias."""
         corrected = correct_biases(self.best, self.evidence.choosing)
-        self._keep("bias correction", self.evidence.judge(corrected, self.error), corrected)
+        self._pace.count(SIDE, 4.0)
+        self._keep("bias correction", self._judge(corrected, self.error), corrected)
 
     def _try_balanced(self, words: str, balances: list[Balance]) -> bool:
         channels = balanced_channels(self._state.graph, self._state.statistics.channels, balances)
@@ -173,11 +175,16 @@ class _Calibration:
 
     def _consider(self, words: str, rival: _State, worth: float = 1.0) -> bool:
         quantized = self._ranges(rival, self._rule)
-        error = self.evidence.judge(quantized, self.error * worth)
+        error = self._judge(quantized, self.error * worth)
         kept = self._keep(words, error, quantized)
         if kept:
             self._state = rival
         return kept
+
+    def _judge(self, rival: QuantizedGraph, limit: float) -> float:
+        error = self.evidence.judge(rival, limit)
+        self._pace.count(SIDE, 2.0)
+        return error
 
     def _keep(self, words: str, error: float, rival: QuantizedGraph) -> bool:
         kept = error < self.error

@@ -24,7 +24,7 @@ class Pace:
 
     def __init__(self, progress: Progress, observed: int, observers: int) -> None:
         self._progress = progress
-        self._expected = 2.0 * observed + 8.0 * SIDE + 1.5 * SIDE * (observers + 4)
+        self._expected = 2.0 * observed + 8.0 * SIDE + 2.0 * SIDE * (observers + 6)
         self._done = 0.0
         self._start = self._last = time.perf_counter()
 
@@ -36,8 +36,14 @@ class Pace:
             if time.perf_counter() - self._last > _QUIET:
                 self.say("looking at the images")
 
+    def count(self, images: int, cost: float) -> None:
+        """Images that were run through the network elsewhere; ``cost`` of one."""
+        self._done += cost * images
+
     def say(self, words: str) -> None:
         """One line."""
         self._last = now = time.perf_counter()
+        # a network may take more steps than most do
+        self._expected = max(self._expected, self._done)
         left = (now - self._start) * (self._expected / max(self._done, 1.0) - 1.0)
         self._progress(f"{words} (about {left:.0f} s left)" if left >= 1.0 else words)

@@ -16,13 +16,23 @@ from commands import absolute_paths, keep
 
 import edgectl
 
-PLAIN = ["quant.equalize=false", "quant.bias_correction=false"]
+PLAIN = [
+    "quant.equalize=false",
+    "quant.bias_correction=false",
+    "quant.silence=false",
+    "quant.split_silu=0",
+    "quant.seconds=0",
+]
 MEASURES = {
-    "min/max ranges": ["quant.observer=minmax", "quant.split_silu=0", *PLAIN],
-    "squared error behind the readers": ["quant.observer=mse", "quant.split_silu=0", *PLAIN],
-    "+ SiLUs split, 20 % more MACs": ["quant.observer=mse", *PLAIN],
-    "+ bias correction": ["quant.observer=mse"],
-    "all, with the downstream search (default)": [],
+    "min/max ranges": ["quant.observer=minmax", *PLAIN],
+    "least squared error of each tensor": ["quant.observer=mse", *PLAIN],
+    "least squared error of the heads": ["quant.observer=downstream", *PLAIN],
+    "+ channels balanced, SiLUs split, 20 % more MACs": [
+        "quant.observer=downstream",
+        "quant.bias_correction=false",
+        "quant.seconds=0",
+    ],
+    "all (default)": [],
 }
 
 

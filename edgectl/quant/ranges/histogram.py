@@ -78,7 +78,7 @@ class ChannelHistogram:
         self._widen()
         stride = 1 if every else max(1, min(8, y.shape[2] // _ENOUGH))
         # another start each time, so that no column of the tensor is overlooked
-        y = y[:, :, self._updates % stride :: stride]
+        y = y[:, :, self._updates % stride :: stride].contiguous()
         self._updates += 1
         # exact in float32 up to 8192 channels
         first = torch.arange(len(self.lo), dtype=torch.float32) * (2 * HALF) + HALF

@@ -1,0 +1,1 @@
+"""Which tensor costs what: measured tensor by tensor, named in words, drawn on one page."""
