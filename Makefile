@@ -15,8 +15,8 @@ $(STAMP): $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=77"
 	# torch first and alone: later requirements then find it installed and leave it as it is
 	$(BIN)/python -m pip install --quiet "torch==2.13.*"
-	# an environment to build each of twelve distributions in takes longer than building them
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
+	# an environment to build each of thirteen distributions in takes longer than building them
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-c -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
 	touch $@
 
 demo: setup

@@ -100,6 +100,7 @@ class Tensors(_OpenPart):
         files: names of the files a device loads, where they are more than the model file.
         ram_bytes: what a board's program sets aside for the model.
         ram_unknown: why that is not known.
+        flash_bytes: of a device's flash, where that is not the size of its files.
     """
 
     files: tuple[str, ...] | None = None
@@ -110,6 +111,7 @@ class Tensors(_OpenPart):
     arena: Arena | None = None
     ram_bytes: _Count | None = None
     ram_unknown: str | None = None
+    flash_bytes: _Count | None = None
 
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> Tensors:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgectl.backends.network import Network, Plan
     from edgectl.plugins.info import BoardInfo
     from edgectl.quant.graph.quant_graph import QuantGraph
+    from edgectl.quant.integer.program import Program
     from edgectl.quant.quantized import QuantizedGraph
     from edgectl.quant.ranges.scheme import QuantScheme
     from edgectl.spec import OutputSpec, PreprocessSpec, Size
@@ -198,6 +199,28 @@ class Deployer(Protocol):
         Args:
             converted: an archive from the vendor's converter that replaces them; UsageError where
                 there is no such converter.
+        """
+        ...
+
+
+@runtime_checkable
+class ProgramReader(Protocol):
+    """A backend whose int8 files are op lists in the arithmetic of :mod:`edgectl.quant.integer`."""
+
+    def read_program(self, model_file: Path) -> Program:
+        """Of a file another program may have written. Raises ArtifactError."""
+        ...
+
+
+@runtime_checkable
+class ProgramWriter(Protocol):
+    """A backend that writes such an op list, wherever it comes from."""
+
+    def write_program(self, program: Program, directory: Path, config: Any) -> list[Path]:
+        """Model files into ``directory``; the model file first.
+
+        Raises:
+            UnsupportedOpError: an op, or a use of one, it cannot write, by name.
         """
         ...
 

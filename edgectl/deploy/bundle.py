@@ -69,10 +69,11 @@ class Bundle:
 
 
 def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
-    """From the manifest: the model's bytes against flash, what the program sets aside against RAM."""
+    """From the manifest: what the model takes against flash, what the program sets aside against RAM."""
     tensors = artifact.manifest.tensors
+    flash = tensors.flash_bytes
     return Fit(
-        artifact.model_bytes,
+        artifact.model_bytes if flash is None else flash,
         board.flash_bytes,
         tensors.ram_bytes,
         board.ram_bytes,

@@ -22,6 +22,7 @@ from edgectl.workflows.arguments import (
     read_size,
 )
 from edgectl.workflows.console import Console
+from edgectl.workflows.conversion import convert, find_file
 from edgectl.workflows.export_request import make_request
 from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.models import open_model
@@ -44,7 +45,8 @@ def export(
     """``edgectl export``: each argument is its option.
 
     Args:
-        model: a run or a checkpoint; default: the latest run.
+        model: a run, a checkpoint, or an int8 model file whose arithmetic the backend writes, as it is;
+            default: the latest run.
         plan: everything a vendor's compiler needs, without running it.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
@@ -55,6 +57,16 @@ def export(
         BackendUnavailableError: no compiler. The plan is the error's ``result``.
     """
     context = open_context(console, offline)
+    file = find_file(context, read_path(model))
+    if file is not None:
+        return convert(
+            context,
+            file,
+            backend,
+            precision=precision,
+            out=read_path(out),
+            assignments=read_settings(set),
+        )
     opened = open_model(context.registry, read_path(model), prefer_artifact=False)
     request = make_request(
         context,

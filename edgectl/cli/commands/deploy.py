@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgectl.cli.session import Session
 
-app = typer.Typer(add_completion=False)
+
+class _DeployGroup(TyperGroup):
+    """``deploy verify`` is a command of its own; every other word is about a bundle."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the name of the bundle's command in front where none is named."""
+        return super().parse_args(
+            ctx, args if args[:1] in (["verify"], ["bundle"]) else ["bundle", *args]
+        )
+
+
+app = typer.Typer(cls=_DeployGroup, add_completion=False)
 
 _EPILOG = """Examples:
 
@@ -16,10 +29,19 @@ edgectl deploy --target grove-vision-ai-v2
 
 edgectl deploy runs/train/resnet-001 --target maixii-dock --converted maixhub_result.zip
 
-Exit code 4 when the model does not fit the board."""
+edgectl deploy verify --cpu m55
+
+Exit code 4 when the model does not fit the board, or 'verify' finds a difference."""
+_VERIFY_EPILOG = """Examples:
+
+edgectl deploy verify
+
+edgectl deploy verify runs/train/fomo-001 --cpu m4 --cpu m55
+
+edgectl deploy verify BUNDLE --serial dump.txt"""
 
 
-@app.command(epilog=_EPILOG)
+@app.command("bundle", epilog=_EPILOG)
 def deploy(
     ctx: typer.Context,
     model: Path | None = typer.Argument(None, help="Run or artifact; default: the latest run's."),
@@ -45,4 +67,30 @@ def deploy(
             offline=session.offline,
         ),
         say_bundle,
+    )
+
+
+@app.command("verify", epilog=_VERIFY_EPILOG)
+def verify(
+    ctx: typer.Context,
+    bundle: Path | None = typer.Argument(
+        None, help="Bundle, artifact or run; default: the latest run's."
+    ),
+    cpu: list[str] = typer.Option(
+        ["m4"], help="m4, m7, m33, m55 (in QEMU) or host; several times for several."
+    ),
+    serial: Path | None = typer.Option(None, help="What a real board printed, as text."),
+) -> None:
+    """Compile a bundle, run it on golden images, and compare every byte."""
+    session: Session = ctx.obj
+    session.command = "deploy verify"
+
+    from edgectl.cli.views.verify import say_checks
+    from edgectl.workflows.verification import verify_bundle
+
+    session.deliver(
+        lambda: verify_bundle(
+            bundle, cpus=cpu, serial=serial, console=session, offline=session.offline
+        ),
+        say_checks,
     )

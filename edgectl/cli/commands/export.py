@@ -16,6 +16,8 @@ edgectl export --backend tflite
 
 edgectl export runs/train/fomo-001 --backend tflite --calib ./images --calib-images 200
 
+edgectl export model.tflite --backend c
+
 edgectl export --backend BACKEND --plan
 
 A backend that needs its vendor's compiler finds it through \\[tools.NAME] in edgectl.toml, 'edgectl tools
@@ -27,7 +29,9 @@ Exit code 4 when the file loses more than quant.max_drop of the main metric; it 
 @app.command(epilog=_EPILOG)
 def export(
     ctx: typer.Context,
-    model: Path | None = typer.Argument(None, help="Run or checkpoint; default: the latest run."),
+    model: Path | None = typer.Argument(
+        None, help="Run, checkpoint or int8 model file; default: the latest run."
+    ),
     backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
     precision: str | None = typer.Option(
         None, help="int8, fp16 or fp32; default: what the backend names first, mostly int8."

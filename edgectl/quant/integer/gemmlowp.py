@@ -90,18 +90,24 @@ def logistic_table(scale: float, zero_point: int) -> np.ndarray:
     return q.astype(np.int8)
 
 
-def softmax(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
-    """The SOFTMAX kernel over the last dimension. q: int8 (..., C); returns int8."""
+def exponentials(scale: float, beta: float = 1.0) -> tuple[np.ndarray, int]:
+    """exp of minus 0, 1, ... 255 steps of a SOFTMAX input, no integer bits, and how many of them the
+    kernel counts."""
     factor = min(beta * scale * 2.0 ** (31 - _SOFTMAX_BITS), 2.0**31 - 1.0)
     multiplier, shift = quantize_multiplier(factor)
     radius = _input_radius(_SOFTMAX_BITS, shift)
-    differences = -np.arange(256, dtype=np.int64)
-    held = np.maximum(differences, -radius)
+    held = np.maximum(-np.arange(256, dtype=np.int64), -radius)
     # Factors of one and more only shift left; smaller ones are not met with in trained networks,
     # where a step of the input is never as small as 2**-26.
-    exponentials = exp_negative(high_product(held << shift, multiplier), _SOFTMAX_BITS)
-    counted = differences >= -radius
-    terms = np.where(counted, rounding_shift(exponentials, _ACCUMULATOR_BITS), 0)
+    values = exp_negative(high_product(held << shift, multiplier), _SOFTMAX_BITS)
+    return values, min(radius, 255) + 1
+
+
+def softmax(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
+    """The SOFTMAX kernel over the last dimension. q: int8 (..., C); returns int8."""
+    values, count = exponentials(scale, beta)
+    counted = np.arange(256) < count
+    terms = np.where(counted, rounding_shift(values, _ACCUMULATOR_BITS), 0)
     index = q.max(axis=-1, keepdims=True).astype(np.int64) - q
     total = terms[index].sum(axis=-1, keepdims=True)
     _, exponent = np.frexp(total.astype(np.float64))
@@ -109,6 +115,6 @@ def softmax(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     scaled_sum = (total << headroom) - (1 << 31)
     reciprocal = reciprocal_of_one_plus(scaled_sum)
     bits = _ACCUMULATOR_BITS - headroom + 31 - 8
-    y = rounding_shift(high_product(reciprocal, exponentials[index]), bits)
+    y = rounding_shift(high_product(reciprocal, values[index]), bits)
     y = np.clip(y - 128, -128, 127)
     return np.where(counted[index], y, -128).astype(np.int8)

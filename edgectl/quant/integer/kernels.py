@@ -61,7 +61,7 @@ class Context:
 
     def bounds(self) -> tuple[int, int]:
         """The fused clamp of the op."""
-        clamp = self.op.options["fusedActivationFunction"]
+        clamp = self.op.options.get("fusedActivationFunction", "NONE")
         if clamp not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
             raise ValueError(f"fused activation {clamp}")
         return activation_bounds(clamp, *self.qparams(self.output))
@@ -180,7 +180,7 @@ def _fully_connected(c: Context) -> Step:
     out, features = c.input(1).shape
     weight, bias, finish = _weighted(c, features)
     _, zero_point = c.qparams(c.input(0))
-    if c.op.options["keepNumDims"]:
+    if c.op.options.get("keepNumDims"):
         raise ValueError("keepNumDims")
 
     def step(inputs: list[np.ndarray]) -> np.ndarray:
@@ -311,7 +311,7 @@ def _average_pool(c: Context) -> Step:
 
 
 def _resize_nearest(c: Context) -> Step:
-    if c.op.options["alignCorners"] or c.op.options["halfPixelCenters"]:
+    if c.op.options.get("alignCorners") or c.op.options.get("halfPixelCenters"):
         raise ValueError("alignCorners or halfPixelCenters")
     index = []
     for axis in (1, 2):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
+from edgectl.backends.heads import append_activations, is_cells
 from edgectl.errors import (
     ArtifactError,
     BackendUnavailableError,
@@ -19,7 +20,7 @@ from edgectl.errors import (
     UsageError,
 )
 from edgectl.plugins.info import BoardInfo
-from edgectl.quant.graph.quant_graph import Node, QuantGraph
+from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.integer.capabilities import check_graph
 from edgectl.quant.integer.limits import require_portable
 from edgectl.quant.integer.program import TensorRecord
@@ -27,7 +28,6 @@ from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
-from edgectl.tasks.lookup import head_kind
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.config import TfliteConfig
@@ -56,19 +56,8 @@ class TfliteBackend:
     def prepare(
         self, graph: QuantGraph, specs: Sequence[OutputSpec], config: TfliteConfig
     ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
-        """Appends each head's sigmoid or softmax, which every later step then sees as applied."""
-        nodes, outputs, applied = list(graph), [], []
-        for name, spec in zip(graph.outputs, specs, strict=True):
-            if spec.activation == "none" or spec.applied or not _appended(spec, config):
-                outputs.append(name)
-                applied.append(spec)
-                continue
-            head = graph[name]
-            scores = f"{name}_{spec.activation}"
-            nodes.append(Node(scores, spec.activation, (name,), head.shape, origin=head.origin))
-            outputs.append(scores)
-            applied.append(replace(spec, applied=True))
-        return QuantGraph(nodes, outputs), tuple(applied)
+        """See :func:`edgectl.backends.heads.append_activations`."""
+        return append_activations(graph, specs, config.append_activation)
 
     def write(self, request: WriteRequest[TfliteConfig]) -> list[Path]:
         """``model.tflite`` and ``labels.txt`` (one class a line).
@@ -84,7 +73,7 @@ class TfliteBackend:
         rows = [
             spec.name
             for spec in request.outputs
-            if config.rows and spec.stride and not _is_cells(spec)
+            if config.rows and spec.stride and not is_cells(spec)
         ]
         data = write_model(graph, names, f"edgectl {request.precision}", rows=rows)
         require_portable(parse_model(data, model))
@@ -131,6 +120,10 @@ class TfliteBackend:
         model = artifact / manifest.model
         # the file's own account of its tensors: the manifest's is a copy that may have been edited
         write_board_files(model, manifest, _tensors(read_model(model)), directory)
+
+    def read_program(self, model_file: Path) -> ModelFile:
+        """See :class:`edgectl.backends.contract.ProgramReader`."""
+        return read_model(model_file)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
         """See :func:`edgectl_tflite.reader.cost.cost`; a file states its sizes."""
@@ -193,14 +186,3 @@ def _arena(model: ModelFile) -> tuple[dict[str, int] | None, dict[str, Any]]:
     except (ArtifactError, UnsupportedOpError) as e:
         return None, {"ram_unknown": e.message}
     return asdict(use), {"ram_bytes": reserved(use.total)}
-
-
-def _is_cells(spec: OutputSpec) -> bool:
-    """One grid whose cells are the result, not priors of boxes."""
-    return head_kind(spec.kind).suppression == "neighbors"
-
-
-def _appended(spec: OutputSpec, config: TfliteConfig) -> bool:
-    return config.append_activation == "on" or (
-        config.append_activation == "auto" and _is_cells(spec)
-    )

@@ -1,0 +1,120 @@
+"""The c backend. See :class:`edgectl.backends.contract.Backend`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgectl.artifacts.manifest import Manifest
+from edgectl.backends.contract import WriteRequest
+from edgectl.backends.heads import append_activations
+from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.quant.graph.quant_graph import QuantGraph
+from edgectl.quant.integer.capabilities import check_graph
+from edgectl.quant.integer.executor import IntegerExecutor
+from edgectl.quant.integer.limits import require_survivable
+from edgectl.quant.integer.lower import lower_graph
+from edgectl.quant.integer.program import Program
+from edgectl.quant.integer.scheme import SCHEME
+from edgectl.quant.quantized import QuantizedGraph
+from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl_c.code.model import write_source
+from edgectl_c.config import CConfig
+from edgectl_c.device.verify import Verification
+from edgectl_c.facts import facts
+from edgectl_c.modelfile import CODE, Library, read_library, require_same, write_library
+from edgectl_c.package import usage
+from edgectl_c.runtimes.compiled import CompiledLibrary
+from edgectl_c.runtimes.runner import LibraryRunner
+
+_RUNTIMES = ("c", "integer")
+
+
+class CBackend:
+    """Stateless."""
+
+    config_type: ClassVar[type[CConfig]] = CConfig
+    device_file = CODE
+
+    def scheme(self, config: CConfig) -> QuantScheme:
+        """Affine int8 activations, per-channel symmetric weights."""
+        return SCHEME
+
+    def check(self, graph: QuantGraph) -> list[str]:
+        """See :func:`edgectl.quant.integer.capabilities.check_graph`."""
+        return check_graph(graph)
+
+    def prepare(
+        self, graph: QuantGraph, specs: Sequence[OutputSpec], config: CConfig
+    ) -> tuple[QuantGraph, tuple[OutputSpec, ...]]:
+        """See :func:`edgectl.backends.heads.append_activations`."""
+        return append_activations(graph, specs, config.append_activation)
+
+    def write(self, request: WriteRequest[CConfig]) -> list[Path]:
+        """``model.c``, ``model.h``, ``model.npz`` and ``labels.txt`` (one class a line).
+
+        Raises:
+            ArtifactError: an op there is no C for, or a scale its kernel does not survive.
+        """
+        if not isinstance(request.graph, QuantizedGraph):
+            raise ArtifactError("the C library computes in int8", fix="--precision int8")
+        program = lower_graph(request.graph, [spec.name for spec in request.outputs])
+        files = self.write_program(program, request.directory, request.config)
+        labels = request.directory / "labels.txt"
+        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
+        return [*files, labels]
+
+    def write_program(self, program: Program, directory: Path, config: CConfig) -> list[Path]:
+        """See :class:`edgectl.backends.contract.ProgramWriter`."""
+        require_survivable(program)
+        return write_library(Library(program, config.input == "rows"), directory)
+
+    def open(
+        self,
+        model_file: Path,
+        *,
+        runtime: str,
+        specs: Sequence[OutputSpec],
+        preprocess: PreprocessSpec | None,
+    ) -> LibraryRunner:
+        """See :mod:`edgectl_c.runtimes.runner`. Raises UnknownNameError on another runtime."""
+        if runtime not in _RUNTIMES:
+            raise UnknownNameError("runtime", runtime, _RUNTIMES, where="--runtime")
+        library = read_library(model_file)
+        if runtime == "integer":
+            return LibraryRunner(library.program, IntegerExecutor(library.program), None)
+        plan = library.plan()
+        source = write_source(plan)
+        require_same(model_file, source)
+        compiled = CompiledLibrary(library.program, source)
+        return LibraryRunner(library.program, compiled, plan.arena_bytes)
+
+    def describe(self, model_file: Path) -> dict[str, Any]:
+        """Facts of a library.
+
+        ``inputs``, ``outputs``: name, shape, dtype, scale, zero_point; ``ops``: name, count; ``arena_bytes``
+        and its parts in ``arena``; ``ram_bytes``, ``flash_bytes``: what it takes of a device, see
+        :func:`edgectl_c.facts.facts`.
+        """
+        library = read_library(model_file)
+        plan = library.plan()
+        source = write_source(plan)
+        require_same(model_file, source)
+        counts = Counter(op.name for op in library.program.operations)
+        return {
+            **facts(plan, source),
+            "ops": [{"name": name, "count": count} for name, count in sorted(counts.items())],
+        }
+
+    def verification(self, model_file: Path, images: np.ndarray) -> Verification:
+        """See :class:`edgectl.backends.device.DeviceVerifier`."""
+        return Verification(model_file, images)
+
+    def usage(self, manifest: Manifest) -> str:
+        """See :mod:`edgectl_c.package`."""
+        return usage(manifest)

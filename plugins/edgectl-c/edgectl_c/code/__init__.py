@@ -1,0 +1,1 @@
+"""C99 from a plan."""

@@ -1,0 +1,1 @@
+"""The library run on this machine."""

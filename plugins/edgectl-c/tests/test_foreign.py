@@ -1,0 +1,54 @@
+"""Files other programs wrote, as C: equal to the micro interpreter in every byte, or refused by name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgectl.testing.line import Project
+
+EXACT = {
+    # arena in bytes with the image whole and by rows, at most: half of what row rings alone reach, or less
+    "ei_fomo_balloon_int8": (46 << 10, 19 << 10),
+    "openmv_fomo_face_detection_int8": (46 << 10, 19 << 10),
+    "sscma_fomo_mask_gray96_int8": (28 << 10, 19 << 10),
+    "sscma_fomo_mobnetv2_coco_person_int8": (46 << 10, 19 << 10),
+    "mlperf_vww_96_int8": (40 << 10, 15 << 10),
+    "mlperf_resnet8_cifar10_int8": (40 << 10, 40 << 10),
+    "sscma_cls_mobilenetv2_cifar10_int8": (40 << 10, 40 << 10),
+}
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_byte(
+    name: str, golden: Callable[[str], Path], edgectl_project: Project, tmp_path: Path
+) -> None:
+    file = shutil.copy(golden(f"{name}.tflite"), tmp_path)
+    for limit, way in zip(EXACT[name], ("whole", "rows"), strict=True):
+        words = ["export", str(file), "--backend", "c", "--out", str(tmp_path / way)]
+        data = edgectl_project.expect(*words, "--set", f"backend.c.input={way}")
+        assert data["tensors"]["arena_bytes"] <= limit
+        compared = data["parity"]["runtimes"]
+        assert {"c", "integer"} < set(compared)
+        assert not any(r["differing"] for r in compared.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("sscma_fomo_efficientnet_coco_person_int8", "TILE"),
+        ("sscma_yolov5_tiny_face_int8", "SPLIT_V"),
+        ("mobilenet_v1_0.25_128_quant", "uint8"),
+    ],
+)
+def test_refused_by_name(
+    name: str, op: str, golden: Callable[[str], Path], edgectl_project: Project, tmp_path: Path
+) -> None:
+    file = shutil.copy(golden(f"{name}.tflite"), tmp_path)
+    error = edgectl_project.refuse("export", str(file), "--backend", "c", code=2)
+    assert op in error["message"]
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name}.tflite"]
