@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,11 @@ class Sample:
         boxes = np.asarray(self.boxes_xyxy, np.float64)
         area: np.ndarray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         return area
+
+
+def has_objects(samples: Iterable[Sample]) -> bool:
+    """Whether there is anything to find: a crowd region is none."""
+    return any(s.image_label is not None or bool((~s.crowd).any()) for s in samples)
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,14 @@ class DatasetIndex:
     repairs: list[Repair] = field(default_factory=list)
     made_splits: dict[str, str] = field(default_factory=dict)
 
+    def count_images(self) -> int:
+        """Of all splits."""
+        return sum(map(len, self.splits.values()))
+
     def files(self) -> dict[str, list[str]]:
-        """Split name -> images, relative to ``root``."""
+        """Split name -> images, relative to ``root``; absolute where they lie elsewhere."""
         return {
-            name: [s.path.relative_to(self.root).as_posix() for s in samples]
+            name: [_shown_path(s.path, self.root) for s in samples]
             for name, samples in self.splits.items()
         }
 
@@ -116,6 +120,10 @@ class DatasetIndex:
             for split, samples in self.splits.items()
         }
         return replace(self, classes=tuple(classes), splits=splits)
+
+
+def _shown_path(path: Path, root: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _relabelled(sample: Sample, new_label: np.ndarray) -> Sample:

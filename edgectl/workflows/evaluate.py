@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgectl.data.index import DatasetIndex
-from edgectl.errors import GateFailedError, UsageError
+from edgectl.errors import DataError, GateFailedError, UsageError
 from edgectl.evaluation.evaluate import (
     EvaluationTarget,
     Scored,
@@ -17,6 +17,7 @@ from edgectl.evaluation.evaluate import (
     score_images,
     target_from_checkpoint,
 )
+from edgectl.labels import has_objects
 from edgectl.metrics.bootstrap import Comparison
 from edgectl.metrics.diagnosis import Evidence, Finding, diagnose
 from edgectl.metrics.gates import Gate, GateResult
@@ -118,6 +119,7 @@ def evaluate(
     opened = open_model(context.registry, read_path(model), prefer_artifact=True)
     index = data_for(context, opened, None if data is None else str(data))
     split = _choose_split(split, opened, index)
+    _require_objects(index, split)
     candidate = open_for_evaluation(context.registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(context, candidate, index, split)
     other = _reference(context, opened, against, index, split)
@@ -131,6 +133,16 @@ def evaluate(
         against=reference,
     )
     return _require_gates(found)
+
+
+def _require_objects(index: DatasetIndex, split: str) -> None:
+    """Without objects every metric would be 0 or undefined, and mean nothing."""
+    if not has_objects(samples_of(index, split)):
+        raise DataError(
+            f"no image of '{split}' has a labelled object: there is nothing to score",
+            where=str(index.root),
+            fix="label some, or choose another split with --split; predict shows false alarms",
+        )
 
 
 def _require_gates(found: Evaluation) -> Evaluation:

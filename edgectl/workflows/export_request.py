@@ -22,7 +22,7 @@ from edgectl.spec import Size
 from edgectl.workflows.opening.backends import open_backend
 from edgectl.workflows.opening.configuration import apply_overrides
 from edgectl.workflows.opening.context import Context
-from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.datasets import open_run_data
 from edgectl.workflows.opening.models import OpenModel
 
 _FEWEST = 50
@@ -53,7 +53,7 @@ def make_request(
     index: DatasetIndex | None = None
     if config.data.name:
         with explain_missing_plugins(model.versions):
-            index = open_data(context, config.data.name, config)
+            index = open_run_data(context, config.data.name, config)
     if precision is None:
         precision = opened.info.precisions[0]
     calibration = _calibration(context, calib, config, index) if precision == "int8" else None
@@ -102,7 +102,7 @@ def _calibration(
     if calib is not None and Path(calib).is_dir() and not looks_like_dataset(Path(calib)):
         chosen = calibration_from_directory(Path(calib), count, seed)
     else:
-        source = open_data(context, calib, config) if calib else index
+        source = open_run_data(context, calib, config) if calib else index
         if source is None:
             raise UsageError(
                 "no calibration images",

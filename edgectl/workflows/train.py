@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgectl.errors import UsageError
+from edgectl.runs.events import read_events
+from edgectl.runs.rundir import RunDirectory
 from edgectl.workflows.arguments import (
     PathLike,
     Settings,
@@ -52,6 +55,8 @@ class Run:
         seconds: everything, over all sittings of the run.
         images_per_second: in training steps, evaluation not counted.
         metrics: of ``best`` on the validation split; empty where there is none.
+        holdout: ``score`` of ``best`` on the images of *train* that were held back, and ``chosen_on``,
+            what it is of; None where none were.
     """
 
     path: Path
@@ -61,6 +66,7 @@ class Run:
     seconds: float
     images_per_second: float
     metrics: dict[str, Any]
+    holdout: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -75,6 +81,7 @@ class Run:
             "seconds": round(self.seconds, 2),
             "images_per_second": round(self.images_per_second, 1),
             "metrics": self.metrics,
+            "holdout": self.holdout,
         }
 
     @classmethod
@@ -88,6 +95,7 @@ class Run:
             result.seconds,
             result.images_per_second,
             result.metrics,
+            holdout=_read_holdout(result.run),
         )
 
     @classmethod
@@ -101,7 +109,18 @@ class Run:
             data["seconds"],
             data["images_per_second"],
             data["metrics"],
+            holdout=data.get("holdout"),
         )
+
+
+def _read_holdout(path: Path) -> dict[str, Any] | None:
+    run = RunDirectory(path)
+    document = json.loads(run.metrics.read_text(encoding="utf-8"))
+    epoch = document["best"]["epoch"]
+    scores = [e.get("holdout") for e in read_events(run.events) if e.get("epoch") == epoch]
+    if not scores or scores[-1] is None:
+        return None
+    return {"score": scores[-1], "chosen_on": document["best_chosen_on"]}
 
 
 def train(

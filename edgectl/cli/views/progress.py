@@ -8,14 +8,26 @@ from contextlib import contextmanager
 
 @contextmanager
 def image_bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr on terminals only; call what it yields with how many more are done."""
+    """A bar with the time that remains, on stderr and on terminals only; call what it yields with how many
+    more are done."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(words, total=total)
         yield lambda done: bar.advance(task, done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from edgectl.data.images.storage import pack_of, read_bytes
@@ -10,9 +11,10 @@ from edgectl.labels import Sample
 
 
 class ImageCopies:
-    """Copies images into directories, each under a name of its own."""
+    """Copies images into directories, each under a name of its own. ``seen`` is called after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Callable[[], None] = lambda: None) -> None:
+        self._seen = seen
         self.origins: dict[Path, Sample] = {}
         """Copy -> what it was made of."""
         self._taken: dict[Path, set[str]] = {}
@@ -30,6 +32,8 @@ class ImageCopies:
         target = directory / name
         self.origins[target] = sample
         if pack_of(sample.path) is None:
-            return Path(shutil.copy2(sample.path, target))
-        target.write_bytes(read_bytes(sample.path))
+            shutil.copy2(sample.path, target)
+        else:
+            target.write_bytes(read_bytes(sample.path))
+        self._seen()
         return target

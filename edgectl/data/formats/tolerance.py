@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from edgectl.data.formats.reading.options import read_options
 from edgectl.data.index import Repair
 from edgectl.errors import DataError
 
@@ -42,6 +43,7 @@ def refuse(
     Args:
         lost: labels that go with it, of the class ``name``.
     """
-    if not _TOLERANT.get():
+    skipped = kind == "unreadable_image" and read_options().skip_unreadable
+    if not _TOLERANT.get() and not skipped:
         raise error
     repairs.append(Repair(kind, file, error.message, max(lost, 1), lost, split, name))

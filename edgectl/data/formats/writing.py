@@ -50,10 +50,12 @@ def find_writer(name: str) -> Writer | None:
     return None
 
 
-def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
+def write_dataset(
+    index: DatasetIndex, directory: Path, fmt: str, seen: Callable[[], None] = lambda: None
+) -> None:
     """Writes the set, labels and copies of the images; the directory appears when it is complete
     and read back as the same. Splits without images are left out, and so are classes that a
-    folder of each has no image of.
+    folder of each has no image of. ``seen`` is called once an image.
 
     Raises:
         UnknownNameError: a format nobody writes.
@@ -78,7 +80,7 @@ def write_dataset(index: DatasetIndex, directory: Path, fmt: str) -> None:
     for written in (*index.splits, *(index.classes if of_images else ())):
         if Path(written).name != written or written in ("", "..") or "\0" in written:
             raise DataError(f"'{written}' cannot be a directory's name", fix="rename it")
-    copies = ImageCopies()
+    copies = ImageCopies(seen)
     with staged(directory) as place:
         try:
             chosen.write(index, place, copies)

@@ -11,6 +11,10 @@ from edgectl.data.images.kinds import pillow_for
 from edgectl.data.images.storage import pack_of, read_bytes
 from edgectl.errors import DataError
 
+_FIX = (
+    "replace or remove the file; or leave it out: edgectl data check DATA --fix DIRECTORY writes a copy "
+    "without it, --set data.on_error=skip goes on"
+)
 _EXIF_ORIENTATION = 0x0112
 _WIDTH, _HEIGHT = 256, 257
 _TURNED = frozenset({5, 6, 7, 8})
@@ -40,9 +44,7 @@ def image_size(path: Path) -> tuple[int, int]:
                 width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
             turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, KeyError) as e:
-        raise DataError(
-            f"not an image: {e}", where=str(path), fix="replace or remove the file"
-        ) from e
+        raise DataError(f"not an image: {e}", where=str(path), fix=_FIX) from e
     except Image.DecompressionBombError as e:
         raise DataError(f"too large an image: {e}", where=str(path), fix="scale it down") from e
     return (height, width) if turned else (width, height)

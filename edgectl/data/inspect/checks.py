@@ -66,12 +66,14 @@ class Evidence:
     facts: of every image.
     input_size: of the network in mind, (height, width).
     cell: smallest object side it can be expected to find, in network pixels.
+    compared: called once an image that is compared with the others.
     """
 
     index: DatasetIndex
     facts: Sequence[ImageFacts]
     input_size: Size
     cell: float
+    compared: Callable[[], None] = lambda: None
 
     def samples(self) -> Iterator[tuple[str, Sample]]:
         """Every sample with its split."""
@@ -165,7 +167,9 @@ def splits_present(e: Evidence) -> Iterator[Finding]:
         if not samples:
             yield Finding("error", "empty_split", name, "no images")
     if "valid" not in e.index.splits:
-        detail = "no validation split: runs are not scored. edgectl data split makes one"
+        detail = (
+            "no split 'valid': train makes one of a part of 'train'; edgectl data split fixes it"
+        )
         yield Finding("note", "no_valid_split", "", detail)
 
 
@@ -173,7 +177,7 @@ def images_twice(e: Evidence) -> Iterator[Finding]:
     """Near-duplicates; across splits they leak what is to be predicted."""
     known = [f for f in e.facts if f.fingerprint is not None]
     prints = [f.fingerprint for f in known if f.fingerprint is not None]
-    yield from find_copies(known, group_copies(prints))
+    yield from find_copies(known, group_copies(prints, e.compared))
 
 
 def splits_alike(e: Evidence) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from edgectl.data.inspect.findings import Finding
 from edgectl.data.inspect.survey import ImageFacts
 
-_LEARNED_FROM = ("train", "valid")
+LEARNED_FROM = ("train", "valid")
 """What a network, and then its threshold, is chosen on."""
 
 
@@ -22,7 +22,7 @@ def find_copies(facts: Sequence[ImageFacts], groups: Sequence[Sequence[int]]) ->
         of_split: dict[str, list[ImageFacts]] = defaultdict(list)
         for i in group:
             of_split[facts[i].split].append(facts[i])
-        known = next((n for n in _LEARNED_FROM if n in of_split), next(iter(of_split)))
+        known = next((n for n in LEARNED_FROM if n in of_split), next(iter(of_split)))
         for split, own in of_split.items():
             if split != known:
                 yield _leak(of_split[known], own)

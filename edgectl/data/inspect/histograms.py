@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,22 +21,29 @@ EDGES: dict[str, tuple[float, ...]] = {
 ``aspect_ratio``: width over height of a box. ``image_side``: the longer one, pixels."""
 
 
-def histograms(index: DatasetIndex, input_size: Size) -> dict[str, Any]:
-    """Per split, per entry of :data:`EDGES`: ``counts`` and the ``quantiles`` .05 .25 .5 .75 .95."""
+def histograms(
+    index: DatasetIndex, input_size: Size, seen: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Per split, per entry of :data:`EDGES`: ``counts`` and the ``quantiles`` .05 .25 .5 .75 .95.
+
+    ``seen`` is called once an image.
+    """
     return {
         "input_size": list(input_size),
         "edges": {k: [*v[:-1], None] for k, v in EDGES.items()},
         "splits": {
             name: {
                 key: _describe(values, EDGES[key])
-                for key, values in _values(samples, input_size).items()
+                for key, values in _values(samples, input_size, seen).items()
             }
             for name, samples in index.splits.items()
         },
     }
 
 
-def _values(samples: Sequence[Sample], input_size: Size) -> dict[str, np.ndarray]:
+def _values(
+    samples: Sequence[Sample], input_size: Size, seen: Callable[[], None]
+) -> dict[str, np.ndarray]:
     rows, columns = input_size
     sides, ratios = [np.zeros(0)], [np.zeros(0)]
     for s in samples:
@@ -45,6 +52,7 @@ def _values(samples: Sequence[Sample], input_size: Size) -> dict[str, np.ndarray
             extent = (s.boxes_xyxy[:, 2:] - s.boxes_xyxy[:, :2]).astype(np.float64)
             sides.append(np.sqrt(extent.prod(axis=1)) * scale)
             ratios.append(extent[:, 0] / extent[:, 1])
+        seen()
     return {
         "object_side": np.concatenate(sides),
         "aspect_ratio": np.concatenate(ratios),

@@ -51,7 +51,7 @@ class DataReport:
             raise DataError(
                 f"{errors} errors in '{self.name}', the first: {first.kind}: {first.detail}",
                 where=first.file or str(self.root),
-                fix="edgectl data check --fix DIRECTORY writes a repaired copy",
+                fix="edgectl data check DATA --fix DIRECTORY writes a copy with all that can be kept",
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def check_data(
     Args:
         data: a catalog name, a directory or an annotation file.
         imgsz: input size of the network in mind. cell: its finest stride, in pixels.
-        fix: a directory for a repaired copy: unreadable images and leaks left out.
+        fix: a directory for a repaired copy with all that can be kept.
 
     Raises:
         DataError: no data set, or labels that cannot be read at all.
@@ -89,14 +89,18 @@ def check_data(
     with tolerant():
         config = resolve_config({}, {"data": {"format": format}}, [])
         index = open_data(context, str(data), config, quiet=True)
-    facts = survey(index)
-    found = run_checks(Evidence(index, facts, size, cell))
+    images = index.count_images()
+    with context.console.bar("reading images", images) as done:
+        facts = survey(index, lambda: done(1))
+    with context.console.bar("comparing images", images) as compared:
+        found = run_checks(Evidence(index, facts, size, cell, lambda: compared(1)))
     report = DataReport(index.name, index.root, tuple(found), len(facts))
     if fix is None:
         return report
     try:
-        done = write_repaired(index, facts, found, Path(fix))
+        with context.console.bar("repairing images", images) as repaired:
+            written = write_repaired(index, facts, found, Path(fix), lambda: repaired(1))
     except EdgectlError as e:
         e.result = report
         raise
-    return replace(report, repaired={"directory": str(fix), **done})
+    return replace(report, repaired={"directory": str(fix), **written})

@@ -51,7 +51,8 @@ def convert_data(
     """
     context = open_context(console, offline)
     index = open_data(context, str(data), resolve_config({}, {"data": {"format": format}}, []))
-    write_dataset(index, Path(out), to)
+    with context.console.bar("writing images", index.count_images()) as done:
+        write_dataset(index, Path(out), to, lambda: done(1))
     crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
     if crowd and to == "yolo":
         context.console.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")

@@ -70,5 +70,6 @@ def pack_data(
     if split_name:
         index = replace(index, splits={n: index.splits[n] for n in split_name})
     path = Path(f"{index.name}.lmdb" if out is None else out)
-    done = write_pack(index, path, workers=workers)
+    with context.console.bar("packing images", index.count_images()) as packed:
+        done = write_pack(index, path, workers=workers, seen=lambda: packed(1))
     return Pack(path, done.images, done.bytes, {n: len(v) for n, v in index.splits.items()})

@@ -54,7 +54,8 @@ def preview_data(
         UsageError: no such split, or images that detection does not augment.
     """
     config = resolve_config({}, {}, read_settings(set))
-    index = open_data(open_context(console, offline), str(data), config)
+    context = open_context(console, offline)
+    index = open_data(context, str(data), config)
     if split not in index.splits:
         raise UsageError(f"no split '{split}'", fix="one of " + ", ".join(sorted(index.splits)))
     samples = index.splits[split]
@@ -66,12 +67,17 @@ def preview_data(
             "--augmented draws detection's augmentation; this set labels whole images",
             fix="leave --augmented out",
         )
-    images = (
+    prepared = (
         sheet.augmented(chosen, index.classes, size, config.augment, seed)
         if augmented
         else sheet.plain(chosen, index.classes, size)
     )
-    drawn = sheet.contact_sheet(list(images), index.classes)
+    images = []
+    with context.console.bar("drawing images", len(chosen)) as done:
+        for image in prepared:
+            images.append(image)
+            done(1)
+    drawn = sheet.contact_sheet(images, index.classes)
     with replacing_file(Path(out)) as f:
         f.write(sheet.png(drawn))
     return Preview(Path(out), tuple(s.path.name for s in chosen))

@@ -15,7 +15,7 @@ from edgectl.errors import UsageError
 from edgectl.workflows.arguments import PathLike
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.configuration import resolve_config
-from edgectl.workflows.opening.context import open_context
+from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.datasets import open_data
 
 
@@ -67,15 +67,21 @@ def split_data(
     context = open_context(console, offline)
     index = open_data(context, str(data), resolve_config({}, {}, []))
     shares = {"train": 1.0 - valid - test, "valid": valid, "test": test}
-    divided, together = _divide(index, {k: v for k, v in shares.items() if v > 0}, seed)
+    divided, together = _divide(context, index, {k: v for k, v in shares.items() if v > 0}, seed)
     own = index.format if find_writer(index.format) else "coco-2017"
-    write_dataset(divided, Path(out), to or own)
+    with context.console.bar("writing images", index.count_images()) as done:
+        write_dataset(divided, Path(out), to or own, lambda: done(1))
     return SplitData(Path(out), seed, together, describe(divided))
 
 
-def _divide(index: DatasetIndex, shares: dict[str, float], seed: int) -> tuple[DatasetIndex, int]:
+def _divide(
+    context: Context, index: DatasetIndex, shares: dict[str, float], seed: int
+) -> tuple[DatasetIndex, int]:
     """The set in new splits, and how many images have a near-duplicate beside them."""
-    groups = duplicate_groups(survey(index))
+    with context.console.bar("reading images", index.count_images()) as seen:
+        facts = survey(index, lambda: seen(1))
+    with context.console.bar("comparing images", len(facts)) as compared:
+        groups = duplicate_groups(facts, lambda: compared(1))
     samples = [s for v in index.splits.values() for s in v]
     parts = stratified(samples, groups, shares, num_classes=len(index.classes), seed=seed)
     splits = {k: tuple(samples[i] for i in v) for k, v in parts.items() if v}

@@ -51,7 +51,9 @@ def measure_data(
     """
     context = open_context(console, offline)
     index = open_data(context, str(data), resolve_config({}, {}, []))
-    found = DataStats(describe(index), histograms(index, read_size(imgsz)))
+    with context.console.bar("counting images", index.count_images()) as done:
+        document = histograms(index, read_size(imgsz), lambda: done(1))
+    found = DataStats(describe(index), document)
     if out is None:
         return found
     with replacing_file(Path(out)) as f:

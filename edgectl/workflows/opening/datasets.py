@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from edgectl.data.index import DatasetIndex
     from edgectl.workflows.opening.models import OpenModel
 
+_NAMED = 5
+"""Images left out that a warning names."""
+
 
 def open_data(
     context: Context, name: str, config: RunConfig, *, quiet: bool = False
@@ -36,7 +39,9 @@ def open_data(
         offline=context.offline,
         say=context.console.note,
         options=ReadOptions(
-            Path(config.data.images) if config.data.images else None, config.data.yolo_columns
+            Path(config.data.images) if config.data.images else None,
+            config.data.yolo_columns,
+            config.data.on_error == "skip",
         ),
     )
     if entry is not None:
@@ -50,13 +55,36 @@ def open_data(
     return index
 
 
+def open_run_data(context: Context, name: str, config: RunConfig) -> DatasetIndex:
+    """DATA for training, scoring and calibrating: as :func:`open_data`, with a validation split where the
+    set has none, and without unreadable images where ``data.on_error`` says so."""
+    from edgectl.data.select.made_valid import lacks_valid, make_valid
+    from edgectl.data.select.readable import leave_out_unreadable
+
+    index = open_data(context, name, config)
+    images = index.count_images()
+    if config.data.on_error == "skip":
+        with context.console.bar("reading images", images) as done:
+            index, skipped = leave_out_unreadable(index, lambda: done(1))
+        if skipped:
+            names = ", ".join(path.name for path, _ in skipped[:_NAMED])
+            more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+            context.console.warn(
+                f"{len(skipped)} of {images} images cannot be read and are left out: {names}{more}"
+            )
+    if config.data.valid_split == "valid" and lacks_valid(index):
+        with context.console.bar("making a split", len(index.splits["train"])) as done:
+            index = make_valid(index, lambda: done(1))
+    return index
+
+
 def data_for(context: Context, model: OpenModel, data: str | None) -> DatasetIndex:
     """DATA as given, or what the model was trained on."""
     name = data or model.config.data.name
     if not name and model.artifact is not None:
         name = model.artifact.manifest.data.name
     with explain_missing_plugins({} if data else model.versions):
-        index = open_data(context, name, model.config)
+        index = open_run_data(context, name, model.config)
     classes = model.classes
     if index.classes != classes and set(classes) < set(index.classes):
         context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")

@@ -23,7 +23,7 @@ from edgectl.train.loop import Trainer
 from edgectl.train.result import FitResult
 from edgectl.train.setup import TrainSetup
 from edgectl.workflows.opening.context import Context
-from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.datasets import open_run_data
 from edgectl.workflows.training.plan import TrainPlan
 from edgectl.workflows.training.setup import make_setup
 
@@ -46,7 +46,7 @@ def run_training(
     if processes.is_distributed:
         processes.join(choose_device(config.train.device))
     with processes.rank0_first():
-        index = open_data(context, config.data.name, config)
+        index = open_run_data(context, config.data.name, config)
         resuming = plan.checkpoint is not None
         setup = make_setup(context, plan.family, config, index, processes, resuming=resuming)
     path: Path | None = None

@@ -12,7 +12,7 @@ from edgectl.config.schema import PreprocessConfig, RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.data.select.holdout import FEWEST, split_holdout
 from edgectl.errors import DataError
-from edgectl.labels import Sample
+from edgectl.labels import Sample, has_objects
 from edgectl.spec import PreprocessSpec
 from edgectl.tasks.contract import Task
 from edgectl.tasks.lookup import load_task, task_metrics
@@ -56,6 +56,11 @@ def make_setup(
     valid = index.splits.get(config.data.valid_split)
     if not valid:
         context.console.warn(f"no split '{config.data.valid_split}': the run is not scored")
+    elif not has_objects(valid):
+        context.console.warn(
+            f"no image of '{config.data.valid_split}' has a labelled object: the run is not scored"
+        )
+        valid = None
     weights = None if resuming else _find_weights(context, family, config)
     for split, how in index.made_splits.items():
         context.console.warn(f"'{index.name}' has no split '{split}': made of {how}")

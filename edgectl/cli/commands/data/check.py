@@ -23,7 +23,7 @@ def check(
     imgsz: str = typer.Option("192", help="Input size of the network in mind."),
     cell: float = typer.Option(8.0, min=1.0, help="Its finest stride, pixels."),
     fix: Path | None = typer.Option(
-        None, help="Write a repaired copy here: unreadable images and leaks left out."
+        None, help="Write a repaired copy here, with all that can be kept."
     ),
     fmt: str = typer.Option("auto", "--from", help="Format of DATA; detected."),
 ) -> None:

@@ -34,4 +34,8 @@ def say_report(session: Session, report: DataReport) -> None:
     )
     if report.repaired is not None:
         done = report.repaired
-        session.say(f"{done['directory']}: {done['images']} images, {done['left_out']} left out")
+        session.say(
+            f"{done['directory']}: {done['images']} images, {done['labels']} labels ({done['format']})"
+        )
+        for line in done["announced"]:
+            session.say(f"  {line}")

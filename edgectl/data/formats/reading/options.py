@@ -14,10 +14,12 @@ class ReadOptions:
     """Attributes:
     images: where images lie, when not where the format has them.
     yolo_columns: what the numbers of a YOLO line are; ``auto`` takes it from the whole set.
+    skip_unreadable: leave out images that are none, and note it, instead of refusing the set.
     """
 
     images: Path | None = None
     yolo_columns: str = "auto"
+    skip_unreadable: bool = False
 
 
 PLAIN = ReadOptions()
