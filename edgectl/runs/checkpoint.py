@@ -104,7 +104,7 @@ class Checkpoint:
         Raises:
             ArtifactError: absent, truncated, altered, foreign, of another schema, or with code.
         """
-        document = _read(path)
+        document = read_document(path)
         schema = document.get("schema")
         if not isinstance(schema, str) or not schema.startswith("edgectl-checkpoint/"):
             raise ArtifactError(
@@ -129,7 +129,8 @@ class Checkpoint:
             ) from e
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """What a checkpoint file holds, on the CPU; no code in it is run. Raises ArtifactError."""
     again = "train again: edgectl train, or restore the file from a copy"
     if not path.is_file():
         raise ArtifactError("no such checkpoint", where=str(path), fix="edgectl train")
@@ -180,7 +181,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def is_checkpoint(path: Path) -> bool:
     """Whether a file says that it is a checkpoint of edgectl's, of whatever version or health."""
     try:
-        schema = _read(path).get("schema")
+        schema = read_document(path).get("schema")
     except ArtifactError:
         return False
     return isinstance(schema, str) and schema.startswith("edgectl-checkpoint/")

@@ -17,12 +17,16 @@ class LossMeter:
         interval: steps between looks at the values. Reading a value waits for the device, which is
             free on a CPU and stalls an accelerator.
         processes: their losses are averaged, so that all see the joint batch's and judge alike.
+        remedy: for the message.
     """
 
-    def __init__(self, epoch: int, interval: int, processes: Processes = Processes()) -> None:
+    def __init__(
+        self, epoch: int, interval: int, processes: Processes = Processes(), remedy: str = ""
+    ) -> None:
         self._epoch = epoch
         self._interval = interval
         self._processes = processes
+        self._remedy = remedy
         self._steps = 0
         self._pending: list[dict[str, Tensor]] = []
         self._sums: dict[str, float] = {}
@@ -46,16 +50,16 @@ class LossMeter:
         for name, values in zip(names, self._processes.mean(table).cpu().double(), strict=True):
             bad = (~values.isfinite()).nonzero()
             if len(bad):
-                raise non_finite(name, self._epoch, self._steps + int(bad[0]) + 1)
+                raise non_finite(name, self._epoch, self._steps + int(bad[0]) + 1, self._remedy)
             self._sums[name] = self._sums.get(name, 0.0) + float(values.sum())
         self._steps += len(self._pending)
         self._pending.clear()
 
 
-def non_finite(what: str, epoch: int, step: int) -> EdgectlError:
+def non_finite(what: str, epoch: int, step: int, remedy: str) -> EdgectlError:
     """The error of a diverged run. ``epoch`` and ``step`` (within it) count from 1."""
     return EdgectlError(
         f"training diverged: '{what}' is not finite",
         where=f"epoch {epoch}, step {step}",
-        fix="lower the learning rate (--lr), or train in float32 (--set train.precision=fp32)",
+        fix=remedy,
     )

@@ -41,7 +41,12 @@ class RunStart:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One finished epoch (1-based). ``metrics`` is empty where the epoch was not evaluated."""
+    """One finished epoch (1-based).
+
+    Attributes:
+        metrics: on *valid*; empty where the epoch was not scored there.
+        holdout: the main metric on held-back images, where there are any and it was judged.
+    """
 
     epoch: int
     epochs: int
@@ -49,11 +54,14 @@ class EpochReport:
     lr: float
     images_per_second: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    holdout: float | None = None
 
     def __str__(self) -> str:
         losses = "  ".join(f"{k} {v:.4f}" for k, v in self.losses.items())
         shown = list(self.metrics.items())[:_SHOWN]
         metrics = "".join(f"  {k} {v:.3f}" for k, v in shown)
+        if not shown and self.holdout is not None:
+            metrics = f"  hold-out {self.holdout:.3f}"
         return (
             f"epoch {self.epoch}/{self.epochs}  {losses}{metrics}  "
             f"lr {self.lr:.2e}  {self.images_per_second:.0f} img/s"
@@ -139,7 +147,7 @@ class RichReporter(Reporter):
             nearest = min(report.epoch + 1, report.epochs)
             loss = f"loss {report.losses['loss']:.4f}"
             self._progress.update(self._task, epoch=f"{nearest}/{report.epochs}", loss=loss)
-        if report.metrics:
+        if report.metrics or report.holdout is not None:
             self._console.print(str(report), highlight=False)
 
     def on_end(self) -> None:

@@ -47,6 +47,11 @@ def finish(run: RunDirectory, setup: TrainSetup, progress: Progress) -> FitResul
             "last": _entry(run, run.last, Checkpoint.load(run.last)),
         }
     )
+    return measure_run(run, progress, best.metrics)
+
+
+def measure_run(run: RunDirectory, progress: Progress, metrics: dict[str, Any]) -> FitResult:
+    """``metrics``: of ``best``, empty where it is not scored."""
     return FitResult(
         run=run.path,
         best=run.best,
@@ -54,7 +59,7 @@ def finish(run: RunDirectory, setup: TrainSetup, progress: Progress) -> FitResul
         epochs=progress.epoch,
         seconds=progress.seconds,
         images_per_second=progress.images / max(progress.train_seconds, 1e-9),
-        metrics=best.metrics,
+        metrics=metrics,
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, ConfigError, DataError
-from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.rundir import RunDirectory
-from edgectl.train.setup import TrainSetup
+from edgectl.train.trainee import Resumable
 
 # Where a run continues may differ from where it began; what it computes may not.
 _MACHINE_KEYS = frozenset(
@@ -16,7 +15,21 @@ _MACHINE_KEYS = frozenset(
 )
 
 
-def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory) -> None:
+class Planned(Protocol):
+    """The run that is asked for: a trainee, or what one is made of."""
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration it would train with."""
+        ...
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Fingerprints of its images."""
+        ...
+
+
+def check_resumable(checkpoint: Resumable, planned: Planned, run: RunDirectory) -> None:
     """Raises:
     ArtifactError: the checkpoint holds weights only.
     ConfigError: it was trained with another configuration (the number of epochs included: the
@@ -32,7 +45,7 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
     # read anew, so that a key this version has added stands at its default
     stored = RunConfig.model_validate(checkpoint.config, strict=False)
     before, now = (
-        _flat(c.model_dump(mode="json", exclude={"tools"})) for c in (stored, setup.config)
+        _flat(c.model_dump(mode="json", exclude={"tools"})) for c in (stored, planned.config)
     )
     changed = sorted(
         key
@@ -46,7 +59,7 @@ def check_resumable(checkpoint: Checkpoint, setup: TrainSetup, run: RunDirectory
             where=str(run.path),
             fix="leave the changed options out, or start a new run",
         )
-    if checkpoint.data["fingerprint"] != setup.data["fingerprint"]:
+    if checkpoint.data["fingerprint"] != planned.data["fingerprint"]:
         raise DataError(
             "the images or labels have changed since the run began",
             where=str(run.path),

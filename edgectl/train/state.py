@@ -40,13 +40,13 @@ class Progress:
 
 
 def capture(
-    model: nn.Module, optimizer: torch.optim.Optimizer, ema: ModelEma, progress: Progress
+    model: nn.Module, optimizer: torch.optim.Optimizer, ema: ModelEma | None, progress: Progress
 ) -> dict[str, Any]:
     """Plain values and tensors, as ``Checkpoint.training``. Tensors are shared, not copied."""
     return {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "ema": ema.state_dict(),
+        "ema": None if ema is None else ema.state_dict(),
         "progress": asdict(progress),
         "rng": _random_states(),
     }
@@ -56,13 +56,14 @@ def restore(
     training: dict[str, Any],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    ema: ModelEma,
+    ema: ModelEma | None,
 ) -> Progress:
     """Inverse of :func:`capture`. Raises KeyError, TypeError, ValueError or RuntimeError when
     ``training`` does not fit."""
     model.load_state_dict(training["model"])
     optimizer.load_state_dict(training["optimizer"])
-    ema.load_state_dict(training["ema"])
+    if ema is not None:
+        ema.load_state_dict(training["ema"])
     _set_random_states(training["rng"])
     return Progress(**training["progress"])
 

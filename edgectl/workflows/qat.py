@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
-
-from edgectl.artifacts.artifact import Artifact
-from edgectl.export.request import ExportRequest
-from edgectl.files import replacing_file
-from edgectl.qat.train import QatResult, run_qat, state_of
-from edgectl.runs.events import EventLog
-from edgectl.runs.provenance import provenance
-from edgectl.runs.rundir import RunDirectory, create_run, keep_if_resumable, pointed_at, set_latest
-from edgectl.workflows.arguments import PathLike, Settings, read_path, read_settings
+from edgectl.artifacts.artifact import Artifact, open_artifact
+from edgectl.errors import GateFailedError, UsageError
+from edgectl.export.gate import require_gate
+from edgectl.train.distributed.launch import OUTCOMES, Machines, check_machines
+from edgectl.train.distributed.processes import Processes
+from edgectl.workflows.arguments import (
+    PathLike,
+    Settings,
+    nest,
+    read_path,
+    read_settings,
+    spell_options,
+)
 from edgectl.workflows.console import Console
-from edgectl.workflows.export_request import make_request
-from edgectl.workflows.opening.context import open_context
-from edgectl.workflows.opening.models import OpenModel, open_model
+from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.train import Run
+from edgectl.workflows.training.launch import launch_command
+from edgectl.workflows.training.qat import (
+    QatPlan,
+    plan_new_qat,
+    plan_qat_resume,
+    resolve_settings,
+    train_and_export,
+)
+
+_KEYS = {"epochs": "qat.epochs", "device": "train.device", "devices": "train.devices"}
+"""Configuration keys of the options."""
 
 
 @dataclass(frozen=True)
@@ -42,84 +57,97 @@ class QatRun(Run):
             "gate": None if gate is None else gate.to_dict(),
         }
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> QatRun:
+        """Of a run in processes that reported :meth:`to_dict`."""
+        run = Run.from_dict(data)
+        return cls(**vars(run), artifact=open_artifact(Path(data["artifact"])))
+
 
 def qat(
     model: PathLike | None = None,
     *,
-    backend: str,
+    backend: str | None = None,
     epochs: int | None = None,
+    device: str | None = None,
+    devices: int | None = None,
+    resume: PathLike | None = None,
     name: str | None = None,
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
+    on_opened: Callable[[Path], None] = lambda run: None,
 ) -> QatRun:
     """``edgectl qat``: each argument is its option.
 
     Args:
         model: a run or a checkpoint; default: the latest run.
+        backend: whose arithmetic; a resumed run knows it.
+        device, devices: default: one CPU, wherever the float run trained.
+        resume: a run of this function: it goes on where it stopped, to the bit on a CPU.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
+        on_opened: called with the run's directory once it exists.
 
     Raises:
         UsageError: a model or backend that does not go.
+        InterruptedRunError: Ctrl-C, with a checkpoint written.
         GateFailedError: the file lost too much. The run is kept, and is the error's ``result``.
     """
-    context = open_context(console, offline)
-    opened = open_model(context.registry, read_path(model), prefer_artifact=False)
-    flags = {"qat": {"epochs": epochs}} if epochs else {}
-    request = make_request(context, opened, backend, flags=flags, assignments=read_settings(set))
-    run = create_run(opened.family.info.name, name=name, kind="qat")
-    request = replace(request, out=run.path / "export" / f"{backend}-int8")
-    note = context.console.note
-    with keep_if_resumable(run, pointed_at()):
-        result = run_qat(
-            request,
-            on_epoch=lambda e: note(f"epoch {e.epoch}/{e.epochs}  loss {e.loss:.4f}"),
-            progress=note,
+    options = {"epochs": epochs, "device": device, "devices": devices}
+    context, settings = open_context(console, offline), read_settings(set)
+    flags = nest({_KEYS[option]: value for option, value in options.items()})
+    if resume is not None:
+        if model is not None or name is not None:
+            raise UsageError(
+                "a resumed run keeps its name and its model", fix="leave --name and MODEL out"
+            )
+        plan = plan_qat_resume(context, Path(resume), backend, flags, settings)
+    elif backend is None:
+        raise UsageError("which backend?", where="--backend", fix="one of 'edgectl plugins list'")
+    else:
+        plan = plan_new_qat(context, read_path(model), backend, flags, settings, name)
+    more = {"backend": backend, "resume": resume, "name": name, "set": settings}
+    words = ["qat", *([] if model is None else [str(model)]), *spell_options({**options, **more})]
+    return _require_gate(_run(context, plan, words, on_opened))
+
+
+def _run(
+    context: Context, plan: QatPlan, words: list[str], on_opened: Callable[[Path], None]
+) -> QatRun:
+    """Here, where one process is enough or this is one of them; else once a device."""
+    config = resolve_settings(plan).train
+    machines, processes = Machines(config.devices), Processes.from_environment()
+    if processes.is_distributed or machines.world == 1:
+        fit, artifact, seconds = train_and_export(
+            context, plan, processes, lambda run: on_opened(run.path)
         )
-        _record(run, request, opened, result)
-    set_latest(run.path)
-    found = _result(run, result)
-    if result.failure is not None:
-        result.failure.result = found
-        raise result.failure
+        scored = artifact.manifest.metrics
+        return QatRun(
+            path=fit.run,
+            best=fit.best,
+            last=fit.last,
+            epochs=fit.epochs,
+            seconds=seconds,
+            images_per_second=fit.images_per_second,
+            metrics=scored.file.metrics if scored is not None else {},
+            artifact=artifact,
+        )
+    check_machines(machines, config)
+    return QatRun.from_dict(launch_command(context, machines, words, config.threads))
+
+
+def _require_gate(found: QatRun) -> QatRun:
+    if OUTCOMES in os.environ:
+        return found  # the process that launched this one judges
+    artifact = found.artifact
+    try:
+        require_gate(
+            artifact.manifest,
+            artifact.directory,
+            f"edgectl qat --backend {artifact.backend} with more --epochs, or more calibration images",
+        )
+    except GateFailedError as e:
+        e.result = found
+        raise
     return found
-
-
-def _record(
-    run: RunDirectory, request: ExportRequest[Any], model: OpenModel, result: QatResult
-) -> None:
-    """Leaves in the run directory what a training run leaves."""
-    trained = request.trained
-    run.write_config(trained.config)
-    document = provenance(
-        seed=trained.config.train.seed,
-        data=trained.checkpoint.data,
-        device="cpu",
-        precision="int8",
-    )
-    run.write_provenance({**document, "from": str(model.location.path)})
-    log = EventLog(run.events)
-    for epoch in result.epochs:
-        log.append("epoch", **vars(epoch))
-    with replacing_file(run.last) as f:
-        torch.save(state_of(result.quantized), f)
-    scored = result.artifact.manifest.metrics
-    if scored is not None:
-        reports = {"float": scored.network.to_dict(), "file": scored.file.to_dict()}
-        run.write_metrics({"schema": "edgectl-metrics/1", **reports})
-
-
-def _result(run: RunDirectory, result: QatResult) -> QatRun:
-    scored = result.artifact.manifest.metrics
-    images = sum(e.images_per_second for e in result.epochs) / len(result.epochs)
-    return QatRun(
-        path=run.path,
-        best=run.last,
-        last=run.last,
-        epochs=len(result.epochs),
-        seconds=result.seconds,
-        images_per_second=images,
-        metrics=scored.file.metrics if scored is not None else {},
-        artifact=result.artifact,
-    )

@@ -13,7 +13,7 @@ from edgectl.cli.app import run
 from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import EdgectlError
 from edgectl.export import finish
-from edgectl.qat import train as qat
+from edgectl.qat import trainee
 from edgectl.runs.checkpoint import Checkpoint
 
 EXACT = ("integer", "tflm")
@@ -194,11 +194,12 @@ def test_qat_holds_back_what_training_held_back(here, capsys, monkeypatch):
     """Whatever its own seed: other images would be ones the network was trained on."""
     trained_on = []
 
-    def watching(task, net, trained, prepared, samples, on_epoch):
-        trained_on.append({s.path for s in samples})
-        raise EdgectlError("seen enough")
+    class Watching:
+        def train_batches(self, samples, *args, **options):
+            trained_on.append({s.path for s in samples})
+            raise EdgectlError("seen enough")
 
-    monkeypatch.setattr(qat, "_train", watching)
+    monkeypatch.setattr(trainee, "load_task", lambda name: Watching())
     words = ["qat", RUN, "--backend", "tflite", "--set", "quant.observer=minmax"]
     for seed in (0, 5):
         assert document(capsys, *words, "--set", f"train.seed={seed}")[0] == 1

@@ -87,10 +87,9 @@ class Made:
             variant=variant,
             task=info.task,
             config=config.model_dump(mode="json"),
-            classes=CLASSES,
-            input_size=size,
-            preprocess=spec.to_dict(),
-            outputs=[s.to_dict() for s in family.outputs(model_config, num_classes=len(CLASSES))],
+            classes=tuple(CLASSES),
+            preprocess=spec,
+            outputs=tuple(family.outputs(model_config, num_classes=len(CLASSES))),
             weights=dict(model.state_dict()),
             epoch=1,
             data={"name": "", "fingerprint": {}, "images": {}},
@@ -134,10 +133,10 @@ def test_export_at_several_sizes(
         if "cannot run on" not in e.message:
             raise
         pytest.skip(e.message)
-    parity = artifact.manifest["parity"]
-    assert parity["runtimes"], parity["absent"]
-    for name, report in parity["runtimes"].items():
-        assert not (report["exact"] and report["differing"]), name
+    parity = artifact.manifest.parity
+    assert parity.runtimes, parity.absent
+    for name, report in parity.runtimes.items():
+        assert not (report.exact and report.differing), name
 
 
 def test_a_head_of_another_shape_is_found_before_the_search(

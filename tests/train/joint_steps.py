@@ -19,7 +19,7 @@ from torch.multiprocessing.spawn import spawn
 from edgectl.metrics import evaluator
 from edgectl.plugins.registry import build_registry
 from edgectl.runs.rundir import RunDirectory, create_run
-from edgectl.train import loop
+from edgectl.train import float_trainee, loop
 from edgectl.train.distributed.processes import Processes
 from edgectl.train.losses import LossMeter
 from edgectl.workflows.opening.context import open_context
@@ -46,8 +46,8 @@ SETTINGS = {
 def in_double_precision():
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    single = loop.normalize
-    loop.normalize = evaluator.normalize = lambda x, spec: single(x, spec).double()
+    single = float_trainee.normalize
+    float_trainee.normalize = evaluator.normalize = lambda x, spec: single(x, spec).double()
 
 
 class Steps(LossMeter):
@@ -68,7 +68,8 @@ def train(family, processes, sync_bn=True):
     setup = make_setup(context, family, plan.config, index, processes)
     root = Path(tempfile.mkdtemp())
     path = create_run("joint", root=root).path if processes.is_main else None
-    result = loop.Trainer(setup, None, processes).fit(RunDirectory(processes.broadcast(path)))
+    trainer = loop.Trainer(float_trainee.FloatTrainee(setup), None, processes)
+    result = trainer.fit(RunDirectory(processes.broadcast(path)))
     return {"losses": Steps.seen, "metrics": result.metrics}
 
 

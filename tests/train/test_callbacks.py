@@ -15,6 +15,7 @@ from edgectl.plugins.registry import Offer, Table, installed
 from edgectl.runs.rundir import create_run
 from edgectl.train import callbacks
 from edgectl.train.distributed.processes import Processes
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import Reporter
 
@@ -58,7 +59,7 @@ def test_a_callback_hears_of_every_step(offer, tiny, tmp_path):
     calls = []
     offer(recording(calls))
     setup = tiny.make_setup(epochs=2)
-    Trainer(setup).fit(create_run("tiny", root=tmp_path))
+    Trainer(FloatTrainee(setup)).fit(create_run("tiny", root=tmp_path))
     steps = [("step", i + 1) for i in range(setup.train.steps_per_epoch)]
     assert calls == [("start", 2), *steps, ("epoch", 1), *steps, ("epoch", 2), ("end",)]
 
@@ -72,7 +73,7 @@ def test_one_that_fails_is_named_and_the_others_hear_the_end(offer, tiny, tmp_pa
 
     offer(Failing, recording(calls))
     with pytest.raises(PluginError, match="plugin 'a' failed: ValueError: no connection"):
-        Trainer(tiny.make_setup(epochs=1)).fit(create_run("tiny", root=tmp_path))
+        Trainer(FloatTrainee(tiny.make_setup(epochs=1))).fit(create_run("tiny", root=tmp_path))
     assert calls[-1] == ("end",)
 
 

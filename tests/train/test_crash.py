@@ -14,6 +14,7 @@ import torch
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.events import read_events
 from edgectl.runs.rundir import RunDirectory, create_run
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
 
 
@@ -29,9 +30,9 @@ def test_kill_9_then_resume(tiny: ModuleType, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "killed" / "train" / "tiny-001")
     assert 2 <= Checkpoint.load(run.last).epoch < 6
 
-    Trainer(tiny.make_setup()).fit(run, Checkpoint.load(run.last))
+    Trainer(FloatTrainee(tiny.make_setup())).fit(run, Checkpoint.load(run.last))
     whole = create_run("tiny", root=tmp_path / "whole")
-    Trainer(tiny.make_setup()).fit(whole)
+    Trainer(FloatTrainee(tiny.make_setup())).fit(whole)
     one, two = Checkpoint.load(run.last), Checkpoint.load(whole.last)
     assert one.epoch == two.epoch == 6
     assert all(torch.equal(one.weights[k], two.weights[k]) for k in two.weights)

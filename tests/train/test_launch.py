@@ -74,7 +74,7 @@ def test_places_from_the_environment() -> None:
     assert processes.part_of(64) == 4
     assert processes.shard.first(0, 4) == 36
     # what a cluster's scheduler may leave behind is not enough
-    assert not Processes.from_environment({"WORLD_SIZE": "16"}).many
+    assert not Processes.from_environment({"WORLD_SIZE": "16"}).is_distributed
 
 
 def failure(exitcode: int, later: int = 0) -> SimpleNamespace:

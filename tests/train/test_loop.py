@@ -21,6 +21,7 @@ from edgectl.metrics.evaluator import evaluate, torch_predictor
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.events import read_events
 from edgectl.runs.rundir import RunDirectory, create_run
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import EpochReport, LineReporter, Reporter, RunStart
 from edgectl.train.resume import check_resumable
@@ -67,7 +68,7 @@ def assert_same(one: Path, two: Path, *, tensors: int) -> None:
 def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """An uninterrupted run of six epochs."""
     run = create_run("tiny", root=tmp_path_factory.mktemp("whole"))
-    Trainer(tiny.make_setup()).fit(run)
+    Trainer(FloatTrainee(tiny.make_setup())).fit(run)
     return run
 
 
@@ -117,12 +118,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     run = create_run("tiny", root=tmp_path)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(InterruptedRunError) as e:
-        Trainer(tiny.make_setup(), StopAfter(*stop)).fit(run)
+        Trainer(FloatTrainee(tiny.make_setup()), StopAfter(*stop)).fit(run)
     assert e.value.exit_code == 130
     assert e.value.fix == f"edgectl train --resume {run.path}"
     stopped = Checkpoint.load(run.last)
     assert stopped.epoch == stop[0]
-    result = Trainer(tiny.make_setup()).fit(run, stopped)
+    result = Trainer(FloatTrainee(tiny.make_setup())).fit(run, stopped)
     assert result.epochs == 6
     assert_same(whole.last, run.last, tensors=30)
     assert_same(whole.best, run.best, tensors=8)
@@ -133,9 +134,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 def test_resuming_a_complete_run_changes_nothing(tiny: ModuleType, tmp_path: Path) -> None:
     run = create_run("tiny", root=tmp_path)
-    first = Trainer(tiny.make_setup(epochs=2)).fit(run)
+    first = Trainer(FloatTrainee(tiny.make_setup(epochs=2))).fit(run)
     before = run.last.read_bytes()
-    again = Trainer(tiny.make_setup(epochs=2)).fit(run, Checkpoint.load(run.last))
+    again = Trainer(FloatTrainee(tiny.make_setup(epochs=2))).fit(run, Checkpoint.load(run.last))
     assert again.metrics == first.metrics
     assert run.last.read_bytes() == before
 
@@ -145,12 +146,12 @@ def test_resume_refuses_another_plan_or_other_data(tiny: ModuleType, whole: RunD
 
     last = Checkpoint.load(whole.last)
     with pytest.raises(ConfigError, match=r"train.epochs: 6 -> 12"):
-        Trainer(tiny.make_setup(epochs=12)).fit(whole, last)
+        Trainer(FloatTrainee(tiny.make_setup(epochs=12))).fit(whole, last)
     changed = {"name": "drawn", "fingerprint": {"train": "f" * 16}, "images": {"train": 32}}
     with pytest.raises(DataError, match="changed"):
-        Trainer(dataclasses.replace(tiny.make_setup(), data=changed)).fit(whole, last)
+        Trainer(FloatTrainee(dataclasses.replace(tiny.make_setup(), data=changed))).fit(whole, last)
     with pytest.raises(EdgectlError, match="no training state"):
-        Trainer(tiny.make_setup()).fit(whole, Checkpoint.load(whole.best))
+        Trainer(FloatTrainee(tiny.make_setup())).fit(whole, Checkpoint.load(whole.best))
 
 
 def test_compilers_are_facts_of_a_machine_not_of_a_run(
@@ -174,11 +175,11 @@ def test_a_checkpoint_of_ones_own_is_where_training_starts(
 
     setup = dataclasses.replace(tiny.make_setup(epochs=0), weights=whole.best)
     run = create_run("tiny", root=tmp_path)
-    Trainer(setup).fit(run)
+    Trainer(FloatTrainee(setup)).fit(run)
     before, after = (Checkpoint.load(r.best).weights for r in (whole, run))
     assert all(torch.equal(before[k], after[k]) for k in before)
     with pytest.raises(EdgectlError, match="not of other"):
-        Trainer(dataclasses.replace(setup, family_name="other")).fit(
+        Trainer(FloatTrainee(dataclasses.replace(setup, family_name="other"))).fit(
             create_run("tiny", root=tmp_path)
         )
 
@@ -186,7 +187,7 @@ def test_a_checkpoint_of_ones_own_is_where_training_starts(
 def test_a_diverged_run_names_epoch_and_step(tiny: ModuleType, tmp_path: Path) -> None:
     run = create_run("tiny", root=tmp_path)
     with pytest.raises(EdgectlError) as e:
-        Trainer(tiny.make_setup(explode=True)).fit(run)
+        Trainer(FloatTrainee(tiny.make_setup(explode=True))).fit(run)
     assert e.value.where == "epoch 2, step 2"  # the tenth, at eight an epoch
     assert e.value.fix is not None and "--lr" in e.value.fix
     last = Checkpoint.load(run.last)
@@ -200,7 +201,7 @@ def test_an_overflowing_update_is_not_written(tiny: ModuleType, tmp_path: Path) 
         optimizer={"name": "sgd", "lr": 1e38, "clip_norm": 0.0}, schedule={"name": "constant"}
     )
     with pytest.raises(EdgectlError, match="not finite"):
-        Trainer(setup).fit(run)
+        Trainer(FloatTrainee(setup)).fit(run)
     assert Checkpoint.load(run.last).epoch == 0
 
 
@@ -208,7 +209,7 @@ def test_without_held_back_images_the_last_epoch_is_the_best(
     tiny: ModuleType, tmp_path: Path
 ) -> None:
     run = create_run("tiny", root=tmp_path)
-    Trainer(tiny.make_setup(holdout=False, epochs=3)).fit(run)
+    Trainer(FloatTrainee(tiny.make_setup(holdout=False, epochs=3))).fit(run)
     best, last = Checkpoint.load(run.best), Checkpoint.load(run.last)
     assert best.epoch == last.epoch == 3
     assert best.operating_point is None
@@ -219,12 +220,12 @@ def test_early_stop(tiny: ModuleType, tmp_path: Path) -> None:
     run = create_run("tiny", root=tmp_path)
     # with this learning rate no evaluation can beat the first
     setup = tiny.make_setup(early_stop=2, eval_interval=1, optimizer={"lr": 1e-12}, epochs=20)
-    assert Trainer(setup).fit(run).epochs == 3
+    assert Trainer(FloatTrainee(setup)).fit(run).epochs == 3
 
 
 def test_tensorboard_events_are_written(tiny: ModuleType, tmp_path: Path) -> None:
     run = create_run("tiny", root=tmp_path)
-    Trainer(tiny.make_setup(tensorboard=True, epochs=1)).fit(run)
+    Trainer(FloatTrainee(tiny.make_setup(tensorboard=True, epochs=1))).fit(run)
     assert list(run.path.rglob("events.out.tfevents.*"))
 
 

@@ -24,6 +24,7 @@ from edgectl.metrics.evaluator import Metrics
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.rundir import RunDirectory, create_run
 from edgectl.spec import OutputSpec, PreprocessSpec
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
 from edgectl.train.progress import EpochReport, Reporter
 from edgectl.train.setup import HeldBack, TrainSetup
@@ -209,9 +210,9 @@ def main() -> None:
     root = Path(sys.argv[1])
     run = RunDirectory(root / "train" / "tiny-001")
     if run.path.exists():
-        Trainer(make_setup()).fit(run, Checkpoint.load(run.last))
+        Trainer(FloatTrainee(make_setup())).fit(run, Checkpoint.load(run.last))
     else:
-        Trainer(make_setup(), SlowReporter()).fit(create_run("tiny", root=root))
+        Trainer(FloatTrainee(make_setup()), SlowReporter()).fit(create_run("tiny", root=root))
 
 
 if __name__ == "__main__":

@@ -214,7 +214,8 @@ def _state(run: RunDirectory) -> str:
 def _again(run: RunDirectory | None, machines: Machines) -> str:
     if run is None:
         return "run again with --debug for the traceback"
-    return f"edgectl train --resume {run.path} {machines.words}"
+    command = "train" if run.float_model is None else "qat"
+    return f"edgectl {command} --resume {run.path} {machines.words}"
 
 
 def _interrupted(run: RunDirectory | None, machines: Machines) -> EdgectlError:

@@ -106,7 +106,8 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
 
 def _require_float(location: ModelLocation) -> None:
     run = location.run
-    origin = run.float_model if run is not None and location.path == run.last else None
+    made_here = run is not None and location.path in (run.last, run.best)
+    origin = run.float_model if run is not None and made_here else None
     if origin is not None:
         assert run is not None
         raise UsageError(

@@ -19,6 +19,7 @@ from edgectl.runs.rundir import (
 )
 from edgectl.train.device import choose_device
 from edgectl.train.distributed.processes import Processes
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
 from edgectl.train.result import FitResult
 from edgectl.train.setup import TrainSetup
@@ -69,7 +70,7 @@ def run_training(
             if index.made_splits:
                 run.write_splits({"made": index.made_splits, "files": index.files()})
             write_sheet(setup, run)
-        result = Trainer(setup, context.console.reporter(), processes).fit(
+        result = Trainer(FloatTrainee(setup), context.console.reporter(), processes).fit(
             run, resume=plan.checkpoint
         )
     processes.leave()
