@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ import torch
 from edgectl_meter.board import decode as board
 from edgectl_meter.dials import draw_dial, draw_split
 from edgectl_meter.metric import PointMetric, score_distance
-from edgectl_meter.plugin import DATASET, TASK
+from edgectl_meter.plugin import DATASET, HEAD, TASK
 from edgectl_meter.points import DIAL, mark_points, read_dial
 from edgectl_meter.points_csv import read_points
 from edgectl_meter.postprocess import PointPostprocess
@@ -144,7 +143,7 @@ class TestLine:
 
     def test_training_learns_where_points_are(self, run: edgectl.Run) -> None:
         figures = edgectl.evaluate(run.best).metrics
-        # points guessed to be in the middle of the image are 30 pixels off, and score .25: the center's
+        # one epoch reaches .2 and 15 pixels
         assert figures["acc"] > 0.45
         assert figures["mean_px"] < 10
         assert set(figures["per_class"]) == set(DIAL)
@@ -170,8 +169,8 @@ class TestLine:
         boards = build_registry().boards.infos()
         target = next(b.name for b in boards if b.backend == "tflite")
         bundle = edgectl.deploy(artifact, target=target)
-        text = (bundle.directory / "README.md").read_text(encoding="utf-8")
-        assert "points" in text and json.dumps(bundle.files)
+        headers = list(bundle.directory.glob("*.h"))
+        assert any(HEAD in h.read_text(encoding="utf-8") for h in headers)
 
     def test_sets_without_key_points_are_refused(self, edgectl_project: Project) -> None:
         error = edgectl_project.refuse(edgectl.train, "meter", data="demo_mask", code=5)
