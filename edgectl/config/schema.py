@@ -189,9 +189,9 @@ class QuantConfig(StrictModel):
     """Extra multiplications allowed, as a share of the network's, for SiLUs computed from two
     convolutions so that their channels can be balanced; 0 leaves the network as it is."""
     bias_correction: bool = True
-    seconds: Annotated[float, Field(ge=0.0)] = 3.0
+    seconds: Annotated[float, Field(ge=0.0)] = 2.0
     """Budget of the search over single ranges, in seconds of one core, estimated and not by the clock: the
-    result is the same on a slow machine. 0 leaves it out."""
+    result is the same on a slow machine. Less than two runs over the images take leaves it out, as 0 does."""
     max_drop: Annotated[float, Field(ge=0.0)] = 0.02
     """Largest drop of the main metric from float to file; more is exit code 4."""
 

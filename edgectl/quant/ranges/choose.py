@@ -52,8 +52,12 @@ def choose_ranges(
 
 def group_histogram(graph: QuantGraph, group: RangeGroup, statistics: Statistics) -> Histogram:
     """All producers of a group, and the borders written around them, as one distribution."""
+    if group in statistics.joined:
+        return statistics.joined[group]
     borders = [float(graph[m].attrs["value"]) for m in group.members if graph[m].op == "pad"]
-    return joined([statistics.channels[p] for p in group.producers], borders)
+    found = joined([statistics.channels[p] for p in group.producers], borders)
+    statistics.joined[group] = found
+    return found
 
 
 def predict_errors(quantized: QuantizedGraph, statistics: Statistics) -> dict[str, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
-from edgectl.quant.ranges.histogram import ChannelHistogram
+from edgectl.quant.ranges.histogram import ChannelHistogram, Histogram
+from edgectl.quant.ranges.ranges import RangeGroup
 from edgectl.quant.ranges.sensitivity import Sensitivity
 
 _MOVES = frozenset({"max_pool", "avg_pool", "upsample", "pad"})
@@ -22,10 +23,12 @@ class Statistics:
     Attributes:
         channels: their distributions.
         sensitivity: what their errors cost; only of tensors that are rounded.
+        joined: distributions of whole groups, filled in as they are asked for.
     """
 
     channels: dict[str, ChannelHistogram]
     sensitivity: dict[str, Sensitivity]
+    joined: dict[RangeGroup, Histogram] = field(default_factory=dict)
 
     def power(self, graph: QuantGraph, name: str) -> Tensor | None:
         """(C,) mean squares of any tensor that is computed or copied; None where it is not known."""

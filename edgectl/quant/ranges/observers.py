@@ -75,18 +75,19 @@ class RangeCost:
         self._moments = [_sums(h.counts * middle**k) for k in range(3)]
 
     def __call__(self, lows: Floats, highs: Floats) -> Floats:
-        """Costs of the ranges ``lows[i]`` to ``highs[i]``, any shape."""
+        """Costs of all ranges from one of ``lows`` to one of ``highs``: (lows, highs)."""
         qmin, qmax = self._scheme.activation_range
         if self._scheme.activation_symmetric:
-            highs = np.maximum(-lows, highs)
-            lows, steps = -highs, highs / min(-qmin, qmax)
-        else:
-            steps = (highs - lows) / (qmax - qmin)
+            ends = np.maximum(-lows[:, None], highs[None])
+            return self._of(-ends, ends, ends / min(-qmin, qmax))
+        return self._of(lows[:, None], highs[None], (highs[None] - lows[:, None]) / (qmax - qmin))
+
+    def _of(self, lows: Floats, highs: Floats, steps: Floats) -> Floats:
+        """Of arrays that broadcast; what depends on one border alone is looked up once."""
         inside = self._at(self._inside, highs) - self._at(self._inside, lows)
         cost = steps**2 / 12.0 * inside
-        total = [m[-1] for m in self._moments]
         below = [self._at(m, lows) for m in self._moments]
-        above = [t - self._at(m, highs) for t, m in zip(total, self._moments, strict=True)]
+        above = [m[-1] - self._at(m, highs) for m in self._moments]
         for border, (n, first, second) in ((lows, below), (highs, above)):
             at = np.interp(border, self._edges, self._seen)
             cost = cost + np.maximum(second - 2.0 * at * first + at**2 * n, 0.0)
@@ -109,8 +110,7 @@ def least_squares_range(h: Histogram, scheme: QuantScheme, slope: Slope | None =
     step = float(_FRACTIONS[0] / _FRACTIONS[1])
     best = (1.0, 1.0)
     for _ in range(1 + _REFINEMENTS):
-        low, high = np.meshgrid(lows, highs, indexing="ij")
-        costs = cost(h.lo * low, h.hi * high)
+        costs = cost(h.lo * lows, h.hi * highs)
         i, j = np.unravel_index(int(np.argmin(costs)), costs.shape)
         best = float(lows[i]), float(highs[j])
         around = step ** np.linspace(-1.0, 1.0, 9)

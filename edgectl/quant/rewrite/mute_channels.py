@@ -87,5 +87,5 @@ def _noise(node: Node, steps: Tensor) -> Tensor:
 
 def _spans(x: Tensor) -> Tensor:
     """(N, C, ...) to (C,): widths of the channels' ranges, zero included."""
-    low, high = torch.aminmax(x.movedim(1, 0).flatten(1), dim=1)
-    return high.clamp_min(0.0) - low.clamp_max(0.0)
+    dims = [d for d in range(x.ndim) if d != 1]
+    return x.amax(dim=dims).clamp_min(0.0) - x.amin(dim=dims).clamp_max(0.0)
