@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from edgectl.backends.contract import Runner
 from edgectl.spec import Size
 
 _WARM_UP = 3
@@ -25,7 +26,7 @@ class Latency:
     runs: int
 
 
-def measure(runner: Runner, size: Size, *, seconds: float) -> Latency:
+def measure(runner: Callable[[np.ndarray], Any], size: Size, *, seconds: float) -> Latency:
     """Runs for about ``seconds``, at least :data:`_LEAST_RUNS` times. size: (height, width)."""
     image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
     for _ in range(_WARM_UP):

@@ -8,6 +8,7 @@ comparable because nothing but the predictor differs between them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -138,13 +139,20 @@ def evaluate_metric(
     return ({**figures, "threshold": postprocess.threshold} if metrics.tuned else figures), metric
 
 
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Metrics and parity are compared with a CPU's: no mantissas of ten bits in convolutions."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
 def torch_predictor(model: nn.Module, spec: PreprocessSpec, device: torch.device) -> Predictor:
     """A network in eval mode as a predictor. ``model`` must live on ``device``."""
 
     def predict(images: np.ndarray) -> list[Tensor]:
         # (N, H, W, C) seen as NCHW is the channels_last layout convolutions are fastest in
         x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(device)
-        with torch.no_grad():
+        with torch.no_grad(), _full_precision(device):
             outputs = model(normalize(x, spec))
         return [o.float().cpu() for o in outputs]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ class TrainedModel:
     """What every stage after training starts from.
 
     ``config`` is the run's resolved configuration, ``model_config`` its ``[model]`` table validated by
-    the family. ``model`` holds the inference weights and is in eval mode.
+    the family. ``model`` holds the inference weights and is in eval mode, on the CPU; ``device`` is where
+    :meth:`predictor` runs a copy of it.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class TrainedModel:
     config: RunConfig
     model_config: Any
     model: nn.Module
+    device: str = "cpu"
 
     @property
     def preprocess(self) -> PreprocessSpec:
@@ -84,8 +87,10 @@ class TrainedModel:
         return post
 
     def predictor(self) -> Predictor:
-        """The float network as a predictor, on the CPU."""
-        return torch_predictor(self.model, self.preprocess, torch.device("cpu"))
+        """The float network as a predictor, on ``device``."""
+        device = torch.device(self.device)
+        model = self.model if device.type == "cpu" else copy.deepcopy(self.model).to(device)
+        return torch_predictor(model, self.preprocess, device)
 
 
 def configuration_error(error: ValidationError, family: str, path: Path) -> ArtifactError:

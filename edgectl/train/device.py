@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from accelerate import Accelerator
@@ -13,10 +13,12 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration
 
 from edgectl.config.schema import TrainConfig
-from edgectl.errors import DependencyError
+from edgectl.errors import DependencyError, UsageError
 from edgectl.train.distributed.processes import Processes
 
 Precision = Literal["fp32", "bf16"]
+DEVICES: tuple[str, ...] = get_args(TrainConfig.model_fields["device"].annotation)
+"""Kinds a user may name."""
 
 # Before any run of this process has changed it.
 _TORCH_THREADS = torch.get_num_threads()
@@ -97,8 +99,17 @@ def build_accelerator(
     return accelerator
 
 
-def choose_device(requested: str) -> str:
-    """Resolves ``auto``. Raises DependencyError where an explicit choice is not there."""
+def choose_device(requested: str, where: str = "train.device") -> str:
+    """Resolves ``auto``. ``where``: the choice was made, for the message.
+
+    Raises:
+        UsageError: not a kind of device.
+        DependencyError: an explicit choice that is not there.
+    """
+    if requested not in DEVICES:
+        raise UsageError(
+            f"'{requested}' is no kind of device", where=where, fix="one of: " + ", ".join(DEVICES)
+        )
     if requested == "cpu":
         return "cpu"
     current = torch.accelerator.current_accelerator() if _has_accelerator() else None
@@ -112,7 +123,7 @@ def choose_device(requested: str) -> str:
         fix = "source the set_env.sh of the CANN toolkit (it sets ASCEND_HOME_PATH)"
     raise DependencyError(
         f"device '{requested}' is not available here (found: {found})",
-        where="train.device",
+        where=where,
         fix=fix,
     )
 

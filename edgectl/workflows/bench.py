@@ -15,12 +15,15 @@ from edgectl.evaluation.bench import measure
 from edgectl.files import MANIFEST
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
+from edgectl.runs.checkpoint import is_checkpoint
 from edgectl.runs.rundir import RUNS, through_latest
 from edgectl.spec import Size
+from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, SizeLike, read_size
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.backends import OpenBackend, open_backend
 from edgectl.workflows.opening.context import open_context
+from edgectl.workflows.opening.models import open_model
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,17 @@ def bench(
     runtime: str | None = None,
     imgsz: SizeLike | None = None,
     seconds: float = 1.0,
+    device: str | None = None,
     console: Console | None = None,
     offline: bool = False,
 ) -> Benchmark:
     """``edgectl bench``: each argument is its option.
 
     Args:
-        models: artifacts or bare model files; default: every artifact under ``runs``.
+        models: artifacts, checkpoints or bare model files; default: every artifact under ``runs``.
         imgsz: input size of bare files that state none.
         seconds: of measurement, a model.
+        device: where checkpoints run; default: the CPU.
 
     Raises:
         UsageError, UnknownNameError: no such file, size or runtime.
@@ -88,6 +93,9 @@ def bench(
     rows = []
     for path in map(through_latest, chosen):
         try:
+            if path.suffix == ".pt" and path.is_file() and is_checkpoint(path):
+                rows.append(_measure_checkpoint(context.registry, path, device, seconds))
+                continue
             rows.append(_measure(_open(context.registry, path, runtime, size), seconds))
         except BackendUnavailableError as e:
             context.console.warn(f"{path}: {e.message}")
@@ -184,6 +192,31 @@ def _measure(subject: _Subject, seconds: float) -> BenchRow:
         arena_bytes=None if arena is None else arena.total,
         metric=scored.file.metrics.get(gate.metric) if gate and scored else None,
         metric_name=None if gate is None else gate.metric,
+    )
+
+
+def _measure_checkpoint(
+    registry: Registry, path: Path, device: str | None, seconds: float
+) -> BenchRow:
+    """The float network in torch. The metric is what training measured on *valid*."""
+    opened = open_model(registry, path, prefer_artifact=False, device=device)
+    trained = opened.trained
+    assert trained is not None
+    latency = measure(trained.predictor(), trained.preprocess.input_size, seconds=seconds)
+    name = task_info(opened.family.info.task).main_metric
+    return BenchRow(
+        model=str(path),
+        backend="torch",
+        precision="fp32",
+        runtime=trained.device,
+        bytes=path.stat().st_size,
+        latency_ms=round(latency.median_ms, 4),
+        latency_ms_10=round(latency.fast_ms, 4),
+        latency_ms_90=round(latency.slow_ms, 4),
+        runs=latency.runs,
+        arena_bytes=None,
+        metric=trained.checkpoint.metrics.get(name),
+        metric_name=name,
     )
 
 

@@ -97,6 +97,7 @@ def evaluate(
     threshold: float | None = None,
     gate: Sequence[str] = (),
     against: PathLike | None = None,
+    device: str | None = None,
     console: Console | None = None,
     offline: bool = False,
 ) -> Evaluation:
@@ -109,6 +110,7 @@ def evaluate(
         threshold: of scores, 0 to 1; default: the operating point stored with the model.
         gate: ``"f1>=0.7"`` or ``"f1_drop<=0.01"``, beside those configured for the run.
         against: a model to compare with; an artifact is compared with its checkpoint.
+        device: where checkpoints run; default: the CPU. A file runs on its runtime.
 
     Raises:
         UsageError, UnknownNameError: a model, split or runtime that does not go.
@@ -116,13 +118,13 @@ def evaluate(
         GateFailedError: the evaluation is its ``result``.
     """
     context = open_context(console, offline)
-    opened = open_model(context.registry, read_path(model), prefer_artifact=True)
+    opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
     index = data_for(context, opened, None if data is None else str(data))
     split = _choose_split(split, opened, index)
     _require_objects(index, split)
     candidate = open_for_evaluation(context.registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(context, candidate, index, split)
-    other = _reference(context, opened, against, index, split)
+    other = _reference(context, opened, against, index, split, device)
     reference = None if other is None else other.report
     gates = [*_configured_gates(context, opened, reference is not None), *gate]
     found = Evaluation(
@@ -192,11 +194,17 @@ def name_model(model: ModelIdentity) -> str:
 
 
 def _reference(
-    context: Context, model: OpenModel, against: PathLike | None, index: DatasetIndex, split: str
+    context: Context,
+    model: OpenModel,
+    against: PathLike | None,
+    index: DatasetIndex,
+    split: str,
+    device: str | None,
 ) -> Scored | None:
     """The model named, or the checkpoint behind an artifact."""
     if against is not None:
-        other = open_model(context.registry, read_path(against), prefer_artifact=False)
+        path = read_path(against)
+        other = open_model(context.registry, path, prefer_artifact=False, device=device)
         target = open_for_evaluation(context.registry, other, runtime=None, threshold=None)
         return _score(context, target, index, split)
     if model.artifact is None:

@@ -38,6 +38,7 @@ def export(
     imgsz: SizeLike | None = None,
     plan: bool = False,
     out: PathLike | None = None,
+    device: str | None = None,
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
@@ -48,6 +49,7 @@ def export(
         model: a run, a checkpoint, or an int8 model file whose arithmetic the backend writes, as it is;
             default: the latest run.
         plan: everything a vendor's compiler needs, without running it.
+        device: where the float network runs, for parity and scores; default: the CPU.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
 
@@ -59,6 +61,12 @@ def export(
     context = open_context(console, offline)
     file = find_file(context, read_path(model))
     if file is not None:
+        if device not in (None, "cpu", "auto"):
+            raise UsageError(
+                "a network that is not a family's is compared on the CPU",
+                where="--device",
+                fix="leave --device out",
+            )
         return convert(
             context,
             file,
@@ -67,7 +75,7 @@ def export(
             out=read_path(out),
             assignments=read_settings(set),
         )
-    opened = open_model(context.registry, read_path(model), prefer_artifact=False)
+    opened = open_model(context.registry, read_path(model), prefer_artifact=False, device=device)
     request = make_request(
         context,
         opened,

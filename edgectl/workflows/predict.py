@@ -67,6 +67,7 @@ def predict(
     runtime: str | None = None,
     threshold: float | None = None,
     every: int = 1,
+    device: str | None = None,
     console: Console | None = None,
     offline: bool = False,
     on_image: Callable[[Prediction], None] = lambda prediction: None,
@@ -79,14 +80,21 @@ def predict(
         out: a directory for images with what was found.
         threshold: of scores, 0 to 1; default: the operating point, for detectors 0.3.
         every: of a video, every so manyeth frame.
+        device: where a checkpoint runs; default: the CPU.
         on_image: called with each prediction as it is made.
 
     Raises:
-        UsageError: drawings would lie among the images they are of.
+        UsageError: drawings would lie among the images they are of; a device for an exported file.
         DataError: what cannot be read as image or video.
     """
     context = open_context(console, offline)
-    opened = open_model(context.registry, read_path(model), prefer_artifact=True)
+    opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
+    if opened.artifact is not None and device not in (None, "cpu", "auto"):
+        raise UsageError(
+            "an exported file runs on its runtime, not on a device",
+            where="--device",
+            fix="leave --device out, or name the checkpoint",
+        )
     target = open_for_evaluation(
         context.registry, opened, runtime=runtime, threshold=choose_threshold(opened, threshold)
     )

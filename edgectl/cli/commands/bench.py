@@ -22,10 +22,13 @@ Latency is this machine's, on the file's first runtime; the metric is what the e
 @app.command(epilog=_EPILOG)
 def bench(
     ctx: typer.Context,
-    models: list[Path] = typer.Argument(None, help="Artifacts or bare model files."),
+    models: list[Path] = typer.Argument(None, help="Artifacts, checkpoints or bare model files."),
     runtime: str | None = typer.Option(None, help="Instead of each backend's first."),
     imgsz: str | None = typer.Option(None, help="Of bare files that state no input size."),
     seconds: float = typer.Option(1.0, min=0.05, max=60.0, help="A model."),
+    device: str | None = typer.Option(
+        None, help="Where checkpoints run: cpu (default), cuda, npu, mps, xpu."
+    ),
 ) -> None:
     """Latency, size, memory and metric, one table."""
     session: Session = ctx.obj
@@ -39,6 +42,7 @@ def bench(
             runtime=runtime,
             imgsz=imgsz,
             seconds=seconds,
+            device=device,
             console=session,
             offline=session.offline,
         ),

@@ -33,6 +33,9 @@ def evaluate(
     against: Path | None = typer.Option(
         None, help="Compare with this model; an artifact: with its checkpoint."
     ),
+    device: str | None = typer.Option(
+        None, help="Where the float network runs: cpu (default), cuda, npu, mps, xpu."
+    ),
 ) -> None:
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
@@ -49,6 +52,7 @@ def evaluate(
             threshold=threshold,
             gate=gate,
             against=against,
+            device=device,
             console=session,
             offline=session.offline,
         ),

@@ -45,6 +45,9 @@ def export(
         False, "--plan", help="Everything a vendor's compiler needs, without running it."
     ),
     out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
+    device: str | None = typer.Option(
+        None, help="Where the float network runs: cpu (default), cuda, npu, mps, xpu."
+    ),
     assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
 ) -> None:
     """Write the file that ships, and prove it."""
@@ -63,6 +66,7 @@ def export(
             imgsz=imgsz,
             plan=plan,
             out=out,
+            device=device,
             set=assignments,
             console=session,
             offline=session.offline,

@@ -30,6 +30,9 @@ def predict(
         None, min=0.0, max=1.0, help="Instead of the operating point; detectors: 0.3."
     ),
     every: int = typer.Option(1, min=1, help="Of a video: every so manyeth frame."),
+    device: str | None = typer.Option(
+        None, help="Where a checkpoint runs: cpu (default), cuda, npu, mps, xpu."
+    ),
 ) -> None:
     """Run a model on images of your own."""
     session: Session = ctx.obj
@@ -53,6 +56,7 @@ def predict(
             runtime=runtime,
             threshold=threshold,
             every=every,
+            device=device,
             console=session,
             offline=session.offline,
             on_image=show,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.locate import ModelLocation, resolve_model
 from edgectl.runs.trained import TrainedModel, configuration_error, load_trained_model
-from edgectl.train.device import choose_threads
+from edgectl.train.device import choose_device, choose_threads
 from edgectl.workflows.opening.backends import open_backend
 from edgectl.workflows.opening.families import OpenFamily, open_family
 
@@ -66,12 +66,20 @@ class OpenModel:
         return self.trained.classes
 
 
-def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool) -> OpenModel:
-    """``prefer_artifact``: a run stands for the file exported last, where there is one.
+def open_model(
+    registry: Registry, model: Path | None, *, prefer_artifact: bool, device: str | None = None
+) -> OpenModel:
+    """Opens MODEL, or the latest run.
+
+    Args:
+        prefer_artifact: a run stands for the file exported last, where there is one.
+        device: where the float network runs: cpu (the default), cuda, npu, mps, xpu or auto.
 
     Raises:
         UsageError, ArtifactError, PluginError: see :func:`edgectl.runs.locate.resolve_model`.
+        DependencyError: a device that is not here.
     """
+    chosen = choose_device(device or "cpu", where="--device")
     # as in training: one core stays free, so that a busy machine does not stall every operator
     torch.set_num_threads(choose_threads(0))
     location = resolve_model(model)
@@ -90,9 +98,8 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
         checkpoint = Checkpoint.load(location.path)
         with explain_missing_plugins(checkpoint.versions):
             family = open_family(registry, checkpoint.family)
-        return OpenModel(
-            location, family, load_trained_model(location.path, checkpoint, family.family), None
-        )
+        trained = load_trained_model(location.path, checkpoint, family.family)
+        return OpenModel(location, family, replace(trained, device=chosen), None)
     artifact = open_artifact(location.path)
     with explain_missing_plugins(artifact.manifest.tools):
         family = open_family(registry, artifact.manifest.family)
@@ -101,7 +108,10 @@ def open_model(registry: Registry, model: Path | None, *, prefer_artifact: bool)
             artifact.directory / MANIFEST,
             f"'task': {artifact.manifest.task}, which {family.info.name} does not do",
         )
-    return OpenModel(location, family, _origin(artifact, family), artifact)
+    origin = _origin(artifact, family)
+    if origin is not None:
+        origin = replace(origin, device=chosen)
+    return OpenModel(location, family, origin, artifact)
 
 
 def _require_float(location: ModelLocation) -> None:

@@ -124,6 +124,8 @@ def train_and_export(
         request: ExportRequest[Any] = make_request(
             context, plan.model, plan.backend, flags=plan.flags, assignments=plan.assignments
         )
+    device = choose_device(config.train.device)
+    request = replace(request, trained=replace(request.trained, device=device))
     require_trainable(request)
     run = _open_run(plan, processes)
     on_opened(run)
