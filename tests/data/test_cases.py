@@ -71,10 +71,10 @@ REFUSED = {
     "coco_rle_all_crowd": ("crowd regions", "iscrowd"),
     "coco_size_swapped": ("the image is 160x120", "Export images and labels together"),
     "cvat_video_frames_collide": ("'train' and 'valid', with other labels", "export again"),
-    "real_ls_coco": ("6 images .* absent", r"a b\.jpg, names decoded.*--images DIR"),
-    "real_ls_json": ("is absent, and 5 more", "--images DIR"),
+    "real_ls_coco": ("6 images .* absent", r"a b\.jpg, names decoded.*--set data.images=DIR"),
+    "real_ls_json": ("is absent, and 5 more", "--set data.images=DIR"),
     "real_ls_yolo": ("a YOLO export without images", "put the images into"),
-    "yolo_images_symlink": ("a link that was not kept as one", "--images DIR"),
+    "yolo_images_symlink": ("a link that was not kept as one", "--set data.images=DIR"),
     "yolo_names_from_one": ("names begin at 1", "from 0"),
     "yolo_pixels_not_normalised": ("16 of 16 boxes .* pixels", "data.yolo_columns=pixels"),
 }

@@ -133,7 +133,7 @@ def read_dataset(path: Path, fmt: str = "auto", options: ReadOptions = PLAIN) ->
         )
     if options.images is not None and not options.images.is_dir():
         raise DataError(
-            "no such directory", where=f"--images {options.images}", fix="check the path"
+            "no such directory", where=f"data.images = {options.images}", fix="check the path"
         )
     with read_once(), read_with(options):
         index = _format_of(path, fmt).read(path)

@@ -9,9 +9,9 @@ from typing import Any
 from edgectl.data.select.calibration import CalibrationSet, calibration_list, write_calibration
 from edgectl.errors import DataError, UsageError
 from edgectl.spec import PreprocessSpec
-from edgectl.workflows.arguments import PathLike, SizeLike, read_size
+from edgectl.workflows.arguments import PathLike, Settings, SizeLike, read_size
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -39,6 +39,8 @@ def write_calibration_images(
     seed: int = 0,
     to: str = "list",
     imgsz: SizeLike = 192,
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
 ) -> WrittenCalibration:
@@ -56,7 +58,7 @@ def write_calibration_images(
     if to not in _FORMS:
         raise UsageError(f"no form '{to}'", where="--to", fix="one of " + ", ".join(_FORMS))
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_config({}, {}, []))
+    index = open_data(context, str(data), resolve_data_config(set, images))
     if "train" not in index.splits:
         raise DataError(
             "no split 'train': scored images are never calibrated on",

@@ -13,9 +13,9 @@ from edgectl.data.inspect.findings import Finding
 from edgectl.data.inspect.repair import write_repaired
 from edgectl.data.inspect.survey import survey
 from edgectl.errors import DataError, EdgectlError
-from edgectl.workflows.arguments import PathLike, SizeLike, read_size
+from edgectl.workflows.arguments import PathLike, Settings, SizeLike, read_size
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -71,6 +71,8 @@ def check_data(
     cell: float = 8.0,
     fix: PathLike | None = None,
     format: str = "auto",  # noqa: A002 - what the command calls --from
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - what the command calls it
     console: Console | None = None,
     offline: bool = False,
 ) -> DataReport:
@@ -80,6 +82,7 @@ def check_data(
     Args:
         data: a catalog name, a directory or an annotation file.
         imgsz: input size of the network in mind. cell: its finest stride, in pixels.
+        images: directory of the images, where it is not beside the labels. set: configuration keys.
         fix: a directory for a repaired copy with all that can be kept.
 
     Raises:
@@ -87,18 +90,18 @@ def check_data(
     """
     context, size = open_context(console, offline), read_size(imgsz)
     with tolerant():
-        config = resolve_config({}, {"data": {"format": format}}, [])
+        config = resolve_data_config(set, images, format)
         index = open_data(context, str(data), config, quiet=True)
-    images = index.count_images()
-    with context.console.bar("reading images", images) as done:
+    total = index.count_images()
+    with context.console.bar("reading images", total) as done:
         facts = survey(index, lambda: done(1))
-    with context.console.bar("comparing images", images) as compared:
+    with context.console.bar("comparing images", total) as compared:
         found = run_checks(Evidence(index, facts, size, cell, lambda: compared(1)))
     report = DataReport(index.name, index.root, tuple(found), len(facts))
     if fix is None:
         return report
     try:
-        with context.console.bar("repairing images", images) as repaired:
+        with context.console.bar("repairing images", total) as repaired:
             written = write_repaired(index, facts, found, Path(fix), lambda: repaired(1))
     except EdgectlError as e:
         e.result = report

@@ -9,9 +9,9 @@ from typing import Any
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.writing import write_dataset
 from edgectl.data.inspect.stats import describe
-from edgectl.workflows.arguments import PathLike
+from edgectl.workflows.arguments import PathLike, Settings
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -37,6 +37,8 @@ def convert_data(
     *,
     to: str,
     format: str = "auto",  # noqa: A002 - what the command calls --from
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
 ) -> ConvertedData:
@@ -50,12 +52,12 @@ def convert_data(
         UsageError: a format nobody writes.
     """
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_config({}, {"data": {"format": format}}, []))
+    index = open_data(context, str(data), resolve_data_config(set, images, format))
     with context.console.bar("writing images", index.count_images()) as done:
         write_dataset(index, Path(out), to, lambda: done(1))
     crowd = sum(int(s.crowd.sum()) for v in index.splits.values() for s in v)
     if crowd and to == "yolo":
         context.console.warn(f"{crowd} crowd regions left out: YOLO labels cannot say them")
     written = read_dataset(Path(out))
-    images = sum(len(v) for v in written.splits.values())
-    return ConvertedData(Path(out), index.format, written.format, images, describe(written))
+    total = sum(len(v) for v in written.splits.values())
+    return ConvertedData(Path(out), index.format, written.format, total, describe(written))

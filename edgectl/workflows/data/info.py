@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgectl.data.inspect.stats import describe
-from edgectl.workflows.arguments import PathLike
+from edgectl.workflows.arguments import PathLike, Settings
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -25,7 +25,12 @@ class DataFacts:
 
 
 def describe_data(
-    data: PathLike, *, console: Console | None = None, offline: bool = False
+    data: PathLike,
+    *,
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
+    console: Console | None = None,
+    offline: bool = False,
 ) -> DataFacts:
     """``edgectl data info``. ``data``: a catalog name, a directory or an annotation file.
 
@@ -33,4 +38,4 @@ def describe_data(
         DataError: no data set there.
     """
     context = open_context(console, offline)
-    return DataFacts(describe(open_data(context, str(data), resolve_config({}, {}, []))))
+    return DataFacts(describe(open_data(context, str(data), resolve_data_config(set, images))))

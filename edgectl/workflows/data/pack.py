@@ -9,9 +9,9 @@ from typing import Any
 
 from edgectl.data.formats.pack import write_pack
 from edgectl.errors import UsageError
-from edgectl.workflows.arguments import PathLike
+from edgectl.workflows.arguments import PathLike, Settings
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -42,6 +42,8 @@ def pack_data(
     to: str = "lmdb",
     split_name: Sequence[str] = (),
     workers: int = 4,
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
 ) -> Pack:
@@ -59,7 +61,7 @@ def pack_data(
     if to != "lmdb":
         raise UsageError(f"no pack of the kind '{to}'", where="--to", fix="--to lmdb")
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_config({}, {}, []))
+    index = open_data(context, str(data), resolve_data_config(set, images))
     absent = [n for n in split_name if n not in index.splits]
     if absent:
         raise UsageError(

@@ -11,9 +11,9 @@ import numpy as np
 from edgectl.data.inspect import sheet
 from edgectl.errors import UsageError
 from edgectl.files import replacing_file
-from edgectl.workflows.arguments import PathLike, Settings, SizeLike, read_settings, read_size
+from edgectl.workflows.arguments import PathLike, Settings, SizeLike, read_size
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -39,6 +39,7 @@ def preview_data(
     imgsz: SizeLike = 192,
     seed: int = 0,
     augmented: bool = False,
+    images: PathLike | None = None,
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
@@ -53,7 +54,7 @@ def preview_data(
     Raises:
         UsageError: no such split, or images that detection does not augment.
     """
-    config = resolve_config({}, {}, read_settings(set))
+    config = resolve_data_config(set, images)
     context = open_context(console, offline)
     index = open_data(context, str(data), config)
     if split not in index.splits:
@@ -72,12 +73,12 @@ def preview_data(
         if augmented
         else sheet.plain(chosen, index.classes, size)
     )
-    images = []
+    shown = []
     with context.console.bar("drawing images", len(chosen)) as done:
         for image in prepared:
-            images.append(image)
+            shown.append(image)
             done(1)
-    drawn = sheet.contact_sheet(images, index.classes)
+    drawn = sheet.contact_sheet(shown, index.classes)
     with replacing_file(Path(out)) as f:
         f.write(sheet.png(drawn))
     return Preview(Path(out), tuple(s.path.name for s in chosen))

@@ -12,9 +12,9 @@ from edgectl.data.inspect.stats import describe
 from edgectl.data.inspect.survey import survey
 from edgectl.data.select.stratify import duplicate_groups, stratified
 from edgectl.errors import UsageError
-from edgectl.workflows.arguments import PathLike
+from edgectl.workflows.arguments import PathLike, Settings
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -46,6 +46,8 @@ def split_data(
     test: float = 0.0,
     seed: int = 0,
     to: str = "",
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
 ) -> SplitData:
@@ -65,7 +67,7 @@ def split_data(
             fix="--valid 0.2 --test 0.1",
         )
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_config({}, {}, []))
+    index = open_data(context, str(data), resolve_data_config(set, images))
     shares = {"train": 1.0 - valid - test, "valid": valid, "test": test}
     divided, together = _divide(context, index, {k: v for k, v in shares.items() if v > 0}, seed)
     own = index.format if find_writer(index.format) else "coco-2017"

@@ -9,9 +9,9 @@ from typing import Any
 from edgectl.data.inspect.histograms import histograms, plot
 from edgectl.data.inspect.stats import describe
 from edgectl.files import replacing_file
-from edgectl.workflows.arguments import PathLike, SizeLike, read_size
+from edgectl.workflows.arguments import PathLike, Settings, SizeLike, read_size
 from edgectl.workflows.console import Console
-from edgectl.workflows.opening.configuration import resolve_config
+from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
 
@@ -36,6 +36,8 @@ def measure_data(
     *,
     imgsz: SizeLike = 192,
     out: PathLike | None = None,
+    images: PathLike | None = None,
+    set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
 ) -> DataStats:
@@ -50,7 +52,7 @@ def measure_data(
         DataError: no data set there.
     """
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_config({}, {}, []))
+    index = open_data(context, str(data), resolve_data_config(set, images))
     with context.console.bar("counting images", index.count_images()) as done:
         document = histograms(index, read_size(imgsz), lambda: done(1))
     found = DataStats(describe(index), document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from edgectl.cli.commands.data import calib, check, convert, pack, preview, split, stats
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 app = typer.Typer(
@@ -35,6 +36,8 @@ def list_sets(ctx: typer.Context) -> None:
 def info(
     ctx: typer.Context,
     data: str = typer.Argument(help="Catalog name, directory or annotation file."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Images, boxes, classes and sizes of every split."""
     session: Session = ctx.obj
@@ -44,5 +47,8 @@ def info(
     from edgectl.workflows.data.info import describe_data
 
     session.deliver(
-        lambda: describe_data(data, console=session, offline=session.offline), say_facts
+        lambda: describe_data(
+            data, images=images or None, set=assignments, console=session, offline=session.offline
+        ),
+        say_facts,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 EPILOG = """Examples:
@@ -23,6 +24,8 @@ def calib(
     seed: int = typer.Option(0, min=0),
     to: str = typer.Option("list", "--to", help="list, npy, bin or zip."),
     imgsz: str = typer.Option("192", help="Of npy and bin: images are letterboxed to it."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """The calibration images of *train*: by name and hash, or in the forms vendor tools take."""
     session: Session = ctx.obj
@@ -39,6 +42,8 @@ def calib(
             seed=seed,
             to=to,
             imgsz=imgsz,
+            images=images or None,
+            set=assignments,
             console=session,
             offline=session.offline,
         ),

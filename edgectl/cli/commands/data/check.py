@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 EPILOG = """Examples:
@@ -26,6 +27,8 @@ def check(
         None, help="Write a repaired copy here, with all that can be kept."
     ),
     fmt: str = typer.Option("auto", "--from", help="Format of DATA; detected."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Find what would spoil training or scores, before it does."""
     session: Session = ctx.obj
@@ -41,6 +44,8 @@ def check(
             cell=cell,
             fix=fix,
             format=fmt,
+            images=images or None,
+            set=assignments,
             console=session,
             offline=session.offline,
         ),

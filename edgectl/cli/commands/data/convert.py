@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 EPILOG = "Example: edgectl data convert ./voc_set ./yolo_set --to yolo"
@@ -17,6 +18,8 @@ def convert(
     out: Path = typer.Argument(help="A new directory."),
     to: str = typer.Option(..., "--to", help="coco, coco-roboflow, voc, yolo, csv or folder."),
     fmt: str = typer.Option("auto", "--from", help="Format of DATA; detected."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Write a set again in another format, images included."""
     session: Session = ctx.obj
@@ -26,7 +29,14 @@ def convert(
 
     session.deliver(
         lambda: convert_data(
-            data, out, to=to, format=fmt, console=session, offline=session.offline
+            data,
+            out,
+            to=to,
+            format=fmt,
+            images=images or None,
+            set=assignments,
+            console=session,
+            offline=session.offline,
         ),
         lambda session, done: session.say(
             f"{done.directory}: {done.images} images from {done.source} to {done.format}"

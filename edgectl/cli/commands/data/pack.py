@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 EPILOG = """Examples:
@@ -22,6 +23,8 @@ def pack(
     to: str = typer.Option("lmdb", "--to", help="lmdb."),
     split_name: list[str] = typer.Option([], help="Only these splits; default: all."),
     workers: int = typer.Option(4, min=1, help="Threads that read images."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Put images and labels into one memory-mapped pack."""
     session: Session = ctx.obj
@@ -36,6 +39,8 @@ def pack(
             to=to,
             split_name=split_name,
             workers=workers,
+            images=images or None,
+            set=assignments,
             console=session,
             offline=session.offline,
         ),

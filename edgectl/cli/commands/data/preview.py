@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Images
 from edgectl.cli.session import Session
 
 EPILOG = """Examples:
@@ -24,6 +25,7 @@ def preview(
     imgsz: str = typer.Option("192", help="Size of each image on the sheet."),
     seed: int = typer.Option(0, min=0),
     augmented: bool = typer.Option(False, help="As detection training sees them."),
+    images: Images = "",
     assignments: list[str] = typer.Option([], "--set", help="augment.a=b, with --augmented."),
 ) -> None:
     """A contact sheet of images with their labels."""
@@ -42,6 +44,7 @@ def preview(
             seed=seed,
             augmented=augmented,
             set=assignments,
+            images=images or None,
             console=session,
             offline=session.offline,
         ),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import Assignments, Images
 from edgectl.cli.session import Session
 
 EPILOG = "Example: edgectl data split ./my_images ./my_split --valid 0.2 --test 0.1"
@@ -19,6 +20,8 @@ def split(
     test: float = typer.Option(0.0, min=0.0, max=0.9),
     seed: int = typer.Option(0, min=0),
     to: str = typer.Option("", "--to", help="Format; default: the set's own."),
+    images: Images = "",
+    assignments: Assignments = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Split a set anew: classes and sizes alike in every part, near-duplicates together."""
     session: Session = ctx.obj
@@ -35,6 +38,8 @@ def split(
             test=test,
             seed=seed,
             to=to,
+            images=images or None,
+            set=assignments,
             console=session,
             offline=session.offline,
         ),

@@ -126,7 +126,7 @@ class _Reader:
                 f"the first: {absent[0][:200]}",
                 where=str(part.file),
                 fix=f"put them into {part.folders[0]} ({plain[:80]}, names decoded), or name their "
-                "folder with --images DIR, or remove their entries",
+                "folder with --set data.images=DIR, or remove their entries",
             )
             refuse(error, self.repairs, "missing_image", absent[0], lost=lost, split=part.split)
         if rows:

@@ -144,7 +144,7 @@ def _report(absent: list[StatedImage], repairs: list[Repair]) -> None:
         f"the image '{first.name[:200]}' is absent"
         + (f", and {len(absent) - 1} more" if absent[1:] else ""),
         where=str(first.file),
-        fix=f"put it into {places}, or name the images' folder with --images DIR",
+        fix=f"put it into {places}, or name the images' folder with --set data.images=DIR",
     )
     lost = sum(len(i.names) for i in absent)
     refuse(error, repairs, "missing_image", first.name, lost=lost, split=first.split)

@@ -81,7 +81,7 @@ class ImageFinder:
             raise DataError(
                 f"'{_short(name)}' and '{_short(self._taken[found])}' would both be {found.name}",
                 where=where,
-                fix="give images names of their own, or say where they lie with --images DIR",
+                fix="give images names of their own, or say where they lie with --set data.images=DIR",
             )
 
     def _by_tail(self, name: str, where: str) -> Path | None:
@@ -97,7 +97,7 @@ class ImageFinder:
                 raise DataError(
                     f"'{_short(name)}' fits two images: {shown}",
                     where=where,
-                    fix="say where the images lie: --images DIR",
+                    fix="say where the images lie: --set data.images=DIR",
                 )
             return best[0]
         return None

@@ -56,6 +56,10 @@ class LabelFiles:
             self._decoded[folder] = {unquote(p.stem): p for p in there if "%" in p.stem}
         return self._decoded[folder].get(wanted.stem)
 
+    def found(self) -> Iterable[Path]:
+        """Label files that belong to an image."""
+        return self._owner.keys()
+
     def without_image(self, folders: Iterable[Path]) -> list[Path]:
         """Label files in and under the folders of images, and in their ``labels``, of no image."""
         places = {p for f in folders for p in (f, label_file(f / "x.jpg").parent)}
@@ -67,6 +71,19 @@ class LabelFiles:
             if p.suffix == ".txt" and p.stem.lower() not in _NO_LABELS
         }
         return sorted(found - self._owner.keys())
+
+
+def unlisted(labels: LabelFiles, root: Path, counted: Iterable[Path]) -> list[Path]:
+    """Label files in folders ``labels`` of the set that no split has reached."""
+    known = {*labels.found(), *counted}
+    return [
+        p
+        for p in files_below(root)
+        if p.suffix == ".txt"
+        and p.stem.lower() not in _NO_LABELS
+        and any(part.lower() == "labels" for part in p.relative_to(root).parts[:-1])
+        and p not in known
+    ]
 
 
 def read_text(path: Path, fix: str) -> str:

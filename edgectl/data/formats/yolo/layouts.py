@@ -254,7 +254,7 @@ def _add_list(layout: Layout, split: str, listing: Path, base: Path) -> None:
             raise DataError(
                 f"'{name}' is absent{_lost_link(listing.parent / name)}",
                 where=str(listing),
-                fix="correct the list, or name the images' folder with --images DIR",
+                fix="correct the list, or name the images' folder with --set data.images=DIR",
             )
         images.append(found)
 
@@ -316,6 +316,6 @@ def _read_bare(root: Path, names: Path) -> Layout:
             f"a YOLO export without images: {names.name} and label files, and no image beside them",
             where=str(root),
             fix=f"put the images into {root / 'images'}, named as the label files (decoded, where "
-            "these are percent-encoded), or name their folder with --images DIR",
+            "these are percent-encoded), or name their folder with --set data.images=DIR",
         )
     return layout

@@ -10,7 +10,7 @@ import numpy as np
 from edgectl.data.formats.reading.boxes import StatedBoxes, make_sample
 from edgectl.data.formats.tolerance import refuse
 from edgectl.data.formats.yolo.columns import decide_columns
-from edgectl.data.formats.yolo.labels import LabelFiles, read_text
+from edgectl.data.formats.yolo.labels import LabelFiles, read_text, unlisted
 from edgectl.data.formats.yolo.layouts import FIX, Layout, find_layout
 from edgectl.data.formats.yolo.lines import Lines, parse_lines
 from edgectl.data.images.headers import image_size
@@ -166,9 +166,12 @@ def _count_lines(file: Path) -> int:
 
 
 def _note_orphans(labels: LabelFiles, layout: Layout) -> None:
-    """Label files in a split's folders that belong to no image: their labels are lost."""
+    """Label files in a split's folders that belong to no image: their labels are lost. Those of images
+    that no split names are only told of: it may be meant so."""
+    seen: set[Path] = set()
     for split, folders in layout.folders.items():
         orphans = labels.without_image(folders)
+        seen.update(orphans)
         lost = 0
         first = ""
         for file in orphans:
@@ -178,3 +181,8 @@ def _note_orphans(labels: LabelFiles, layout: Layout) -> None:
         if lost:
             detail = f"{lost} labels in label files whose image is not there"
             layout.repairs.append(Repair("orphan_label", first, detail, len(orphans), lost, split))
+    left = unlisted(labels, layout.root, seen)
+    if left:
+        count = sum(map(_count_lines, left))
+        detail = f"{count} labels of images that are in no split, in {len(left)} files"
+        layout.repairs.append(Repair("unlisted", left[0].name, detail, max(count, 1)))
