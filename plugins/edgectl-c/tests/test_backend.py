@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from edgectl_c.modelfile import DATA
 
+import edgectl
 from edgectl.testing.backend import BackendContract
 from edgectl.testing.line import Project
 
@@ -17,10 +18,11 @@ class TestC(BackendContract):
     backend = "c"
 
     def test_the_camera_may_hand_rows(
-        self, trained: str, exported: dict[str, Any], edgectl_project: Project
+        self, trained: Path, exported: dict[str, Any], edgectl_project: Project
     ) -> None:
-        words = ["export", trained, "--backend", "c", "--set", "backend.c.input=rows"]
-        rows = edgectl_project.expect(*words, "--out", "by-rows")
+        rows = edgectl_project.expect(
+            edgectl.export, trained, backend="c", set=["backend.c.input=rows"], out="by-rows"
+        )
         assert rows["tensors"]["arena"]["input"] == 0
         assert rows["tensors"]["arena_bytes"] < exported["tensors"]["arena_bytes"]
         assert rows["metrics"]["file"]["metrics"] == exported["metrics"]["file"]["metrics"]

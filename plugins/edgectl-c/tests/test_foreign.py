@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import edgectl
 from edgectl.testing.line import Project
 
 EXACT = {
@@ -20,17 +21,22 @@ EXACT = {
     "mlperf_resnet8_cifar10_int8": (40 << 10, 40 << 10),
     "sscma_cls_mobilenetv2_cifar10_int8": (40 << 10, 40 << 10),
 }
+_ALWAYS = ("ei_fomo_balloon_int8", "mlperf_vww_96_int8", "mlperf_resnet8_cifar10_int8")
 pytestmark = pytest.mark.usefixtures("compiler")
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in _ALWAYS else pytest.mark.slow) for name in EXACT],
+)
 def test_every_byte(
     name: str, golden: Callable[[str], Path], edgectl_project: Project, tmp_path: Path
 ) -> None:
     file = shutil.copy(golden(f"{name}.tflite"), tmp_path)
     for limit, way in zip(EXACT[name], ("whole", "rows"), strict=True):
-        words = ["export", str(file), "--backend", "c", "--out", str(tmp_path / way)]
-        data = edgectl_project.expect(*words, "--set", f"backend.c.input={way}")
+        data = edgectl_project.expect(
+            edgectl.export, file, backend="c", out=tmp_path / way, set={"backend.c.input": way}
+        )
         assert data["tensors"]["arena_bytes"] <= limit
         compared = data["parity"]["runtimes"]
         assert {"c", "integer"} < set(compared)
@@ -49,6 +55,6 @@ def test_refused_by_name(
     name: str, op: str, golden: Callable[[str], Path], edgectl_project: Project, tmp_path: Path
 ) -> None:
     file = shutil.copy(golden(f"{name}.tflite"), tmp_path)
-    error = edgectl_project.refuse("export", str(file), "--backend", "c", code=2)
-    assert op in error["message"]
+    error = edgectl_project.refuse(edgectl.export, file, backend="c", code=2)
+    assert op in error.message
     assert [p.name for p in tmp_path.iterdir()] == [f"{name}.tflite"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +17,12 @@ from edgectl_c.device.build import CROSS, EMULATOR, run_here, write_program
 from edgectl_c.device.report import parse_report
 from edgectl_c.device.verify import Verification
 
+import edgectl
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.quant.integer.lower import lower_graph
 from edgectl.testing.line import Project
 from edgectl.testing.networks import fomo, images_for, quantize
+from edgectl.workflows.verification import verify_bundle
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +109,27 @@ def test_the_command(
     verification: Verification,
     edgectl_project: Project,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = edgectl_project.train("fomo", "centroid", 32)
-    edgectl_project.refuse("deploy", "verify", run, "--cpu", "host", code=2)
-    made = edgectl_project.expect("export", run, "--backend", "c")
-    words = ["deploy", "verify", made["artifact"]]
-    data = edgectl_project.expect(*words, "--cpu", "host")
+    edgectl_project.refuse(verify_bundle, run, cpus=["host"], code=2)
+    made = edgectl_project.expect(edgectl.export, run, backend="c")
+    data = edgectl_project.expect(verify_bundle, made["artifact"], cpus=["host"])
     (rung,) = data["rungs"]
     assert rung["passed"] and rung["name"] == "host" and rung["images"] == 4
-    edgectl_project.refuse(*words, "--cpu", "m99", code=2)
+    edgectl_project.refuse(verify_bundle, run, cpus=["m99"], code=2)
     # a board with another answer
     with tempfile.TemporaryDirectory() as name:
         write_program(verification.source, verification.golden, Path(name))
         said = run_here(Path(name), steps=False)
-    (tmp_path / "dump.txt").write_text(said.replace("differs 0 0 0", "differs 0 1 1"))
-    error = edgectl_project.refuse(*words, "--serial", str(tmp_path / "dump.txt"), code=4)
-    assert "4 output bytes" in error["message"]
+    dump = tmp_path / "dump.txt"
+    dump.write_text(said.replace("differs 0 0 0", "differs 0 1 1"))
+    error = edgectl_project.refuse(verify_bundle, run, serial=dump, code=4)
+    assert "4 output bytes" in error.message
+    assert error.result.to_dict()["rungs"][0]["differs"] == 4
+    words = ["deploy", "verify", made["artifact"], "--serial", str(dump), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "edgectl", *words], capture_output=True, text=True, check=False
+    )
+    document = json.loads(done.stdout)
+    assert done.returncode == 4 and document["command"] == "deploy verify"
+    assert document["data"]["rungs"][0]["max_steps"] == 1
