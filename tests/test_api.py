@@ -177,7 +177,7 @@ def test_verbs_stay_verbs_whatever_is_imported():
         ("export", "export"),
         ("qat", "qat"),
         ("evaluate", "eval"),
-        ("deploy", "deploy"),
+        ("deploy", "deploy bundle"),
         ("bench", "bench"),
         ("profile", "profile"),
         ("check_data", "data check"),
