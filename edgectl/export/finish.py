@@ -101,7 +101,10 @@ def build_manifest(request: ExportRequest[Any], written: WrittenModel) -> Manife
             sha256=sha256_of(trained.path),
             epoch=checkpoint.epoch,
         ),
-        data=TrainingData.model_validate(checkpoint.data),
+        # where the set lay is this machine's affair
+        data=TrainingData.model_validate(
+            {key: value for key, value in checkpoint.data.items() if key != "path"}
+        ),
         gates=tuple(trained.config.gates),
         calibration=_describe_calibration(request),
         tools=versions(),

@@ -9,10 +9,20 @@ from edgectl.errors import ArtifactError, ConfigError, DataError
 from edgectl.runs.rundir import RunDirectory
 from edgectl.train.trainee import Resumable
 
-# Where a run continues may differ from where it began; what it computes may not.
+# Where a run continues may differ from where it began; what it computes may not. The place of its images may:
+# their fingerprint says whether they are the same.
 _MACHINE_KEYS = frozenset(
-    {"train.device", "train.devices", "train.threads", "train.tensorboard", "data.cache"}
+    {
+        "train.device",
+        "train.devices",
+        "train.threads",
+        "train.tensorboard",
+        "data.cache",
+        "data.name",
+    }
 )
+
+_KEEP = "leave the changed options out, or start a new run"
 
 
 class Planned(Protocol):
@@ -57,7 +67,7 @@ def check_resumable(checkpoint: Resumable, planned: Planned, run: RunDirectory) 
         raise ConfigError(
             f"a resumed run keeps its configuration ({what})",
             where=str(run.path),
-            fix="leave the changed options out, or start a new run",
+            fix=_longer(planned, run) if changed == ["train.epochs"] else _KEEP,
         )
     if checkpoint.data["fingerprint"] != planned.data["fingerprint"]:
         raise DataError(
@@ -65,6 +75,14 @@ def check_resumable(checkpoint: Resumable, planned: Planned, run: RunDirectory) 
             where=str(run.path),
             fix="restore them, or start a new run",
         )
+
+
+def _longer(planned: Planned, run: RunDirectory) -> str:
+    """The learning rate's whole course follows from the number of epochs: a longer run is another one."""
+    return (
+        "the learning rate has come down to its end; go on from the weights with a schedule of its own: "
+        f"edgectl train {planned.config.family} --epochs {planned.config.train.epochs} --weights {run.last}"
+    )
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

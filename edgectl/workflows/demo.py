@@ -15,8 +15,8 @@ from edgectl.workflows.arguments import PathLike, SizeLike
 from edgectl.workflows.console import Console
 from edgectl.workflows.export import export
 from edgectl.workflows.opening.context import Context, open_context
-from edgectl.workflows.opening.datasets import data_for
 from edgectl.workflows.opening.models import open_for_evaluation, open_model
+from edgectl.workflows.opening.run_data import data_for
 from edgectl.workflows.report import report
 from edgectl.workflows.train import train
 

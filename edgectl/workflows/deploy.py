@@ -10,8 +10,8 @@ from edgectl.workflows.arguments import PathLike, read_path
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.backends import open_backend
 from edgectl.workflows.opening.context import open_context
-from edgectl.workflows.opening.datasets import data_for
 from edgectl.workflows.opening.models import open_model
+from edgectl.workflows.opening.run_data import MovedDataError, data_for
 
 
 def deploy(
@@ -20,6 +20,7 @@ def deploy(
     target: str,
     out: PathLike | None = None,
     converted: PathLike | None = None,
+    data: PathLike | None = None,
     console: Console | None = None,
     offline: bool = False,
 ) -> Bundle:
@@ -30,6 +31,7 @@ def deploy(
         target: a board ``edgectl boards`` lists.
         out: default: ``deploy/BOARD`` beside the artifact's directory.
         converted: the zip a vendor's online converter returned.
+        data: where the run's data set is now, if it has moved. Without it there are no golden images.
         console: whom to tell of the progress; nobody by default.
 
     Raises:
@@ -49,8 +51,11 @@ def deploy(
         backend = open_backend(context.registry, opened.artifact.backend, opened.config)
     samples: tuple[Sample, ...] = ()
     if opened.artifact.manifest.data.name:
-        index = data_for(context, opened, None)
-        samples = index.splits.get(opened.config.data.valid_split, ())
+        try:
+            index = data_for(context, opened, None if data is None else str(data), same=True)
+            samples = index.splits.get(opened.config.data.valid_split, ())
+        except MovedDataError as e:
+            context.console.warn(f"no golden images: {e.message}; {e.fix}")
     bundle = write_bundle(
         opened.artifact,
         board,

@@ -27,8 +27,8 @@ from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, read_path
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.context import Context, open_context
-from edgectl.workflows.opening.datasets import data_for
 from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
+from edgectl.workflows.opening.run_data import data_for
 
 
 @dataclass(frozen=True)

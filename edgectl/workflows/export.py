@@ -38,6 +38,7 @@ def export(
     imgsz: SizeLike | None = None,
     plan: bool = False,
     out: PathLike | None = None,
+    data: PathLike | None = None,
     device: str | None = None,
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
@@ -49,6 +50,7 @@ def export(
         model: a run, a checkpoint, or an int8 model file whose arithmetic the backend writes, as it is;
             default: the latest run.
         plan: everything a vendor's compiler needs, without running it.
+        data: where the run's data set is now, if it has moved.
         device: where the float network runs, for parity and scores; default: the CPU.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
@@ -82,6 +84,7 @@ def export(
         backend,
         precision=precision,
         calib=None if calib is None else str(calib),
+        data=None if data is None else str(data),
         imgsz=None if imgsz is None else read_size(imgsz),
         out=read_path(out),
         flags={"quant": {"calib_images": calib_images}} if calib_images else {},

@@ -24,6 +24,7 @@ from edgectl.workflows.opening.configuration import apply_overrides
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.datasets import open_run_data
 from edgectl.workflows.opening.models import OpenModel
+from edgectl.workflows.opening.run_data import MovedDataError, find_run_data
 
 _FEWEST = 50
 
@@ -35,6 +36,7 @@ def make_request(
     *,
     precision: str | None = None,
     calib: str | None = None,
+    data: str | None = None,
     imgsz: Size | None = None,
     out: Path | None = None,
     flags: dict[str, Any] | None = None,
@@ -44,18 +46,18 @@ def make_request(
 
     Raises:
         UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
+        DataError: the run's data set has moved and its images are needed, or ``data`` is another set.
     """
     trained = _require_checkpoint(model)
     if imgsz is not None:
         _require_size(model, trained, imgsz)
     config = apply_overrides(trained.config, flags or {}, assignments or [])
     opened = open_backend(context.registry, backend, config)
-    index: DatasetIndex | None = None
-    if config.data.name:
-        with explain_missing_plugins(model.versions):
-            index = open_run_data(context, config.data.name, config)
     if precision is None:
         precision = opened.info.precisions[0]
+    needed = precision == "int8" and calib is None
+    with explain_missing_plugins(model.versions):
+        index = _labelled_images(context, trained, config, data, needed=needed)
     calibration = _calibration(context, calib, config, index) if precision == "int8" else None
     run = model.location.run
     parent = (run.path if run else model.location.path.parent) / "export"
@@ -71,6 +73,24 @@ def make_request(
         calibration=calibration,
         max_drop=config.quant.max_drop,
     )
+
+
+def _labelled_images(
+    context: Context, trained: TrainedModel, config: RunConfig, data: str | None, *, needed: bool
+) -> DatasetIndex | None:
+    """The set of the run, or the one the caller's configuration names; None where there is none and
+    none is ``needed``: the file is then not scored."""
+    if not data and not config.data.name:
+        return None
+    if not data and config.data.name != trained.config.data.name:
+        return open_run_data(context, config.data.name, config)
+    try:
+        return find_run_data(context, config, trained.checkpoint.data, data)
+    except MovedDataError as e:
+        if needed:
+            raise
+        context.console.warn(f"not scored: {e.message}; {e.fix}")
+        return None
 
 
 def _require_checkpoint(model: OpenModel) -> TrainedModel:

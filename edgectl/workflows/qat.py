@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ def qat(
     devices: int | None = None,
     resume: PathLike | None = None,
     name: str | None = None,
+    data: PathLike | None = None,
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
@@ -85,6 +86,7 @@ def qat(
         backend: whose arithmetic; a resumed run knows it.
         device, devices: default: one CPU, wherever the float run trained.
         resume: a run of this function: it goes on where it stopped, to the bit on a CPU.
+        data: where the run's data set is now, if it has moved.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
         on_opened: called with the run's directory once it exists.
@@ -107,7 +109,8 @@ def qat(
         raise UsageError("which backend?", where="--backend", fix="one of 'edgectl plugins list'")
     else:
         plan = plan_new_qat(context, read_path(model), backend, flags, settings, name)
-    more = {"backend": backend, "resume": resume, "name": name, "set": settings}
+    plan = replace(plan, data=None if data is None else str(data))
+    more = {"backend": backend, "resume": resume, "name": name, "data": data, "set": settings}
     words = ["qat", *([] if model is None else [str(model)]), *spell_options({**options, **more})]
     return _require_gate(_run(context, plan, words, on_opened))
 

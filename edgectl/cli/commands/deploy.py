@@ -50,6 +50,7 @@ def deploy(
     converted: Path | None = typer.Option(
         None, help="What a vendor's online converter returned, a zip."
     ),
+    data: str | None = typer.Option(None, help="Where the run's data set is now, if it has moved."),
 ) -> None:
     """Everything a board needs: model, code, golden vectors to compare with."""
     session: Session = ctx.obj
@@ -63,6 +64,7 @@ def deploy(
             target=target,
             out=out,
             converted=converted,
+            data=data,
             console=session,
             offline=session.offline,
         ),

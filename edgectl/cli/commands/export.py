@@ -45,6 +45,7 @@ def export(
         False, "--plan", help="Everything a vendor's compiler needs, without running it."
     ),
     out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
+    data: str | None = typer.Option(None, help="Where the run's data set is now, if it has moved."),
     device: str | None = typer.Option(
         None, help="Where the float network runs: cpu (default), cuda, npu, mps, xpu."
     ),
@@ -66,6 +67,7 @@ def export(
             imgsz=imgsz,
             plan=plan,
             out=out,
+            data=data,
             device=device,
             set=assignments,
             console=session,

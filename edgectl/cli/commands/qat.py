@@ -30,6 +30,7 @@ def qat(
     devices: int | None = typer.Option(None, min=1, help="How many train together; default: 1."),
     resume: Path | None = typer.Option(None, help="A run directory of qat: continue it."),
     name: str | None = typer.Option(None, help="Name of the run directory."),
+    data: str | None = typer.Option(None, help="Where the run's data set is now, if it has moved."),
     assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
 ) -> None:
     """Train in the backend's integer arithmetic, then export."""
@@ -48,6 +49,7 @@ def qat(
                 devices=devices,
                 resume=resume,
                 name=name,
+                data=data,
                 set=assignments,
                 console=session,
                 offline=session.offline,

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgectl.errors import UsageError
-from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.workflows.opening.context import Context
 
 if TYPE_CHECKING:
     from edgectl.config.schema import RunConfig
     from edgectl.data.index import DatasetIndex
-    from edgectl.workflows.opening.models import OpenModel
 
 _NAMED = 5
 """Images left out that a warning names."""
@@ -75,18 +73,4 @@ def open_run_data(context: Context, name: str, config: RunConfig) -> DatasetInde
     if config.data.valid_split == "valid" and lacks_valid(index):
         with context.console.bar("making a split", len(index.splits["train"])) as done:
             index = make_valid(index, lambda: done(1))
-    return index
-
-
-def data_for(context: Context, model: OpenModel, data: str | None) -> DatasetIndex:
-    """DATA as given, or what the model was trained on."""
-    name = data or model.config.data.name
-    if not name and model.artifact is not None:
-        name = model.artifact.manifest.data.name
-    with explain_missing_plugins({} if data else model.versions):
-        index = open_run_data(context, name, model.config)
-    classes = model.classes
-    if index.classes != classes and set(classes) < set(index.classes):
-        context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")
-        return index.restricted(classes)
     return index

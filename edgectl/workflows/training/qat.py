@@ -41,6 +41,7 @@ class QatPlan:
         flags, assignments: of the caller, over the configuration.
         run, checkpoint: of the run to continue.
         name: of the one to begin.
+        data: where the run's data set is now, if it has moved.
     """
 
     model: OpenModel
@@ -50,6 +51,7 @@ class QatPlan:
     run: RunDirectory | None = None
     checkpoint: QuantizedCheckpoint | None = None
     name: str | None = None
+    data: str | None = None
 
 
 def plan_new_qat(
@@ -122,7 +124,12 @@ def train_and_export(
         processes.join(choose_device(config.train.device))
     with processes.rank0_first():
         request: ExportRequest[Any] = make_request(
-            context, plan.model, plan.backend, flags=plan.flags, assignments=plan.assignments
+            context,
+            plan.model,
+            plan.backend,
+            data=plan.data,
+            flags=plan.flags,
+            assignments=plan.assignments,
         )
     device = choose_device(config.train.device)
     request = replace(request, trained=replace(request.trained, device=device))

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.sheet import batch_images, contact_sheet, png
 from edgectl.data.loading.loader import Batch
 from edgectl.files import replacing_file
@@ -25,6 +26,7 @@ from edgectl.train.result import FitResult
 from edgectl.train.setup import TrainSetup
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.datasets import open_run_data
+from edgectl.workflows.opening.run_data import find_run_data
 from edgectl.workflows.training.plan import TrainPlan
 from edgectl.workflows.training.setup import make_setup
 
@@ -47,7 +49,7 @@ def run_training(
     if processes.is_distributed:
         processes.join(choose_device(config.train.device))
     with processes.rank0_first():
-        index = open_run_data(context, config.data.name, config)
+        index = _open_data(context, plan)
         resuming = plan.checkpoint is not None
         setup = make_setup(context, plan.family, config, index, processes, resuming=resuming)
     path: Path | None = None
@@ -75,6 +77,16 @@ def run_training(
         )
     processes.leave()
     return result
+
+
+def _open_data(context: Context, plan: TrainPlan) -> DatasetIndex:
+    """A run that goes on finds its set again, where it was or where --data says."""
+    name = plan.config.data.name
+    if plan.checkpoint is None:
+        return open_run_data(context, name, plan.config)
+    stored = plan.checkpoint.config.get("data", {}).get("name")
+    moved = name if name != stored else None
+    return find_run_data(context, plan.config, plan.checkpoint.data, moved)
 
 
 def write_sheet(setup: TrainSetup, run: RunDirectory) -> None:

@@ -135,8 +135,11 @@ def _warn_of_early_stop(context: Context, config: RunConfig, *, held: int, of: i
 
 def _describe_data(config: RunConfig, index: DatasetIndex, splits: Sequence[str]) -> dict[str, Any]:
     """What the checkpoint remembers of the data set."""
+    named = Path(config.data.name)
+    place = named if config.data.name and named.exists() else index.root
     return {
         "name": config.data.name,
+        "path": str(place.resolve()),
         "fingerprint": {n: index.fingerprint(n) for n in splits},
         "images": {n: len(index.splits[n]) for n in splits},
     }
