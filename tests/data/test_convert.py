@@ -235,7 +235,7 @@ def test_names_with_spaces(tmp_path, image):
         ("voc", ("b\nc", "a"), "train", r"b\\nc"),
         ("csv", ("b\nc", "a"), "train", r"b\\nc"),
         ("csv", ("\ud800",), "train", "not text"),
-        ("yolo", ("a",), "other", r"\['other'\] become \['train'\]"),
+        ("yolo", ("a",), "other", "'other' names a folder of images, and is no split"),
         ("voc", ("a",), "train_1", r"\['train_1'\] become \['train'\]"),
         ("coco", ("a",), "../../out", "directory's name"),
     ],
