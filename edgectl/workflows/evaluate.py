@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgectl.data.index import DatasetIndex
-from edgectl.errors import DataError, GateFailedError, UsageError
+from edgectl.errors import GateFailedError, UsageError
 from edgectl.evaluation.evaluate import (
     EvaluationTarget,
     Scored,
@@ -121,7 +121,7 @@ def evaluate(
     opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
     index = data_for(context, opened, None if data is None else str(data))
     split = _choose_split(split, opened, index)
-    _require_objects(index, split)
+    _warn_of_no_objects(context, index, split)
     candidate = open_for_evaluation(context.registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(context, candidate, index, split)
     other = _reference(context, opened, against, index, split, device)
@@ -137,13 +137,11 @@ def evaluate(
     return _require_gates(found)
 
 
-def _require_objects(index: DatasetIndex, split: str) -> None:
-    """Without objects every metric would be 0 or undefined, and mean nothing."""
+def _warn_of_no_objects(context: Context, index: DatasetIndex, split: str) -> None:
+    """Without objects every metric is 0 or undefined, and means nothing."""
     if not has_objects(samples_of(index, split)):
-        raise DataError(
-            f"no image of '{split}' has a labelled object: there is nothing to score",
-            where=str(index.root),
-            fix="label some, or choose another split with --split; predict shows false alarms",
+        context.console.warn(
+            f"no image of '{split}' has a labelled object: the metrics below say nothing"
         )
 
 
