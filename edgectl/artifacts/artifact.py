@@ -68,7 +68,7 @@ class Artifact:
 
     @property
     def sha256(self) -> str:
-        """Of the model file; of its parts' digests, in order, where it is more than one."""
+        """Digest of the model file, or of its parts' digests in order where it is more than one."""
         digests = [f.sha256 for f in self.parts]
         if len(digests) == 1:
             return digests[0]
@@ -76,7 +76,7 @@ class Artifact:
 
     @property
     def model_bytes(self) -> int:
-        """Of everything a device loads."""
+        """Bytes of everything a device loads."""
         return sum(f.bytes for f in self.parts)
 
 

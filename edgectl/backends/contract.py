@@ -126,7 +126,7 @@ class VendorBackend(ArtifactReader, Protocol):
     """
 
     def opset(self, config: Any, *, precision: str) -> int:
-        """Of the ONNX file its compiler reads best."""
+        """Choose the opset of the ONNX file that its compiler reads best."""
         ...
 
     def check(self, network: Network, *, precision: str, config: Any) -> list[str]:

@@ -67,7 +67,7 @@ class Profile:
 
     @property
     def macs(self) -> int:
-        """Of all layers."""
+        """Sum over all layers."""
         return sum(layer.macs for layer in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Profile:
 
 
 def profile_network(model: nn.Module, input_size: Size, *, in_chans: int = 3) -> Profile:
-    """Of a float32 network on one image. Nothing is computed: shapes alone are traced."""
+    """Profile a float32 network on one image. Nothing is computed: shapes alone are traced."""
     model = model.eval()
     x = torch.zeros(1, in_chans, *input_size)
     program = torch.export.export(model, (x,), strict=False)

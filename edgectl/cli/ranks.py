@@ -92,7 +92,7 @@ class ProcessReport(Report):
 
 @contextmanager
 def reporting(session: Session) -> Iterator[Report]:
-    """Of a process with a launcher, nothing leaves the block but a report: a failure ends it."""
+    """Let nothing leave the block but a report, in a process with a launcher: a failure ends it."""
     rank = int(os.environ.get("RANK", "0"))
     if _OUTCOMES not in os.environ:
         # started by torchrun itself: the first process has the document

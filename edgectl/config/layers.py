@@ -63,7 +63,7 @@ class Merged:
                 self.origins[path] = origin
 
     def origin(self, path: str) -> str:
-        """Of a key, of the one it is an element of, or of the first key below it."""
+        """Return the layer a key comes from, or the key it is an element of, or the first key below it."""
         for known in (path, path.rpartition(".")[0]):
             if known in self.origins:
                 return self.origins[known]
@@ -213,7 +213,7 @@ def _example(model: type[BaseModel], location: list[str], path: str) -> str:
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> Mapping[str, FieldInfo]:
-    """Of the table at this path; none where it has no model."""
+    """Return the fields of the table at this path; none where it has no model."""
     current: Any = model
     for key in path:
         info = getattr(current, "model_fields", {}).get(key)

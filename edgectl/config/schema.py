@@ -14,7 +14,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 LARGEST_SIDE = 4096
-"""Of a network's input, pixels: beyond, a misspelt size would ask for all memory there is."""
+"""Longest side of a network's input, pixels: beyond, a misspelt size would ask for all memory there is."""
 Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
 
 
@@ -205,9 +205,9 @@ class QatConfig(StrictModel):
     """Learning rate of the activation ranges, relative to each range's width."""
     batch: Positive = 16
     task_weight: Annotated[float, Field(ge=0.0)] = 1.0
-    """Of the family's own loss, on labels."""
+    """Weight of the family's own loss, on labels."""
     teacher_weight: Annotated[float, Field(ge=0.0)] = 0.0
-    """Of the divergence from the float network's heads, where it sees something."""
+    """Weight of the divergence from the float network's heads, where it sees something."""
     mosaic: Probability = 0.0
 
 

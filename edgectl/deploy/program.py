@@ -22,7 +22,7 @@ from edgectl.tasks.lookup import load_task, task_info
 _MODULES = ("main.py", "images.py")
 _DECODER = "decode.py"
 _THRESHOLD = 0.25
-"""Of detectors, whose checkpoints store none: what firmwares show."""
+"""Score threshold of detectors, whose checkpoints store none: what firmwares show."""
 _OVERLAP = 0.65
 
 

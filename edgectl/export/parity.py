@@ -253,5 +253,6 @@ def _largest(gaps: list[float]) -> float | None:
 
 
 def _decibels(ref: Tensor, test: Tensor | np.ndarray) -> float:
-    """Of a report. Heads that are equal to the bit are infinitely far from noise, which JSON cannot say."""
+    """Convert a report's noise to decibels. Heads that are equal to the bit are infinitely far from
+    noise, which JSON cannot say."""
     return round(max(-_MOST_DECIBELS, min(_MOST_DECIBELS, sqnr_db(ref, test))), 2)

@@ -57,7 +57,8 @@ class Prepared:
     graph: QuantGraph
     outputs: tuple[OutputSpec, ...]
     normalization: PreprocessSpec | None
-    """Of the graph's input; None where it is folded into the graph, which then takes pixel / 255."""
+    """Normalization of the graph's input; None where it is folded into the graph, which then takes pixel
+    / 255."""
 
     def lower(self, images: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) to the graph's input, float32."""

@@ -39,7 +39,7 @@ class Resampled(Protocol):
     """A metric that can be computed over any selection of its images."""
 
     def per_image(self) -> ImageScores:
-        """Of everything seen so far."""
+        """Return the scores of everything seen so far."""
         ...
 
 

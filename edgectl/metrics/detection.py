@@ -134,7 +134,7 @@ def in_original_pixels(detections: list[Detections], targets: Targets) -> list[I
 
 
 def mean_of(values: np.ndarray) -> float:
-    """Of those that can be measured; -1 without any."""
+    """Average those that can be measured; -1 without any."""
     measured = values[values > -1]
     return float(measured.mean()) if measured.size else -1.0
 

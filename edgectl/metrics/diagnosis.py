@@ -203,7 +203,7 @@ def _missed_for_their_size(e: Evidence) -> Iterator[Finding]:
 
 
 def _taken_for_others(e: Evidence) -> Iterator[Finding]:
-    """Of objects: the class most often found as another."""
+    """Find the class of objects most often found as another."""
     counts = count_classes(e.scored, e.classes)
     for pair in e.figures.get("errors", {}).get("confusions", ()):
         count, of = pair["count"], counts[pair["object"]]
@@ -278,7 +278,7 @@ def _too_many_objects(e: Evidence) -> Iterator[Finding]:
 
 
 def _confused(e: Evidence) -> Iterator[Finding]:
-    """Of whole images: the pair of classes most often taken for each other."""
+    """Find the pair of image classes most often taken for each other."""
     matrix = np.asarray(e.figures.get("confusion", ()), np.int64)
     if not matrix.size:
         return

@@ -78,8 +78,8 @@ def closest_equivalent(figures: Sequence[float], prior: float, objects: int) -> 
 
 
 def standard_error(score: float, objects: int) -> float:
-    """Of a rate in 0..1 estimated on ``objects`` trials, after Laplace's rule of succession
-    (so that a perfect score on three objects is not taken for certain). A score below 0, which says that
-    there was nothing to find, counts as 0."""
+    """Estimate the standard error of a rate in 0..1 estimated on ``objects`` trials, after Laplace's rule
+    of succession (so that a perfect score on three objects is not taken for certain). A score below 0,
+    which says that there was nothing to find, counts as 0."""
     rate = (min(1.0, max(0.0, score)) * objects + 1.0) / (objects + 2.0)
     return math.sqrt(rate * (1.0 - rate) / (objects + 2.0))

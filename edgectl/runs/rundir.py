@@ -40,7 +40,7 @@ class RunDirectory:
 
     @property
     def float_model(self) -> str | None:
-        """Of a run of ``qat``, whose weights are integers: the model it began with."""
+        """The model a run of ``qat``, whose weights are integers, began with."""
         try:
             document = json.loads(self.provenance.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -29,7 +29,7 @@ from edgectl.spec import OutputSpec
 from edgectl.tasks.lookup import head_kind, task_info
 
 MOST_CANDIDATES, MOST_RESULTS = 3000, 300
-"""Of the programs of boards."""
+"""Score threshold of the programs of boards."""
 
 
 @dataclass(frozen=True)

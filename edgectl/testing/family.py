@@ -56,7 +56,7 @@ class Subject:
 
     @property
     def preprocess(self) -> PreprocessSpec:
-        """Of the size tested."""
+        """PreprocessSpec of the size tested."""
         return self.family.preprocess(self.model_config, self.size)
 
     def images(self) -> Tensor:
@@ -69,7 +69,7 @@ class Subject:
         return normalize(self.images(), self.preprocess)
 
     def loss(self, model: nn.Module, *, empty: bool = False) -> dict[str, Tensor]:
-        """Of the drawn targets."""
+        """Compute the loss of the drawn targets."""
         criterion = self.family.criterion(self.model_config, num_classes=_CLASSES)
         task = load_task(self.info.task)
         targets = task.example_targets(_IMAGES, self.size, _CLASSES, empty=empty)

@@ -122,13 +122,14 @@ def _run_line(context: Context, epochs: int, imgsz: SizeLike, seed: int) -> Demo
 
 def choose_pair(registry: Registry) -> tuple[str, str]:
     """The first family that finds objects at a threshold of its own, which small nets can do, and a
-    backend that writes int8 itself: one whose runtimes must agree to the bit, where there is one."""
+    backend that writes int8 itself: one whose runtimes must agree to the bit, and of those the one that
+    most runtimes judge."""
     small = {t.name for t in registry.tasks.infos() if t.labels == "boxes" and t.operating_point}
     families = [f.name for f in registry.families.infos() if f.task in small]
     writers = [
         b for b in registry.backends.infos() if b.takes == "graph" and "int8" in b.precisions
     ]
-    backends = [b.name for b in sorted(writers, key=lambda b: not b.exact)]
+    backends = [b.name for b in sorted(writers, key=lambda b: (not b.exact, -len(b.runtimes)))]
     if not families or not backends:
         raise UsageError(
             "the demo needs a centroid family and an int8 backend",

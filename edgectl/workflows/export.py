@@ -63,19 +63,10 @@ def export(
     context = open_context(console, offline)
     file = find_file(context, read_path(model))
     if file is not None:
-        if device not in (None, "cpu", "auto"):
-            raise UsageError(
-                "a network that is not a family's is compared on the CPU",
-                where="--device",
-                fix="leave --device out",
-            )
+        _require_cpu(device)
+        words = read_settings(set)
         return convert(
-            context,
-            file,
-            backend,
-            precision=precision,
-            out=read_path(out),
-            assignments=read_settings(set),
+            context, file, backend, precision=precision, out=read_path(out), assignments=words
         )
     opened = open_model(context.registry, read_path(model), prefer_artifact=False, device=device)
     request = make_request(
@@ -90,17 +81,31 @@ def export(
         flags={"quant": {"calib_images": calib_images}} if calib_images else {},
         assignments=read_settings(set),
     )
-    if plan and request.info.takes != "network":
-        raise UsageError(
-            f"{backend} writes its files itself; there is nothing to plan",
-            where="--plan",
-            fix="leave --plan out",
-        )
+    if plan:
+        _require_compiler(request)
     try:
         return run_export(context, request, plan_only=plan)
     except GateFailedError as e:
         e.result = _kept(request.out)
         raise
+
+
+def _require_compiler(request: ExportRequest[Any]) -> None:
+    if request.info.takes != "network":
+        raise UsageError(
+            f"{request.info.name} writes its files itself; there is nothing to plan",
+            where="--plan",
+            fix="leave --plan out",
+        )
+
+
+def _require_cpu(device: str | None) -> None:
+    if device not in (None, "cpu", "auto"):
+        raise UsageError(
+            "a network that is not a family's is compared on the CPU",
+            where="--device",
+            fix="leave --device out",
+        )
 
 
 def run_export(context: Context, request: ExportRequest[Any], *, plan_only: bool) -> Artifact:

@@ -92,7 +92,7 @@ class DotsPostprocess:
 
 
 class DotsFamily:
-    """See :class:`edgectl.plugins.family.Family`."""
+    """Implements :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[DotsConfig]] = DotsConfig
 

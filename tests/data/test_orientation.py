@@ -133,11 +133,14 @@ def test_color_modes(mode: str, tmp_path: Path) -> None:
     assert batch.images.shape == (1, 96, 96, 3)
 
 
-def test_transparency_shows_the_color_beneath(tmp_path: Path) -> None:
+def test_what_is_transparent_shows_the_pad_value(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    image = np.dstack([upright(), np.zeros((120, 80), np.uint8)])
-    cv2.imwrite(str(path), image)
-    np.testing.assert_array_equal(decode(path), upright())
+    alpha = np.zeros((120, 80), np.uint8)
+    alpha[60:] = 255
+    cv2.imwrite(str(path), np.dstack([upright(), alpha]))
+    seen = decode(path)
+    assert (seen[:60] == SPEC.pad_value).all()
+    np.testing.assert_array_equal(seen[60:], upright()[60:])
 
 
 def test_very_wide_image(tmp_path: Path) -> None:

@@ -214,18 +214,20 @@ def test_qat_without_images_names_an_option_it_has(here, capsys):
     assert refused["error"]["fix"].startswith("--set data.name=DATA")
 
 
-def test_a_set_without_validation_images_is_exported_and_trained_on(here, capsys, tmp_path):
-    """What training accepts, the rest of the line accepts: parity on calibration images, no score."""
+def test_a_set_without_validation_images_is_scored_on_a_part_of_train(here, capsys, tmp_path):
+    """Training makes a validation split and keeps it; export and QAT score on the same images."""
     shutil.copytree(here / "set" / "train", tmp_path / "bare" / "train")
     data = ["--data", str(tmp_path / "bare"), "--imgsz", "64", "--weights", "none"]
     code, trained = document(capsys, "train", "fomo", *data, "--epochs", "1", "--name", "bare")
     assert code == 0
     code, exported = document(capsys, "export", trained["data"]["run"], "--backend", "tflite")
     assert code == 0 and exported["data"]["parity"]["graph"]["images"] > 0
-    assert exported["data"]["metrics"] is None or "file" not in exported["data"]["metrics"]
+    scores = exported["data"]["metrics"]
+    assert scores["file"]["dataset"]["fingerprint"] == scores["float"]["dataset"]["fingerprint"]
+    assert scores["file"]["dataset"]["images"] > 0
     words = ["qat", trained["data"]["run"], "--backend", "tflite", "--epochs", "1"]
     code, tuned = document(capsys, *words, "--name", "bare")
-    assert code == 0 and tuned["data"]["metrics"] == {}
+    assert code == 0 and "f1" in tuned["data"]["metrics"]
 
 
 def test_qat_over_the_limit_is_recorded_and_fails(here, capsys, monkeypatch):

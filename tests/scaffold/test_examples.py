@@ -20,6 +20,7 @@ def copied(request, tmp_path):
     return copy
 
 
+@pytest.mark.slow
 def test_a_family_and_a_backend_that_know_nothing_of_each_other(environment, copied, tmp_path):
     for name in ("dots", "carray"):
         project = copied(name)

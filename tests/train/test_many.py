@@ -75,6 +75,7 @@ def child(process: subprocess.Popen[str], number: int) -> int:
     return next(int(pid) for pid in listed if rank(int(pid), number))
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns() -> None:
     program = Path(__file__).with_name("joint_steps.py")
     done = subprocess.run(

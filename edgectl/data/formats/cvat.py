@@ -124,7 +124,8 @@ def _upright(box: Box, angle: float) -> Box:
 def _frames(
     document: Element, file: Path, folders: list[Path], repairs: list[Repair]
 ) -> list[StatedImage]:
-    """Of a video: a track has a shape for each frame, named as CVAT's exports name the images."""
+    """Read the frames of a video: a track has a shape for each frame, named as CVAT's exports name the
+    images."""
     found: dict[int, StatedImage] = {}
     where = str(file)
     for track in document.findall("track"):

@@ -89,7 +89,7 @@ def foreign_format(path: Path) -> DataError | None:
 
 
 def _keys(document: Any) -> list[set[str]]:
-    """Of the document, and of its first row or value."""
+    """Collect the keys of the document and of its first row or value."""
     found = []
     if isinstance(document, dict):
         found.append(set(document))

@@ -53,7 +53,7 @@ def open_cache(samples: Sequence[Sample], spec: PreprocessSpec, kind: str) -> Im
 
 
 def expected_bytes(samples: Sequence[Sample], spec: PreprocessSpec) -> int:
-    """Of all decoded images."""
+    """Bytes that all decoded images take."""
     total = 0
     for s in samples:
         height, width = cached_size(s.height or _UNKNOWN_SIDE, s.width or _UNKNOWN_SIDE, spec)

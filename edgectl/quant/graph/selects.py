@@ -20,7 +20,8 @@ _CHANNELWISE = frozenset(
     {"affine", "clamp", "sigmoid", "add", "mul", "max_pool", "avg_pool", "mean", "upsample", "pad"}
 )
 _LARGEST_GROWTH = 1.5
-"""Of a convolution whose channels several selections share: beyond, one of ones and zeros is cheaper."""
+"""Growth of a convolution whose channels several selections share: beyond, one of ones and zeros is
+cheaper."""
 
 
 def move_selects(draft: Draft) -> None:

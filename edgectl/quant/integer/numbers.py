@@ -40,7 +40,7 @@ class Numbers(Protocol):
 
 
 class FloatNumbers:
-    """See :class:`Numbers`."""
+    """Implements :class:`Numbers`."""
 
     dtype = "float32"
 
@@ -48,30 +48,30 @@ class FloatNumbers:
         self._graph = graph
 
     def activation(self, name: str) -> Scales:
-        """See :class:`Numbers`."""
+        """Implements :class:`Numbers`."""
         return [], []
 
     def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
-        """See :class:`Numbers`."""
+        """Return a weight as the file stores it."""
         assert node.weight is not None
         return node.weight.detach().cpu().numpy(), []
 
     def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
-        """See :class:`Numbers`."""
+        """Return a bias as the file stores it."""
         assert node.bias is not None
         return node.bias.detach().cpu().numpy(), []
 
     def border(self, name: str, value: float | None) -> float:
-        """See :class:`Numbers`."""
+        """Return the constant a border is filled with."""
         return float(np.finfo(np.float32).min) if value is None else value
 
     def rescales_upwards(self, node: Node) -> bool:
-        """See :class:`Numbers`."""
+        """Whether a join would have to scale a tensor up."""
         return False
 
 
 class Int8Numbers:
-    """See :class:`Numbers`."""
+    """Implements :class:`Numbers`."""
 
     dtype = "int8"
 
@@ -79,22 +79,22 @@ class Int8Numbers:
         self._quantized = quantized
 
     def activation(self, name: str) -> Scales:
-        """See :class:`Numbers`."""
+        """Implements :class:`Numbers`."""
         q = self._quantized.activations[name]
         return [q.scale], [q.zero_point]
 
     def weight(self, node: Node) -> tuple[np.ndarray, list[float]]:
-        """See :class:`Numbers`."""
+        """Return a weight as the file stores it."""
         scales = self._quantized.weight_scales[node.name]
         return self._quantized.integer_weight(node), scales.tolist()
 
     def bias(self, node: Node) -> tuple[np.ndarray, list[float]]:
-        """See :class:`Numbers`."""
+        """Return a bias as the file stores it."""
         scales: list[float] = self._quantized.bias_scale(node).tolist()
         return self._quantized.integer_bias(node), scales
 
     def border(self, name: str, value: float | None) -> float:
-        """See :class:`Numbers`."""
+        """Return the constant a border is filled with."""
         low, high = self._quantized.scheme.activation_range
         if value is None:
             return low
@@ -102,6 +102,6 @@ class Int8Numbers:
         return float(np.clip(round(value / q.scale) + q.zero_point, low, high))
 
     def rescales_upwards(self, node: Node) -> bool:
-        """See :class:`Numbers`."""
+        """Whether a join would have to scale a tensor up."""
         a, b = (self._quantized.activations[i].scale for i in node.inputs)
         return a * b >= self._quantized.activations[node.name].scale

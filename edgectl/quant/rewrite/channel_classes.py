@@ -83,7 +83,7 @@ def macs(node: Node) -> int:
 
 
 def total_macs(graph: QuantGraph) -> int:
-    """Of all convolutions."""
+    """Sum the MACs of all convolutions."""
     return sum(macs(n) for n in graph if n.op == "conv")
 
 

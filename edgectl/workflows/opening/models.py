@@ -38,7 +38,7 @@ class OpenModel:
 
     @property
     def config(self) -> RunConfig:
-        """Of the run it came from; defaults where an artifact stands alone."""
+        """Configuration of the run it came from; defaults where an artifact stands alone."""
         return self.trained.config if self.trained else RunConfig()
 
     @property

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class MovedDataError(DataError):
-    """The set of a run is not where it was."""
+    """The set of a run is not where it was. ``name``: as it was typed."""
+
+    name = ""
 
 
 _FIX = "--data NEWPLACE says where it is now; the images and labels must be the same"
@@ -96,9 +98,11 @@ def locate_run_data(context: Context, config: RunConfig, known: Mapping[str, Any
         context.console.note(f"'{name}' is not here: the set is taken from {place}")
         return place
     was = f", and {place} is gone" if place else ""
-    raise MovedDataError(
+    error = MovedDataError(
         f"the data set of the run has moved: there is no '{name}' here{was}", where=name, fix=_FIX
     )
+    error.name = name
+    raise error
 
 
 def changed_splits(index: DatasetIndex, known: Mapping[str, Any]) -> list[str]:

@@ -53,14 +53,7 @@ def make_setup(
     task.require_labels(index, samples, learner=info.name)
     kept, held = split_holdout(samples, config.data.holdout, config.train.seed)
     _warn_of_early_stop(context, config, held=len(held), of=len(samples))
-    valid = index.splits.get(config.data.valid_split)
-    if not valid:
-        context.console.warn(f"no split '{config.data.valid_split}': the run is not scored")
-    elif not has_objects(valid):
-        context.console.warn(
-            f"no image of '{config.data.valid_split}' has a labelled object: the run is not scored"
-        )
-        valid = None
+    valid = _validation_images(context, config, index)
     weights = None if resuming else _find_weights(context, family, config)
     for split, how in index.made_splits.items():
         context.console.warn(f"'{index.name}' has no split '{split}': made of {how}")
@@ -87,6 +80,22 @@ def make_setup(
         metrics=task_metrics(info.task, classes, outputs, spec.input_size),
         weights=weights,
     )
+
+
+def _validation_images(
+    context: Context, config: RunConfig, index: DatasetIndex
+) -> tuple[Sample, ...] | None:
+    """The split a run is scored on; None, and a warning, where it could not be."""
+    valid = index.splits.get(config.data.valid_split)
+    if not valid:
+        context.console.warn(f"no split '{config.data.valid_split}': the run is not scored")
+        return None
+    if not has_objects(valid):
+        context.console.warn(
+            f"no image of '{config.data.valid_split}' has a labelled object: the run is not scored"
+        )
+        return None
+    return valid
 
 
 def _find_weights(context: Context, family: OpenFamily, config: RunConfig) -> Path | None:

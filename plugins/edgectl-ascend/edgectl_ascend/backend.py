@@ -112,9 +112,9 @@ class AscendBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_ascend.deploy`."""
+        """Add what a board needs beside the model (:mod:`edgectl_ascend.deploy`)."""
         write_board_files(artifact, manifest, board, directory, converted=converted)
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_ascend.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_ascend.package`)."""
         return package.usage(manifest)

@@ -31,7 +31,7 @@ _INFO_FILES = ("version.info", "ascend_toolkit_install.info", "version.cfg")
 
 
 def cann_version(home: Path) -> str | None:
-    """Of the toolkit at ``$ASCEND_HOME_PATH``: ``8.0.RC2``."""
+    """Read the version of the toolkit at ``$ASCEND_HOME_PATH``: ``8.0.RC2``."""
     for name in _INFO_FILES:
         for path in (home / name, *sorted(home.glob(f"*/{name}"))):
             if path.is_file():

@@ -46,7 +46,8 @@ class CBackend:
         return SCHEME
 
     def check(self, graph: QuantGraph) -> list[str]:
-        """See :func:`edgectl.quant.integer.capabilities.check_graph`."""
+        """List every operation the device cannot run
+        (:func:`edgectl.quant.integer.capabilities.check_graph`)."""
         return check_graph(graph)
 
     def prepare(
@@ -82,7 +83,8 @@ class CBackend:
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec | None,
     ) -> LibraryRunner:
-        """See :mod:`edgectl_c.runtimes.runner`. Raises UnknownNameError on another runtime."""
+        """Open the model file on a runtime (:mod:`edgectl_c.runtimes.runner`). Raises UnknownNameError
+        on another runtime."""
         if runtime not in _RUNTIMES:
             raise UnknownNameError("runtime", runtime, _RUNTIMES, where="--runtime")
         library = read_library(model_file)
@@ -116,5 +118,5 @@ class CBackend:
         return Verification(model_file, images)
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_c.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_c.package`)."""
         return usage(manifest)

@@ -20,7 +20,7 @@ from edgectl_fcos.config import FcosConfig
 from edgectl_fcos.decode import Predictions
 
 ALPHA, GAMMA = 0.25, 2.0
-"""Of the focal loss (Lin et al., 2017, arXiv:1708.02002)."""
+"""Exponent of the focal loss (Lin et al., 2017, arXiv:1708.02002)."""
 _FINEST, _COARSEST = 8.0, 128.0
 _RANGE = (4.0, 8.0)
 """Farthest side of a box that a level is responsible for, strides: 64 to 128 pixels at stride 16, ..."""

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from edgectl.config.schema import Positive, StrictModel
 
 GROUPS = 32
-"""Of the group norm."""
+"""Number of groups of the group norm."""
 
 
 class FcosConfig(StrictModel):
@@ -26,7 +26,7 @@ class FcosConfig(StrictModel):
     depthwise: bool = True
     """Depthwise-separable convolutions in the head."""
     norm: Literal["bn", "gn"] = "bn"
-    """Of the head. Group norm (32 groups) does not fold into a convolution: float devices only."""
+    """Norm of the head. Group norm (32 groups) does not fold into a convolution: float devices only."""
     share_head: bool = False
     """One head for all levels; batch norms, unlike group norms, stay a level's own."""
     level_scales: bool = False

@@ -100,7 +100,7 @@ class Fcos(nn.Module):
 
 
 class FcosFamily:
-    """See :class:`edgectl.plugins.family.Family`."""
+    """Implements :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[FcosConfig]] = FcosConfig
 

@@ -27,7 +27,7 @@ _CLASSES = "head.classification_head.cls_logits."
 _COUNTER = ".num_batches_tracked"
 _COCO_IDS = 91
 _NEVER_USED = (0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-"""Of COCO's category ids, which torchvision's class predictor counts by; 80 are in use."""
+"""Number of COCO's category ids, which torchvision's class predictor counts by; 80 are in use."""
 
 
 def load_torchvision(model: nn.Module, path: Path, seen: Normalization) -> dict[str, Any]:

@@ -218,6 +218,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_preprocessing_is_what_the_weights_are_rewritten_for(variant):
     spec = FAMILY.preprocess(config(variant), (256, 256))
     assert (spec.mean, spec.std) == (
-        SEEN[config(variant).normalize].mean,
-        SEEN[config(variant).normalize].std,
+        SEEN[config(variant).normalise].mean,
+        SEEN[config(variant).normalise].std,
     )

@@ -47,7 +47,7 @@ class Fomo(nn.Module):
 
 
 class FomoFamily:
-    """See :class:`edgectl.plugins.family.Family`."""
+    """Implements :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[FomoConfig]] = FomoConfig
 

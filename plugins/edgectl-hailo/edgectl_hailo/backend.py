@@ -32,7 +32,7 @@ class HailoBackend:
         return _OPSET
 
     def check(self, network: Network, *, precision: str, config: HailoConfig) -> list[str]:
-        """See :mod:`edgectl_hailo.capabilities`.
+        """List every operation the device cannot run (:mod:`edgectl_hailo.capabilities`).
 
         Raises UnknownNameError for an unknown chip.
         """
@@ -42,7 +42,7 @@ class HailoBackend:
     def plan(
         self, network: Network, directory: Path, *, precision: str, config: HailoConfig
     ) -> Plan:
-        """See :mod:`edgectl_hailo.plan`."""
+        """Write what the compiler needs (:mod:`edgectl_hailo.plan`)."""
         return write_plan(network, directory, config)
 
     def open(
@@ -53,11 +53,11 @@ class HailoBackend:
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec | None,
     ) -> Runner:
-        """See :mod:`edgectl_hailo.runtime`."""
+        """Open the model file on a runtime (:mod:`edgectl_hailo.runtime`)."""
         return open_runner(model_file, runtime, specs)
 
     def describe(self, model_file: Path) -> dict[str, Any]:
-        """See :func:`edgectl_hailo.hef.describe_hef`."""
+        """Read the facts of the file (:func:`edgectl_hailo.hef.describe_hef`)."""
         return describe_hef(model_file)
 
     def deploy(
@@ -69,9 +69,9 @@ class HailoBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_hailo.deploy`."""
+        """Add what a board needs beside the model (:mod:`edgectl_hailo.deploy`)."""
         write_board_files(artifact, manifest, board, directory, converted=converted)
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_hailo.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_hailo.package`)."""
         return usage(manifest)

@@ -41,7 +41,7 @@ class NcnnBackend:
         return scheme(float_depthwise=config.depthwise == "float")
 
     def check(self, graph: QuantGraph) -> list[str]:
-        """See :func:`edgectl_ncnn.capabilities.check_graph`."""
+        """List every operation the device cannot run (:func:`edgectl_ncnn.capabilities.check_graph`)."""
         return check_graph(graph)
 
     def prepare(
@@ -75,7 +75,8 @@ class NcnnBackend:
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec | None,
     ) -> NcnnRunner:
-        """See :mod:`edgectl_ncnn.runtimes.runtime`. Raises UnknownNameError on another runtime."""
+        """Open the model file on a runtime (:mod:`edgectl_ncnn.runtimes.runtime`). Raises
+        UnknownNameError on another runtime."""
         if runtime != RUNTIME:
             raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
         return NcnnRunner(model_file, specs, preprocess)
@@ -112,17 +113,18 @@ class NcnnBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_ncnn.board.deploy`. Raises UsageError for a converted archive."""
+        """Add what a board needs beside the model (:mod:`edgectl_ncnn.board.deploy`). Raises UsageError
+        for a converted archive."""
         if converted is not None:
             raise UsageError(f"{board.name} takes the files as they are", where="--converted")
         write_project(manifest, directory)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
-        """See :func:`edgectl_ncnn.reader.cost.cost`."""
+        """Compute the cost layer by layer (:func:`edgectl_ncnn.reader.cost.cost`)."""
         return cost(model_file, input_size)
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_ncnn.board.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_ncnn.board.package`)."""
         return package.usage(manifest)
 
 

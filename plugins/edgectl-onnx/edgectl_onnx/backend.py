@@ -46,7 +46,7 @@ class OnnxBackend:
         raise UnknownNameError("runtime", runtime, ["onnxruntime"], where=str(model_file))
 
     def describe(self, model_file: Path) -> dict[str, Any]:
-        """Of any ONNX file. Raises ArtifactError for what is none."""
+        """Describe any ONNX file. Raises ArtifactError for what is none."""
         try:
             return describe_onnx(model_file)
         except Exception as e:  # protobuf's and onnx's own types

@@ -18,7 +18,7 @@ from edgectl_resnet.config import ResnetConfig
 
 _ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 _TENSORFLOW_EPS = 1e-3
-"""Of the batch norms in the TensorFlow originals, which the small-width weights come from."""
+"""Epsilon of the batch norms in the TensorFlow originals, which the small-width weights come from."""
 
 
 class ResNet(nn.Module):

@@ -107,7 +107,7 @@ class Rtmdet(nn.Module):
 
 
 class RtmdetFamily:
-    """See :class:`edgectl.plugins.family.Family`."""
+    """Implements :class:`edgectl.plugins.family.Family`."""
 
     config_type: ClassVar[type[RtmdetConfig]] = RtmdetConfig
 

@@ -153,7 +153,7 @@ def test_raw_heads_equal_the_onnx_twin():
 
 
 @needs_weights
-@pytest.mark.parametrize("normalise", ["centred", "unit"])
+@pytest.mark.parametrize("normalize", ["centred", "unit"])
 def test_our_normalization_computes_what_theirs_does(normalize):
     """Away from the border, where zero padding means another color."""
     ours = RtmdetConfig.model_validate({**config("nano").model_dump(), "normalise": normalize})

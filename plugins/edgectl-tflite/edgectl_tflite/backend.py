@@ -50,7 +50,8 @@ class TfliteBackend:
         return SCHEME
 
     def check(self, graph: QuantGraph) -> list[str]:
-        """See :func:`edgectl.quant.integer.capabilities.check_graph`."""
+        """List every operation the device cannot run
+        (:func:`edgectl.quant.integer.capabilities.check_graph`)."""
         return check_graph(graph)
 
     def prepare(
@@ -90,7 +91,8 @@ class TfliteBackend:
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec | None,
     ) -> FileRunner:
-        """See :mod:`edgectl_tflite.runtimes.runtime`. Raises UnknownNameError on another runtime."""
+        """Open the model file on a runtime (:mod:`edgectl_tflite.runtimes.runtime`). Raises
+        UnknownNameError on another runtime."""
         if runtime not in RUNTIMES:
             raise UnknownNameError("runtime", runtime, RUNTIMES, where="--runtime")
         return RUNTIMES[runtime](read_model(model_file), specs)
@@ -104,8 +106,8 @@ class TfliteBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_tflite.board.deploy`. Raises UsageError for a converted archive, and for
-        a file that is not int8."""
+        """Add what a board needs beside the model (:mod:`edgectl_tflite.board.deploy`). Raises
+        UsageError for a converted archive, and for a file that is not int8."""
         if converted is not None:
             raise UsageError(
                 f"{board.name} takes the file as it is; no online converter is involved",
@@ -126,7 +128,8 @@ class TfliteBackend:
         return read_model(model_file)
 
     def cost(self, model_file: Path, input_size: Size | None) -> Profile:
-        """See :func:`edgectl_tflite.reader.cost.cost`; a file states its sizes."""
+        """Compute the cost layer by layer (:func:`edgectl_tflite.reader.cost.cost`); a file states its
+        sizes."""
         return cost(read_model(model_file))
 
     def describe(self, model_file: Path) -> dict[str, Any]:
@@ -150,7 +153,7 @@ class TfliteBackend:
         }
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_tflite.board.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_tflite.board.package`)."""
         return package.usage(manifest)
 
 

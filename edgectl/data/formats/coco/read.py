@@ -61,7 +61,7 @@ def read_coco(path: Path) -> DatasetIndex:
 
 @dataclass
 class _Reader:
-    """Of one annotation file."""
+    """Reads one annotation file."""
 
     part: Part
     classes: tuple[str, ...]

@@ -26,7 +26,7 @@ _SHOWN = 80
 
 
 class ImageFinder:
-    """Of one set.
+    """Finds the images of one set.
 
     Args:
         root: its directory; nothing outside of it is taken, but for ``--images``.

@@ -17,7 +17,7 @@ from edgectl.errors import DataError
 from edgectl.labels import Sample
 
 LARGEST_SHARE = 0.05
-"""Of all labels, or of all images."""
+"""Share of all labels, or of all images."""
 
 _CHECK = "edgectl data check DATA --fix DIRECTORY writes a copy without them"
 _REMEDIES = {

@@ -120,5 +120,5 @@ def guess_columns(header: Sequence[str]) -> Columns | None:
 
 
 def missing_columns(header: Sequence[str]) -> list[str]:
-    """Of edgectl's own table."""
+    """List the columns of edgectl's own table that are missing."""
     return [c for c in COLUMNS if c not in header]

@@ -37,7 +37,7 @@ def tables_of(path: Path) -> dict[str, list[Path]]:
 
 
 def _other_tables(path: Path) -> dict[str, list[Path]]:
-    """Of any name, with columns that say image and box, called after their split."""
+    """Find tables of any name with columns that say image and box, called after their split."""
     if not path.is_dir():
         return {}
     annotations = folder_called(path, "annotations", "labels")

@@ -231,7 +231,7 @@ def _add_entry(layout: Layout, document: dict[str, Any], key: str, entry: Any) -
 
 
 def _place(name: str, base: Path, root: Path) -> Path | None:
-    """Of a folder or list: as it is named, or the longest tail of the name that is there."""
+    """Find a folder or list: as it is named, or the longest tail of the name that is there."""
     plain = _DRIVE.sub("", name.replace("\\", "/"))
     tried = [base / name, root / name, base / plain, root / plain]
     parts = [p for p in PurePosixPath(plain).parts if p not in ("/", "..", ".")]

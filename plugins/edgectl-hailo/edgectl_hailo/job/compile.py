@@ -82,7 +82,7 @@ def digest(path):
 
 
 def sdk_version():
-    """Of the compiler; empty where it does not say."""
+    """Read the compiler's version; empty where it does not say."""
     try:
         return importlib.metadata.version("hailo-dataflow-compiler")
     except importlib.metadata.PackageNotFoundError:

@@ -38,7 +38,7 @@ class AwnnBackend:
     config_type: ClassVar[type[AwnnConfig]] = AwnnConfig
 
     def scheme(self, config: AwnnConfig) -> QuantScheme:
-        """See :mod:`edgectl_ncnn.awnn.scheme`."""
+        """Return the arithmetic the graph is calibrated in (:mod:`edgectl_ncnn.awnn.scheme`)."""
         return scheme(per_channel=config.weights == "per_channel")
 
     def check(self, graph: QuantGraph) -> list[str]:
@@ -94,7 +94,8 @@ class AwnnBackend:
         specs: Sequence[OutputSpec],
         preprocess: PreprocessSpec | None,
     ) -> SimulatorRunner:
-        """See :mod:`edgectl_ncnn.awnn.runtime`. Raises UnknownNameError on another runtime."""
+        """Open the model file on a runtime (:mod:`edgectl_ncnn.awnn.runtime`). Raises UnknownNameError on
+        another runtime."""
         if runtime != RUNTIME:
             raise UnknownNameError("runtime", runtime, [RUNTIME], where="--runtime")
         return SimulatorRunner(model_file, specs, preprocess)
@@ -135,11 +136,11 @@ class AwnnBackend:
         *,
         converted: Path | None,
     ) -> None:
-        """See :mod:`edgectl_ncnn.awnn.deploy`."""
+        """Add what a board needs beside the model (:mod:`edgectl_ncnn.awnn.deploy`)."""
         write_board_files(manifest, directory, converted=converted)
 
     def usage(self, manifest: Manifest) -> str:
-        """See :mod:`edgectl_ncnn.awnn.package`."""
+        """Explain how to run the artifact on the device (:mod:`edgectl_ncnn.awnn.package`)."""
         return package.usage(manifest)
 
 

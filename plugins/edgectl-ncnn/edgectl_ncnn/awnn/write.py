@@ -77,7 +77,7 @@ class _Writer:
         self._activate(node)
 
     def scale(self, tensor: str) -> float:
-        """Of a graph tensor."""
+        """Return the scale of a graph tensor."""
         return file_scale(self.quantized, tensor)
 
     def add(

@@ -11,7 +11,7 @@ from edgectl.tasks.decode_rule import decode_rule
 
 _STATIC = ("CMakeLists.txt", "decode.h", "main.cpp")
 _THRESHOLD = 0.25
-"""Of detectors, whose checkpoints store none: what firmwares show."""
+"""Score threshold of detectors, whose checkpoints store none: what firmwares show."""
 _OVERLAP = 0.65
 _PROGRAMS = {"classes": "kClassification", "cells": "kCentroid", "boxes": "kDetection"}
 """Decoding programs of ``decode.h``, by the name :mod:`edgectl.tasks.decode_rule` gives them."""

@@ -29,13 +29,13 @@ class Numbers(Protocol):
 
 
 class FloatNumbers:
-    """See :class:`Numbers`. ``half``: weights as float16, biases as float32."""
+    """Implements :class:`Numbers`. ``half``: weights as float16, biases as float32."""
 
     def __init__(self, *, half: bool = False) -> None:
         self._half = half
 
     def int8_term(self, node: Node) -> int:
-        """See :class:`Numbers`."""
+        """Implements :class:`Numbers`."""
         return 0
 
     def blocks(self, node: Node) -> list[Block]:
@@ -58,7 +58,7 @@ class FloatNumbers:
 
 
 class Int8Numbers:
-    """See :class:`Numbers`."""
+    """Implements :class:`Numbers`."""
 
     def __init__(self, quantized: QuantizedGraph) -> None:
         self._quantized = quantized
@@ -72,7 +72,7 @@ class Int8Numbers:
         return term + 100 if self._requantizes(node) else term
 
     def blocks(self, node: Node) -> list[Block]:
-        """See :class:`Numbers`."""
+        """Return the blocks of weights and scales a layer stores."""
         weight, bias = self._float.blocks(node)
         if not self._integer(node):
             return [weight, bias]

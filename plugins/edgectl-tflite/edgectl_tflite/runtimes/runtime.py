@@ -115,7 +115,7 @@ class LiteRtRunner(FileRunner):
             ) from e
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
-        """See :meth:`FileRunner.execute`."""
+        """Run the model on one batch of images."""
 
         def one(image: np.ndarray) -> list[np.ndarray]:
             self._interpreter.set_tensor(self._model.inputs[0], image)
@@ -152,7 +152,7 @@ class IntegerRunner(FileRunner):
         self._executor = IntegerExecutor(model)
 
     def execute(self, x: np.ndarray) -> list[np.ndarray]:
-        """See :meth:`FileRunner.execute`."""
+        """Run the model on one batch of images."""
         return self._executor.run(x)
 
 
