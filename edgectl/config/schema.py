@@ -32,7 +32,9 @@ class DataConfig(StrictModel):
     """Which images. ``holdout`` is the share of *train* kept back to choose the operating point."""
 
     name: str = ""
+    """Name in the catalog, directory, annotation file or archive."""
     format: str = "auto"
+    """Label format; auto recognizes it."""
     images: str = ""
     """Directory of the images, where it is not where the format has it."""
     yolo_columns: Literal["auto", "box", "polygon", "pixels", "corners"] = "auto"
@@ -42,8 +44,11 @@ class DataConfig(StrictModel):
     classes: tuple[str, ...] = ()
     """Only these, in this order; empty takes all."""
     train_split: str = "train"
+    """Split that is trained on."""
     valid_split: str = "valid"
+    """Split that scores are computed on."""
     holdout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
+    """Share of *train* kept back to choose the best epoch and the operating point."""
     on_error: Literal["stop", "skip"] = "stop"
     """An image that cannot be decoded: stop with an error, or leave it out with a warning that counts
     and names such images. skip looks at every image once before it begins."""
@@ -57,8 +62,11 @@ class PreprocessConfig(StrictModel):
     configuration holds the outcome."""
 
     resize: Literal["letterbox", "stretch"] | None = None
+    """letterbox keeps the aspect ratio and pads; stretch does not."""
     pad_side: Literal["bottom_right", "center"] | None = None
+    """bottom_right puts the image at the origin; center splits the border."""
     pad_value: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Value of the border in every channel, 0..255."""
 
 
 class AugmentConfig(StrictModel):
@@ -69,6 +77,7 @@ class AugmentConfig(StrictModel):
     mosaic_off_fraction: Probability = 0.1
     """Last share of the epochs without mosaic."""
     flip: Probability = 0.5
+    """Share of samples mirrored left to right."""
     hue: Annotated[float, Field(ge=0.0, le=90.0)] = 5.0
     """Half range of the hue shift, in OpenCV's 0..180 units."""
     saturation: Probability = 0.3
@@ -82,6 +91,7 @@ class AugmentConfig(StrictModel):
     scale: tuple[float, float] = (0.7, 1.4)
     """Zoom range of the affine transform."""
     translate: Probability = 0.1
+    """Half range of the shift, as a share of the input size."""
     rotate: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
     """Half range, degrees."""
     window: tuple[Share, Share] = (1.0, 1.0)
@@ -101,6 +111,7 @@ class ClassifyConfig(StrictModel):
     crop_ratio: tuple[float, float] = (0.8, 1.25)
     """Its width to height, relative to the image's."""
     flip: Probability = 0.5
+    """Share of samples mirrored left to right."""
     randaugment: Annotated[int, Field(ge=0)] = 0
     """Random operations an image goes through: for long runs, short ones do not profit."""
     magnitude: Probability = 0.2
@@ -119,8 +130,11 @@ class OptimizerConfig(StrictModel):
     """How weights follow gradients."""
 
     name: Literal["sgd", "adamw"] = "adamw"
+    """Optimizer."""
     lr: Annotated[float, Field(gt=0.0)] = 0.002
+    """Learning rate after warm-up."""
     momentum: Probability = 0.9
+    """Momentum of SGD."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.05
     """Not applied to norms and biases."""
     clip_norm: Annotated[float, Field(ge=0.0)] = 10.0
@@ -131,13 +145,17 @@ class ScheduleConfig(StrictModel):
     """The learning rate over the run, as a function of the step."""
 
     name: Literal["cosine", "multistep", "constant"] = "cosine"
+    """How the learning rate falls after warm-up."""
     warmup_steps: Annotated[int, Field(ge=0)] = 1000
+    """Steps over which the learning rate rises to its value."""
     warmup_fraction: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     """Warm-up never exceeds this share of all steps, so that small sets train too."""
     final_lr_fraction: Probability = 0.01
+    """Learning rate at the end of cosine, as a share of the first."""
     milestones: tuple[float, ...] = (0.5, 0.7, 0.9)
     """multistep: shares of the run."""
     gamma: Probability = 0.3
+    """Factor of the learning rate at each milestone of multistep."""
 
 
 class TrainConfig(StrictModel):
@@ -146,8 +164,11 @@ class TrainConfig(StrictModel):
     epochs: Annotated[int, Field(ge=0)] = 100
     """0 takes the pretrained weights as they are: scored, and ready to export."""
     batch: Positive = 16
+    """Images a step, summed over devices."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of everything drawn in training."""
     device: Literal["auto", "cpu", "cuda", "npu", "mps", "xpu"] = "auto"
+    """Kind of device; auto takes the first that is there."""
     devices: Positive = 1
     """On each machine; ``batch`` is the joint batch of all of them."""
     sync_bn: bool = True
@@ -169,6 +190,7 @@ class TrainConfig(StrictModel):
     """Evaluations without improvement on the held-back part of *train* before stopping; 0 never stops
     early."""
     tensorboard: bool = True
+    """Write TensorBoard events beside the run's own."""
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
 
@@ -177,18 +199,22 @@ class QuantConfig(StrictModel):
     """Post-training quantization."""
 
     calib_images: Positive = 128
+    """Images of *train* that ranges are measured on."""
     observer: Literal["auto", "minmax", "percentile", "mse", "downstream"] = "auto"
     """auto: the best of downstream, mse and minmax on images that it was not chosen by. downstream: least
     squared error at the network's heads, as far as the sensitivity of each tensor tells."""
     percentile: Annotated[float, Field(gt=50.0, le=100.0)] = 99.99
+    """Share of values kept, percent, by the observer percentile."""
     silence: bool = True
     """Channels that are constant on the calibration images, and would be all noise in int8, become
     constant."""
     equalize: bool = True
+    """Balance channels between layers, where it helps on images nothing was chosen on."""
     split_silu: Annotated[float, Field(ge=0.0)] = 0.2
     """Extra multiplications allowed, as a share of the network's, for SiLUs computed from two
     convolutions so that their channels can be balanced; 0 leaves the network as it is."""
     bias_correction: bool = True
+    """Correct biases for the mean error of rounding, where it helps."""
     seconds: Annotated[float, Field(ge=0.0)] = 2.0
     """Budget of the search over single ranges, in seconds of one core, estimated and not by the clock: the
     result is the same on a slow machine. Less than two runs over the images take leaves it out, as 0 does."""
@@ -200,15 +226,19 @@ class QatConfig(StrictModel):
     """Quantization-aware training, after post-training quantization."""
 
     epochs: Positive = 5
+    """Epochs of quantization-aware training."""
     lr: Annotated[float, Field(gt=0.0)] = 0.0002
+    """Its learning rate."""
     range_lr: Annotated[float, Field(gt=0.0)] = 0.0002
     """Learning rate of the activation ranges, relative to each range's width."""
     batch: Positive = 16
+    """Images a step."""
     task_weight: Annotated[float, Field(ge=0.0)] = 1.0
     """Weight of the family's own loss, on labels."""
     teacher_weight: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the divergence from the float network's heads, where it sees something."""
     mosaic: Probability = 0.0
+    """Share of samples built from four images."""
 
 
 class DatasetEntry(StrictModel):
@@ -244,7 +274,9 @@ class RunConfig(StrictModel):
     """Everything a run needs; written as ``config.resolved.toml``."""
 
     family: str = ""
+    """Model family, as ``edgectl models`` lists them."""
     variant: str = ""
+    """One of the family's sizes; empty takes its default."""
     input_size: tuple[Side, Side] | None = None
     """(height, width); None takes the variant's default."""
     data: DataConfig = DataConfig()
@@ -252,10 +284,12 @@ class RunConfig(StrictModel):
     augment: AugmentConfig = AugmentConfig()
     classify: ClassifyConfig = ClassifyConfig()
     model: dict[str, Any] = Field(default_factory=dict)
+    """The family's own table; its README lists the keys."""
     train: TrainConfig = TrainConfig()
     quant: QuantConfig = QuantConfig()
     qat: QatConfig = QatConfig()
     backend: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """A table for each backend; its README lists the keys."""
     datasets: dict[str, DatasetEntry] = Field(default_factory=dict)
     """``[datasets.NAME]``: sets that --data may name."""
     tools: dict[str, ToolConfig] = Field(default_factory=dict)
