@@ -93,9 +93,9 @@ def kill_and_resume(capsys: pytest.CaptureFixture[str], name: str, delay: float)
         while not run.last.is_file() and process.poll() is None:
             time.sleep(0.005)
         time.sleep(delay)
-        done = process.poll() is not None
         process.kill()
-    assert done or process.returncode == -signal.SIGKILL
+    # it may have ended by itself between the two
+    done = process.returncode != -signal.SIGKILL
     code, resumed = document(capsys, "qat", "--resume", str(run.path))
     assert code == 0, resumed["error"]
     assert resumed["data"]["epochs"] == EPOCHS
