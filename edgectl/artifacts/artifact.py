@@ -15,7 +15,7 @@ from typing import Any
 from edgectl.artifacts.manifest import ListedFile, Manifest
 from edgectl.errors import ArtifactError
 from edgectl.files import ARTIFACT_SCHEMA as SCHEMA
-from edgectl.files import MANIFEST, write_json
+from edgectl.files import MANIFEST, sha256_of, write_json
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 _AGAIN = "export again: edgectl export"
@@ -78,12 +78,6 @@ class Artifact:
     def model_bytes(self) -> int:
         """Bytes of everything a device loads."""
         return sum(f.bytes for f in self.parts)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def list_files(directory: Path) -> tuple[ListedFile, ...]:

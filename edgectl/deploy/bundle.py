@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgectl.artifacts.artifact import Artifact, sha256_of
+from edgectl.artifacts.artifact import Artifact
 from edgectl.backends.contract import ArtifactReader, Deployer
 from edgectl.backends.runtime import list_exact_runtimes, open_as_on_device
 from edgectl.deploy.golden import write_golden
 from edgectl.errors import GateFailedError, UsageError
-from edgectl.files import replacing
+from edgectl.files import replacing, sha256_of
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
 

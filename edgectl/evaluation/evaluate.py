@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgectl.artifacts.artifact import Artifact, sha256_of
+from edgectl.artifacts.artifact import Artifact
 from edgectl.backends.contract import ArtifactReader
 from edgectl.backends.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.data.formats.reading.splits import split_name
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError, UsageError
+from edgectl.files import sha256_of
 from edgectl.labels import Sample
 from edgectl.metrics.bootstrap import Comparison, ImageScores, Resampled, compare
 from edgectl.metrics.evaluator import EvalBatch, Predictor, evaluate_metric

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.artifacts.artifact import Artifact, open_artifact, sha256_of, write_manifest
+from edgectl.artifacts.artifact import Artifact, open_artifact, write_manifest
 from edgectl.artifacts.manifest import (
     GraphParity,
     Manifest,
@@ -27,7 +27,7 @@ from edgectl.artifacts.manifest import (
 from edgectl.backends.contract import ProgramReader, ProgramWriter
 from edgectl.backends.runtime import open_runtime
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
-from edgectl.files import replacing
+from edgectl.files import replacing, sha256_of
 from edgectl.plugins.info import BackendInfo
 from edgectl.quant.integer.program import Program
 from edgectl.runs.provenance import versions

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edgectl.artifacts.artifact import Artifact, list_files, sha256_of, write_manifest
+from edgectl.artifacts.artifact import Artifact, list_files, write_manifest
 from edgectl.artifacts.manifest import (
     Calibration,
     Compiler,
@@ -24,6 +24,7 @@ from edgectl.artifacts.manifest import (
 from edgectl.errors import ArtifactError
 from edgectl.export.gate import has_validation_split, score_float_and_artifact
 from edgectl.export.request import ExportRequest
+from edgectl.files import sha256_of
 from edgectl.plugins.info import BackendInfo
 from edgectl.runs.provenance import versions
 from edgectl.spec import OutputSpec, Progress

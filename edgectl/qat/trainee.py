@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgectl.artifacts.artifact import sha256_of
 from edgectl.backends.contract import Backend
 from edgectl.config.schema import RunConfig, TrainConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.export.parity import raw_heads
 from edgectl.export.request import ExportRequest
 from edgectl.export.stages import Prepared
+from edgectl.files import sha256_of
 from edgectl.labels import Targets
 from edgectl.metrics.evaluator import record, score
 from edgectl.metrics.operating_point import choose_operating_point

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgectl.files import sha256_of
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.rundir import RunDirectory
 from edgectl.train.setup import TrainSetup
@@ -65,11 +65,9 @@ def measure_run(run: RunDirectory, progress: Progress, metrics: dict[str, Any]) 
 
 def _entry(run: RunDirectory, path: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     point = checkpoint.operating_point
-    with path.open("rb") as f:
-        digest = hashlib.file_digest(f, "sha256").hexdigest()
     return {
         "path": path.relative_to(run.path).as_posix(),
-        "sha256": digest,
+        "sha256": sha256_of(path),
         "epoch": checkpoint.epoch,
         "operating_point": dataclasses.asdict(point) if point is not None else None,
         "metrics": checkpoint.metrics,

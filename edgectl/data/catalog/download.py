@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import shutil
 import stat
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.errors import DataError
-from edgectl.files import directory_beside
+from edgectl.files import directory_beside, sha256_of
 from edgectl.spec import Progress
 
 _TIMEOUT_S = 60.0
@@ -82,8 +81,7 @@ def _download(url: str, path: Path, say: Progress) -> str:
         raise DataError(
             f"cannot be downloaded: {e}", where=url, fix="check the network, or unpack it by hand"
         ) from e
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _opened(request: urllib.request.Request, path: Path) -> Any:

@@ -135,7 +135,7 @@ def _newest_artifact(location: ModelLocation) -> Path | None:
 
 def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
     """The checkpoint an artifact was exported from, if it is still there and still the same."""
-    from edgectl.artifacts.artifact import sha256_of
+    from edgectl.files import sha256_of
 
     noted = artifact.manifest.checkpoint
     path = Path(artifact.directory, noted.path).resolve()
