@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from edgectl.config.schema import RunConfig
 from edgectl.data.catalog.demo import draw_split
 from edgectl.data.index import DatasetIndex
 from edgectl.data.loading.batches import BatchLoader, box_batches
-from edgectl.data.loading.loader import EvalLoader
 from edgectl.data.loading.shard import Shard
 from edgectl.errors import DataError
 from edgectl.labels import Detections, Geometry, Sample, Targets
-from edgectl.metrics.evaluator import EvalBatch
 from edgectl.spec import PreprocessSpec, Size
-from edgectl.tasks.results import describe_boxes, draw_rows, summarize_rows
+from edgectl.tasks.image_task import ImageTask
+from edgectl.tasks.results import describe_boxes
 
 
-class BoxTask:
+class BoxTask(ImageTask):
     """All of a :class:`edgectl.tasks.contract.Task` but the metrics."""
 
     def require_labels(
@@ -45,30 +43,11 @@ class BoxTask:
         """Mosaic, affine transforms and colors, as ``[augment]`` says."""
         return box_batches(samples, spec, config, batch=batch, shard=shard)
 
-    def eval_batches(
-        self, samples: Sequence[Sample], spec: PreprocessSpec, *, batch: int
-    ) -> Iterable[EvalBatch]:
-        """As the spec prepares them."""
-        return EvalLoader(samples, spec, batch)
-
     def describe_results(
         self, found: Detections, geometry: Geometry, size: Size, classes: Sequence[str]
     ) -> list[dict[str, Any]]:
         """``label``, ``score`` and ``box``."""
         return describe_boxes(found, geometry, size, classes)
-
-    def summarize_results(self, rows: Sequence[dict[str, Any]]) -> str:
-        """Names and scores."""
-        return summarize_rows(rows)
-
-    def draw_results(
-        self, image_bgr: np.ndarray, rows: list[dict[str, Any]], classes: Sequence[str]
-    ) -> np.ndarray:
-        """Boxes with names and scores."""
-        return draw_rows(image_bgr, rows, classes)
-
-    def board_decoder(self) -> None:
-        """Core's own."""
 
     def example_targets(
         self, images: int, size: Size, num_classes: int, *, empty: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,22 @@ import torch
 from edgectl.config.schema import RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.data.loading.batches import BatchLoader, class_batches
-from edgectl.data.loading.loader import EvalLoader
 from edgectl.data.loading.shard import Shard
 from edgectl.errors import DataError
 from edgectl.labels import Detections, Geometry, Sample, Targets
 from edgectl.metrics.classification import ClassificationMetric
-from edgectl.metrics.evaluator import EvalBatch, Metrics
+from edgectl.metrics.evaluator import Metrics
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl.tasks.boxes import no_boxes, wrong_labels
-from edgectl.tasks.results import describe_classes, draw_rows, summarize_rows
+from edgectl.tasks.image_task import ImageTask
+from edgectl.tasks.results import describe_classes
 
 _MOST_DESCRIBED = 5
 _EXAMPLE_SIDE = 64
 _EXAMPLE_CLASSES = {"dark": 60, "light": 190}
 
 
-class ClassificationTask:
+class ClassificationTask(ImageTask):
     """Scored by top-1; the best class wins whatever its score."""
 
     def require_labels(
@@ -67,30 +67,11 @@ class ClassificationTask:
             samples, spec, config, num_classes=num_classes, batch=batch, shard=shard
         )
 
-    def eval_batches(
-        self, samples: Sequence[Sample], spec: PreprocessSpec, *, batch: int
-    ) -> Iterable[EvalBatch]:
-        """As the spec prepares them."""
-        return EvalLoader(samples, spec, batch)
-
     def describe_results(
         self, found: Detections, geometry: Geometry, size: Size, classes: Sequence[str]
     ) -> list[dict[str, Any]]:
         """The five likeliest classes."""
         return describe_classes(found, classes)[:_MOST_DESCRIBED]
-
-    def summarize_results(self, rows: Sequence[dict[str, Any]]) -> str:
-        """Names and scores."""
-        return summarize_rows(rows)
-
-    def draw_results(
-        self, image_bgr: np.ndarray, rows: list[dict[str, Any]], classes: Sequence[str]
-    ) -> np.ndarray:
-        """Names and scores, one under the other."""
-        return draw_rows(image_bgr, rows, classes)
-
-    def board_decoder(self) -> None:
-        """Core's own."""
 
     def example_targets(
         self, images: int, size: Size, num_classes: int, *, empty: bool = False
