@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Literal
 
 from edgectl.errors import DataError, EdgectlError, UsageError
 from edgectl.leftovers import name_aside, sweep
+from edgectl.locks import hold
 
 MANIFEST = "manifest.json"
 ARTIFACT_SCHEMA = "edgectl-artifact/1"
@@ -178,11 +179,14 @@ def replacing(target: Path, kind: Kind) -> Iterator[Path]:
 
     Raises:
         UsageError: something else stands there; see :func:`require_replaceable`.
+        BusyError: another process is making it.
         EdgectlError: the disk is full or not writable; ``target`` is as it was.
     """
     require_replaceable(target, kind)
     with ExitStack() as stack:
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(target, "is being made"))
             tmp = stack.enter_context(directory_beside(target))
         except OSError as e:
             raise EdgectlError(

@@ -12,9 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from uuid import uuid4
+
+from edgectl.locks import SUFFIX, read_holder, remove_abandoned
+from edgectl.owners import is_alive, own_start
 
 _ASIDE = re.compile(
     r"\.(?P<name>.+)\.edgectl-(?P<pid>\d+)-(?P<start>\d+)-(?P<what>[0-9a-f]{12}|old)"
@@ -23,10 +25,8 @@ _ASIDE = re.compile(
 
 def name_aside(target: Path, what: str = "") -> Path:
     """A path beside ``target`` to write it to. ``old``: where the one it replaces goes for a moment."""
-    pid = os.getpid()
-    return (
-        target.parent / f".{target.name}.edgectl-{pid}-{_started(pid)}-{what or uuid4().hex[:12]}"
-    )
+    owner = f"{os.getpid()}-{own_start()}"
+    return target.parent / f".{target.name}.edgectl-{owner}-{what or uuid4().hex[:12]}"
 
 
 def find_leftovers(directory: Path) -> Iterator[Path]:
@@ -37,8 +37,12 @@ def find_leftovers(directory: Path) -> Iterator[Path]:
         return
     for path in entries:
         match = _ASIDE.fullmatch(path.name)
-        if match is not None and not _is_alive(int(match["pid"]), int(match["start"])):
+        if match is not None and not is_alive(int(match["pid"]), int(match["start"])):
             yield path
+        elif path.name.startswith(".") and path.name.endswith(SUFFIX):
+            holder = read_holder(path)
+            if holder is None or holder.is_gone:
+                yield path
 
 
 _swept: set[Path] = set()
@@ -61,38 +65,9 @@ def remove(path: Path) -> None:
     match = _ASIDE.fullmatch(path.name)
     if match is not None and match["what"] == "old" and not path.with_name(match["name"]).exists():
         path.rename(path.with_name(match["name"]))
+    elif match is None:
+        remove_abandoned(path)
     elif path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int, start: int) -> bool:
-    if os.name == "nt":  # where a signal of zero is Ctrl-C
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return _started(pid) == start
-
-
-def _started(pid: int) -> int:
-    """Ticks from the start of the system to the start of the process; 0 where the system does not tell."""
-    return _own_start() if pid == os.getpid() else _read_start(pid)
-
-
-@cache
-def _own_start() -> int:
-    return _read_start(os.getpid())
-
-
-def _read_start(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        # field 22; the name before it, in brackets, may hold anything (proc(5))
-        return int(stat.rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgectl import files, leftovers
+from edgectl import files, leftovers, owners
 from edgectl.errors import EdgectlError
 from edgectl.files import find_artifacts, replacing, replacing_file, staged, write_text
 from edgectl.leftovers import find_leftovers, name_aside, sweep
@@ -151,7 +151,7 @@ def _made(path: Path) -> Path:
 def dead_process() -> tuple[int, int]:
     """Number and start of a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    start = leftovers._read_start(child.pid)
+    start = owners.read_start(child.pid)
     child.communicate(b"\n")
     return child.pid, start
 

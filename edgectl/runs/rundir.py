@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from edgectl.config import resolved
 from edgectl.config.schema import RunConfig
 from edgectl.errors import EdgectlError, UsageError
 from edgectl.files import write_json, write_text
+from edgectl.locks import hold, require_unlocked
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -137,6 +139,18 @@ def create_run(
     return RunDirectory(path)
 
 
+def hold_run(run: RunDirectory) -> AbstractContextManager[None]:
+    """The run is this process's to train for the length of the block. Raises BusyError where it is another's."""
+    return hold(run.path, "is being trained")
+
+
+def require_idle(run: Path) -> None:
+    """Raises BusyError for a run that is being trained: asked before long work. The processes of one run do
+    not ask."""
+    if "RANK" not in os.environ:
+        require_unlocked(through_latest(run), "is being trained")
+
+
 @contextmanager
 def keep_if_resumable(
     run: RunDirectory, previous: str | None, *, root: Path = RUNS
@@ -213,7 +227,7 @@ def _named(parent: Path, name: str) -> Path:
         raise UsageError(
             f"run '{name}' exists",
             where="--name",
-            fix=f"choose another name, or edgectl train --resume {path}",
+            fix=f"choose another name, or edgectl train --resume {path}; without a checkpoint: edgectl runs clean",
         ) from e
     return path
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.export.gate import require_gate
+from edgectl.runs.rundir import require_idle
 from edgectl.train.distributed.launch import OUTCOMES, Machines, check_machines
 from edgectl.train.distributed.processes import Processes
 from edgectl.workflows.arguments import (
@@ -104,6 +105,7 @@ def qat(
             raise UsageError(
                 "a resumed run keeps its name and its model", fix="leave --name and MODEL out"
             )
+        require_idle(Path(resume))
         plan = plan_qat_resume(context, Path(resume), backend, flags, settings)
     elif backend is None:
         raise UsageError("which backend?", where="--backend", fix="one of 'edgectl plugins list'")

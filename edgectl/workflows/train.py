@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgectl.errors import UsageError
 from edgectl.runs.events import read_events
-from edgectl.runs.rundir import RunDirectory
+from edgectl.runs.rundir import RunDirectory, require_idle
 from edgectl.workflows.arguments import (
     PathLike,
     Settings,
@@ -205,6 +205,7 @@ def _plan(
         }
     )
     if resume is not None:
+        require_idle(Path(resume))
         return plan_resume(context.registry, Path(resume), family, flags, settings, name)
     if not family:
         raise UsageError(

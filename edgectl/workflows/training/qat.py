@@ -19,6 +19,7 @@ from edgectl.qat.trainee import derive_settings
 from edgectl.runs.rundir import (
     RunDirectory,
     create_run,
+    hold_run,
     keep_if_resumable,
     pointed_at,
     set_latest,
@@ -139,7 +140,10 @@ def train_and_export(
     request = replace(request, out=run.path / "export" / f"{plan.backend}-int8")
     # of several processes, what each wrote lies in the run and says why it ended
     alone = plan.run is None and not processes.is_distributed
-    with keep_if_resumable(run, pointed_at()) if alone else nullcontext():
+    with (
+        hold_run(run) if processes.is_main else nullcontext(),
+        keep_if_resumable(run, pointed_at()) if alone else nullcontext(),
+    ):
         fit, artifact = run_qat(
             request,
             run,

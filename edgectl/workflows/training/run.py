@@ -14,6 +14,7 @@ from edgectl.files import replacing_file
 from edgectl.runs.rundir import (
     RunDirectory,
     create_run,
+    hold_run,
     keep_if_resumable,
     pointed_at,
     set_latest,
@@ -44,6 +45,9 @@ def run_training(
 
     Args:
         on_opened: called once there is a run directory, before the first step.
+
+    Raises:
+        BusyError: another process trains the run that is to go on.
     """
     config, runs = plan.config, (Path.cwd() / "runs").resolve()
     if processes.is_distributed:
@@ -67,7 +71,10 @@ def run_training(
     on_opened(run)
     # of several processes, what each wrote lies in the run and says why it ended
     alone = begins and not processes.is_distributed
-    with keep_if_resumable(run, previous) if alone else nullcontext():
+    with (
+        hold_run(run) if processes.is_main else nullcontext(),
+        keep_if_resumable(run, previous) if alone else nullcontext(),
+    ):
         if begins:
             if index.made_splits:
                 run.write_splits({"made": index.made_splits, "files": index.files()})
