@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,10 @@ from collections.abc import Sequence
 def main() -> None:
     """Entry point. Ctrl-C while the program is being imported is one line too, and exit code 130."""
     try:
+        if os.environ.get("_EDGECTL_COMPLETE", "").startswith("complete_"):
+            from edgectl.cli.completion.shells import answer
+
+            sys.exit(answer())
         from edgectl.cli.app import main as command_line
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")

@@ -1,7 +1,7 @@
 """The ``edgectl`` program: the command table, and the one place where errors become exit codes.
 
-Commands are modules imported when they are used; ``--help`` and completion read the table alone, so
-they load neither torch nor a plugin's heavy modules.
+Commands are modules imported when they are used; ``--help`` reads the table alone, so it loads neither torch
+nor a plugin's heavy modules. Completion has an index of its own (:mod:`edgectl.cli.completion`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgectl import __version__
 from edgectl.cli.argv import hoist_flags, join_sizes
 from edgectl.cli.session import SILENCED, Session
 from edgectl.cli.signals import INTERRUPTED, exit_on_signals, interrupt_on_signals, undisturbed
-from edgectl.errors import EdgectlError
+from edgectl.errors import EdgectlError, UsageError
 from edgectl.workflows.opening.context import is_offline_by_environment
 
 EPILOG = (
@@ -106,10 +106,23 @@ def _plugin_commands() -> dict[str, tuple[str, str]]:
     return {c.name: (c.entry, c.summary) for _, c in found if c.name not in COMMANDS}
 
 
+START = """edgectl {version}: from labelled images to a verified int8 model on the chip.
+
+  edgectl demo                           the whole line on drawn images, offline, two minutes
+  edgectl train fomo --data coco_mask    train on a known set, a folder or a label file
+  edgectl eval                           score what was trained last
+  edgectl export --backend tflite        write the file that ships, and prove it
+  edgectl deploy --target BOARD          everything the board needs ('edgectl boards' lists them)
+
+  edgectl --help                         every command; COMMAND --help says more
+  edgectl doctor                         what is missing on this machine
+  edgectl --install-completion           Tab completes commands, options and names
+"""
+
 root = typer.Typer(
     name="edgectl",
     cls=LazyGroup,
-    no_args_is_help=True,
+    invoke_without_command=True,
     epilog=EPILOG,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -138,6 +151,10 @@ def _options(
     """
     session: Session = ctx.obj
     session.command = ctx.invoked_subcommand or ""
+    if ctx.invoked_subcommand is None:
+        if session.json:
+            raise UsageError("no command is named", fix="edgectl --help")
+        typer.echo(START.format(version=__version__), nl=False)
     if version or json or offline or debug:  # taken out of argv before parsing; here for --help
         raise AssertionError("global flags are hoisted before parsing")
 
@@ -166,7 +183,6 @@ def _run(session: Session, words: list[str]) -> int:
     document = session.json and not {"--help", "--version"} & set(words)
     try:
         command = typer.main.get_command(root)
-        command.no_args_is_help = not document
         # plugins and libraries print as they please; the document stands alone
         with contextlib.redirect_stdout(sys.stderr) if document else contextlib.nullcontext():
             outcome = command.main(

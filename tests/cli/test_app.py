@@ -407,3 +407,11 @@ def test_names_of_users_are_no_markup(capsys, tmp_path):
     code, out, _ = invoke(capsys, "init", str(place))
     assert code == 0 and (place / "edgectl.toml").is_file()
     assert "a[red]b\\x1b[2J" in out.replace("\n", "")
+
+
+def test_the_program_alone_shows_where_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    shown = capsys.readouterr().out
+    assert "edgectl demo" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert run(["--json"]) == 2

@@ -14,10 +14,13 @@ from edgectl.cli.session import Session
 class _DeployGroup(TyperGroup):
     """``deploy verify`` is a command of its own; every other word is about a bundle."""
 
+    default_command = "bundle"
+    """What is meant where no command is named; completion offers its options."""
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the name of the bundle's command in front where none is named."""
         return super().parse_args(
-            ctx, args if args[:1] in (["verify"], ["bundle"]) else ["bundle", *args]
+            ctx, args if args[:1] and args[0] in self.commands else [self.default_command, *args]
         )
 
 

@@ -1,0 +1,1 @@
+"""What Tab offers: an index of the command line, kept, and the program that answers from it."""
