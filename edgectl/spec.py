@@ -9,14 +9,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, TypeVar
 
 Size = tuple[int, int]
 """(height, width), everywhere."""
 Progress = Callable[[str], None]
-_CHANNELS = 3  # images are decoded in color, always
+ChannelOrder = Literal["rgb", "bgr", "gray"]
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue count in gray: ITU-R BT.601, as JPEG, OpenCV's ``cvtColor`` and the Y plane of
+cameras have it."""
 _STRICT = {"extra": "forbid", "strict": True}
 S = TypeVar("S")
 
@@ -33,7 +36,7 @@ class PreprocessSpec:
         resize: ``letterbox`` keeps the aspect ratio and pads; ``stretch`` does not.
         pad_value: 0..255, written into the letterbox border in every channel.
         pad_side: ``bottom_right`` puts the image at the origin; ``center`` splits the border.
-        channel_order: ``rgb`` or ``bgr``. (cv2 decodes bgr.)
+        channel_order: ``rgb``, ``bgr`` (as cv2 decodes) or ``gray``: one channel, by :data:`LUMA`.
         mean, std: per channel, in 0..255 units, in ``channel_order``.
 
     Raises:
@@ -46,7 +49,7 @@ class PreprocessSpec:
     resize: Literal["letterbox", "stretch"] = "letterbox"
     pad_value: int = 114
     pad_side: Literal["bottom_right", "center"] = "bottom_right"
-    channel_order: Literal["rgb", "bgr"] = "rgb"
+    channel_order: ChannelOrder = "rgb"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (255.0, 255.0, 255.0)
     layout: Literal["nchw"] = "nchw"
@@ -58,10 +61,28 @@ class PreprocessSpec:
             raise ValueError("an input size must be positive")
         if not 0 <= self.pad_value <= 255:
             raise ValueError("a pad value must be in 0..255")
-        if not len(self.mean) == len(self.std) == _CHANNELS:
+        if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError("mean and std must have one value a channel")
         if not all(map(isfinite, (*self.mean, *self.std))) or not all(self.std):
             raise ValueError("mean and std must be finite, and no std zero")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels the network sees: 1 or 3."""
+        return 1 if self.channel_order == "gray" else 3
+
+    def to_gray(self) -> PreprocessSpec:
+        """The same for a network that sees one channel: its mean and std are :func:`luma` of these.
+
+        For the mean that is exact. For the std it is where the channels agree, as they do in images
+        without color.
+        """
+        if self.channels == 1:
+            return self
+        mean, std = (
+            luma(v if self.channel_order == "rgb" else v[::-1]) for v in (self.mean, self.std)
+        )
+        return replace(self, channel_order="gray", mean=(mean,), std=(std,))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and scalars, for JSON, TOML and checkpoints."""
@@ -148,6 +169,13 @@ class OperatingPoint:
     def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
         """Inverse of :meth:`to_dict`, for values from a file. Raises ValueError on anything else."""
         return _read_strictly(cls, data)
+
+
+def luma(red_green_blue: Sequence[float]) -> float:
+    """The gray value of a color, by :data:`LUMA`. Equal channels give their own value exactly."""
+    if len(set(red_green_blue)) == 1:
+        return red_green_blue[0]
+    return sum(w * v for w, v in zip(LUMA, red_green_blue, strict=True))
 
 
 def require_distinct_outputs(outputs: Sequence[OutputSpec]) -> tuple[OutputSpec, ...]:

@@ -52,7 +52,7 @@ class Runner(Protocol):
     """An artifact opened on one runtime."""
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """images: (N, H, W, 3) uint8, resized and padded, channels in the spec's order.
+        """images: (N, H, W, C) uint8, resized and padded, channels in the spec's order.
         Returns one float32 NCHW array an output, de-quantized, in OutputSpec order."""
         ...
 
@@ -176,7 +176,7 @@ class Packager(Protocol):
 
         Args:
             graph: the float graph that was quantized.
-            images: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+            images: uint8 (N, H, W, C) batches, resized, in the spec's channel order.
         """
         ...
 

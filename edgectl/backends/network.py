@@ -25,7 +25,7 @@ _BATCH = 16
 class Network:
     """The float network as an ONNX file.
 
-    Its input ``images`` is float32 (1, 3, H, W), ``(pixel - mean) / std`` as ``preprocess`` says; that step
+    Its input ``images`` is float32 (1, C, H, W), ``(pixel - mean) / std`` as ``preprocess`` says; that step
     is the device's, and is to be told to the compiler exactly once. Its outputs are the raw heads,
     float32 NCHW, named as their OutputSpec.
 
@@ -53,7 +53,7 @@ class Network:
         return onnx.shape_inference.infer_shapes(onnx.load(self.file))
 
     def images(self) -> Iterator[np.ndarray]:
-        """The calibration images one by one: uint8 (H, W, 3), resized as for evaluation, in the spec's
+        """The calibration images one by one: uint8 (H, W, C), resized as for evaluation, in the spec's
         channel order, before normalization."""
         if self.calibration is None:
             return

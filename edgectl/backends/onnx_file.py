@@ -17,7 +17,7 @@ from torch import nn
 
 from edgectl.backends.network import INPUT
 from edgectl.errors import DependencyError, EdgectlError
-from edgectl.spec import OutputSpec, Size
+from edgectl.spec import OutputSpec, PreprocessSpec
 
 if TYPE_CHECKING:
     import onnx
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 def write_onnx(
     model: nn.Module,
-    input_size: Size,
+    preprocess: PreprocessSpec,
     outputs: Sequence[OutputSpec],
     path: Path,
     *,
     opset: int,
 ) -> None:
-    """``images`` (1, 3, H, W) float32 in, the raw heads by their names out.
+    """``images`` (1, C, H, W) float32 in, the raw heads by their names out.
 
     Raises:
         DependencyError: onnx or onnxsim is not installed.
@@ -52,7 +52,7 @@ def write_onnx(
         try:
             torch.onnx.export(
                 model.eval(),
-                (torch.zeros(1, 3, *input_size),),
+                (torch.zeros(1, preprocess.channels, *preprocess.input_size),),
                 raw,
                 dynamo=False,
                 opset_version=opset,

@@ -57,7 +57,7 @@ class OnnxRunner:
         self._spec = preprocess or PreprocessSpec((int(shape[2]), int(shape[3])))
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8 to one float32 array an output."""
+        """(N, H, W, C) uint8 to one float32 array an output."""
         x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), self._spec).numpy()
         rows = [
             self._session.run(self._names, {self._input.name: np.ascontiguousarray(x[i : i + 1])})

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from edgectl.spec import ChannelOrder
+
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -67,6 +69,9 @@ class PreprocessConfig(StrictModel):
     """bottom_right puts the image at the origin; center splits the border."""
     pad_value: Annotated[int, Field(ge=0, le=255)] | None = None
     """Value of the border in every channel, 0..255."""
+    channel_order: ChannelOrder | None = None
+    """gray: the network sees one channel (.299 red + .587 green + .114 blue), as the Y plane of a camera
+    is. Else the family's own order."""
 
 
 class AugmentConfig(StrictModel):

@@ -29,7 +29,7 @@ def write_golden(
     runtime: str,
     exact: bool,
 ) -> list[Path]:
-    """``<i>.rgb`` (raw uint8, rows x columns x 3, channels in the spec's order) and
+    """``<i>.rgb`` (raw uint8, rows x columns x channels, in the spec's order: one channel in gray) and
     ``<i>.<output>.npy`` (float32, (C, H, W) or (C,)); ``golden.json`` names them.
 
     Args:
@@ -55,7 +55,7 @@ def write_golden(
     document = {
         "runtime": runtime,
         "exact": exact,
-        "shape": [rows, columns, 3],
+        "shape": [rows, columns, preprocess.channels],
         "channel_order": preprocess.channel_order,
         "entries": entries,
     }

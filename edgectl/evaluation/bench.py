@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.spec import Size
-
 _WARM_UP = 3
 _LEAST_RUNS = 5
 
@@ -26,9 +24,14 @@ class Latency:
     runs: int
 
 
-def measure(runner: Callable[[np.ndarray], Any], size: Size, *, seconds: float) -> Latency:
-    """Runs for about ``seconds``, at least :data:`_LEAST_RUNS` times. size: (height, width)."""
-    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+def measure(
+    runner: Callable[[np.ndarray], Any], shape: tuple[int, int, int], *, seconds: float
+) -> Latency:
+    """Runs for about ``seconds``, at least :data:`_LEAST_RUNS` times.
+
+    shape: of an image, (height, width, channels).
+    """
+    image = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
     for _ in range(_WARM_UP):
         runner(image)
     times: list[float] = []

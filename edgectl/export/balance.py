@@ -34,7 +34,7 @@ def balance_network(
     if request.calibration is None or not (config.equalize or config.split_silu):
         return None
     try:
-        graph = trace(trained.model, trained.preprocess.input_size)
+        graph = trace(trained.model, trained.preprocess.input_size, trained.preprocess.channels)
     except UnsupportedOpError as e:
         progress(f"left as it is: {e.message}")
         return None

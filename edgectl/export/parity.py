@@ -55,10 +55,10 @@ def measure_graph_parity(
     batches: Iterable[np.ndarray],
     lower: Callable[[Tensor], Tensor],
 ) -> GraphParity:
-    """Compares network, float graph and quantized graph over uint8 (N, H, W, 3) batches.
+    """Compares network, float graph and quantized graph over uint8 (N, H, W, C) batches.
 
     Args:
-        lower: uint8 (N, 3, H, W) to the graph's input.
+        lower: uint8 (N, C, H, W) to the graph's input.
 
     Raises:
         GateFailedError: the float graph is not the network (a fault of edgectl, never of the user).
@@ -114,13 +114,13 @@ def choose_parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
     elif request.calibration is not None:
         source = request.calibration.images(spec, _BATCH)
     else:
-        source = _noise(spec.input_size)
+        source = _noise((*spec.input_size, spec.channels))
     return list(source)
 
 
-def _noise(size: Sequence[int]) -> Iterator[np.ndarray]:
+def _noise(shape: Sequence[int]) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
-    yield rng.integers(0, 256, (4, *size, 3), dtype=np.uint8)
+    yield rng.integers(0, 256, (4, *shape), dtype=np.uint8)
 
 
 def measure_runtime_parity(
@@ -139,7 +139,7 @@ def measure_runtime_parity(
 
     Args:
         exact: those of ``runtimes`` that must agree bit for bit.
-        images: (N, H, W, 3) uint8.
+        images: (N, H, W, C) uint8.
         heads: the trained network's raw outputs for the images.
 
     Returns:

@@ -37,7 +37,7 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
     """Quantizes by plain ranges, writes the file into a temporary directory, and runs it.
 
     Args:
-        images: uint8 (N, H, W, 3); two are enough.
+        images: uint8 (N, H, W, C); two are enough.
 
     Raises:
         GateFailedError: the float graph is not the network, a head of the file has another shape than

@@ -61,7 +61,7 @@ class Prepared:
     / 255."""
 
     def lower(self, images: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) to the graph's input, float32."""
+        """uint8 (N, C, H, W) to the graph's input, float32."""
         if self.normalization is not None:
             return normalize(images, self.normalization)
         return images.to(torch.float32) / 255.0
@@ -75,7 +75,7 @@ def prepare(
     Raises:
         ArtifactError: ops the device cannot run, each with module path and replacement.
     """
-    graph = trace(trained.model, trained.preprocess.input_size)
+    graph = trace(trained.model, trained.preprocess.input_size, trained.preprocess.channels)
     folded = info.input == "unit"
     if folded:
         graph = fold_preprocess(graph, trained.preprocess)

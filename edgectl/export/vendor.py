@@ -112,14 +112,14 @@ def _write_network(
         request.calibration,
     )
     opset = backend.opset(config, precision=request.precision)
-    write_onnx(trained.model, network.input_size, network.outputs, network.file, opset=opset)
+    write_onnx(trained.model, network.preprocess, network.outputs, network.file, opset=opset)
     issues = backend.check(network, precision=request.precision, config=config)
     require_supported(issues, request.info, trained.path)
     if request.precision == "int8" and isinstance(backend, Balanced):
         progress("balancing the network")
         suited = balance_network(request, backend.scheme(config), progress)
         if suited is not None:
-            write_onnx(suited, network.input_size, network.outputs, network.file, opset=opset)
+            write_onnx(suited, network.preprocess, network.outputs, network.file, opset=opset)
             network = replace(network)  # what was parsed of it is stale
     return network
 

@@ -22,7 +22,7 @@ from edgectl.plugins.family import Postprocess
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 Predictor = Callable[[np.ndarray], list[Tensor]]
-"""uint8 (N, H, W, 3), resized and padded -> raw float32 heads on the CPU, in OutputSpec order."""
+"""uint8 (N, H, W, C), resized and padded -> raw float32 heads on the CPU, in OutputSpec order."""
 
 
 class EvalBatch(Protocol):
@@ -30,7 +30,7 @@ class EvalBatch(Protocol):
 
     @property
     def images(self) -> np.ndarray:
-        """uint8 (N, H, W, 3), resized and padded."""
+        """uint8 (N, H, W, C), resized and padded."""
         ...
 
     @property

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from edgectl.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -51,12 +54,14 @@ class Family(Protocol):
         """Configuration layer of a variant: nested tables (``model``, ``train``, ``augment``, ...)."""
         ...
 
-    def build(self, config: Any, *, num_classes: int) -> nn.Module:
-        """The network; ``forward((N, 3, H, W)) -> tuple of raw head tensors``, training and export alike."""
+    def build(self, config: Any, *, num_classes: int, in_chans: int = 3) -> nn.Module:
+        """The network; ``forward((N, in_chans, H, W)) -> tuple of raw head tensors``, training and export
+        alike. ``in_chans``: 3, or 1 for images in gray. A family without it takes color alone."""
         ...
 
     def preprocess(self, config: Any, input_size: Size) -> PreprocessSpec:
-        """What the network wants to see at this size."""
+        """What the network wants to see at this size: in color. Core makes a gray spec of it
+        (:meth:`~edgectl.spec.PreprocessSpec.to_gray`) where gray is asked for."""
         ...
 
     def outputs(self, config: Any, *, num_classes: int) -> tuple[OutputSpec, ...]:
@@ -74,5 +79,24 @@ class Family(Protocol):
     def load_weights(self, model: nn.Module, config: Any, path: Path) -> dict[str, Any]:
         """Pretrained weights by key. Returns ``{"matched": n, "of": m, "missing": [...]}``;
         raises ArtifactError when nothing matches. Folds the weights' normalization into the stem
-        where it differs from :meth:`preprocess`."""
+        where it differs from :meth:`preprocess`. For a network of one channel,
+        :func:`edgectl.nn.stem.color_stem` sums a color stem."""
         ...
+
+
+def build_network(
+    family: Family, name: str, config: Any, *, num_classes: int, in_chans: int
+) -> nn.Module:
+    """The family's network for images of that many channels.
+
+    Raises ConfigError for gray images and a family that takes color alone.
+    """
+    if in_chans == 3:
+        return family.build(config, num_classes=num_classes)
+    if "in_chans" not in inspect.signature(family.build).parameters:
+        raise ConfigError(
+            f"{name} takes images in color alone",
+            where="preprocess.channel_order",
+            fix="leave it out, or choose a family whose build() has in_chans",
+        )
+    return family.build(config, num_classes=num_classes, in_chans=in_chans)

@@ -18,7 +18,7 @@ from edgectl.data.select.holdout import split_holdout
 from edgectl.labels import Sample
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.metrics.evaluator import Predictor, torch_predictor
-from edgectl.plugins.family import Criterion, Family, Postprocess
+from edgectl.plugins.family import Criterion, Family, Postprocess, build_network
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.spec import OutputSpec, PreprocessSpec
 
@@ -116,7 +116,13 @@ def load_trained_model(path: Path, checkpoint: Checkpoint, family: Family) -> Tr
         model_config = family.config_type.model_validate(config.model, strict=False)
     except ValidationError as e:
         raise configuration_error(e, checkpoint.family, path) from e
-    model = family.build(model_config, num_classes=len(checkpoint.classes))
+    model = build_network(
+        family,
+        checkpoint.family,
+        model_config,
+        num_classes=len(checkpoint.classes),
+        in_chans=checkpoint.preprocess.channels,
+    )
     try:
         model.load_state_dict(checkpoint.weights)
     except RuntimeError as e:
@@ -131,5 +137,5 @@ def load_trained_model(path: Path, checkpoint: Checkpoint, family: Family) -> Tr
 
 
 def nchw(images: np.ndarray) -> Tensor:
-    """uint8 (N, H, W, 3) to uint8 (N, 3, H, W)."""
+    """uint8 (N, H, W, C) to uint8 (N, C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

@@ -60,9 +60,9 @@ class Subject:
         return self.family.preprocess(self.model_config, self.size)
 
     def images(self) -> Tensor:
-        """uint8 (N, 3, H, W)."""
-        rng = np.random.default_rng(0)
-        return torch.from_numpy(rng.integers(0, 256, (_IMAGES, 3, *self.size), dtype=np.uint8))
+        """uint8 (N, C, H, W)."""
+        shape = (_IMAGES, self.preprocess.channels, *self.size)
+        return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 
     def inputs(self) -> Tensor:
         """Those images as the network takes them."""
@@ -241,7 +241,7 @@ class FamilyContract:
         from edgectl.backends.onnx_runtime import OnnxRunner
 
         path = tmp_path / "m.onnx"
-        write_onnx(subject.build(), subject.size, subject.outputs, path, opset=13)
+        write_onnx(subject.build(), subject.preprocess, subject.outputs, path, opset=13)
         runner = OnnxRunner(path, subject.outputs, subject.preprocess)
         images = subject.images().permute(0, 2, 3, 1).numpy()
         for want, got in zip(_heads(subject), runner(images), strict=True):

@@ -15,7 +15,7 @@ from edgectl.metrics.evaluator import evaluate, record, score, torch_predictor
 from edgectl.metrics.operating_point import choose_operating_point
 from edgectl.nn.depthwise import widen_depthwise
 from edgectl.nn.sync_norm import synchronize_norms
-from edgectl.plugins.family import Criterion
+from edgectl.plugins.family import Criterion, build_network
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.rundir import RunDirectory
 from edgectl.train.distributed.processes import Processes
@@ -67,7 +67,13 @@ class FloatTrainee:
     def start(self, *, resuming: bool) -> Start:
         """The family's network, with pretrained weights where the setup names a file."""
         setup = self.setup
-        model = setup.family.build(setup.model_config, num_classes=len(setup.classes))
+        model = build_network(
+            setup.family,
+            setup.family_name,
+            setup.model_config,
+            num_classes=len(setup.classes),
+            in_chans=setup.preprocess.channels,
+        )
         if setup.weights is None or resuming:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return Start(model, random=["all"])

@@ -21,7 +21,7 @@ class TrainBatch(Protocol):
 
     @property
     def images(self) -> Tensor:
-        """uint8 (N, 3, H, W), augmented, channels in the spec's order."""
+        """uint8 (N, C, H, W), augmented, channels in the spec's order."""
         ...
 
     @property

@@ -158,7 +158,7 @@ class Trainee(Protocol):
         ...
 
     def forward(self, network: nn.Module, images: Tensor) -> Sequence[Tensor]:
-        """images: uint8 (N, 3, H, W) on the network's device. Returns raw heads."""
+        """images: uint8 (N, C, H, W) on the network's device. Returns raw heads."""
         ...
 
     def compute_losses(

@@ -17,13 +17,15 @@ from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import is_checkpoint
 from edgectl.runs.rundir import RUNS, through_latest
-from edgectl.spec import Size
+from edgectl.spec import PreprocessSpec, Size
 from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, SizeLike, read_size
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.backends import OpenBackend, open_backend
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.models import open_model
+
+_CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,14 @@ def bench(
 
 @dataclass(frozen=True)
 class _Subject:
-    """A file, and what is to run it. ``artifact``: None for a bare model file."""
+    """A file, and what is to run it. ``shape``: height, width and channels of an image. ``artifact``: None
+    for a bare model file."""
 
     path: Path
     backend: OpenBackend
     runtime: str
     file: Path
-    size: Size
+    shape: tuple[int, int, int]
     bytes: int
     precision: str | None = None
     artifact: Artifact | None = None
@@ -132,7 +135,7 @@ def _open(registry: Registry, path: Path, runtime: str | None, size: Size | None
         backend,
         wanted,
         file=path,
-        size=size or _input_size(path, facts["inputs"]),
+        shape=_input_shape(path, facts["inputs"], size),
         bytes=int(facts["file_bytes"]),
     )
 
@@ -151,7 +154,7 @@ def _open_artifact(registry: Registry, path: Path, runtime: str | None) -> _Subj
         backend,
         wanted,
         file=file,
-        size=artifact.preprocess.input_size,
+        shape=_shape_of(artifact.preprocess),
         bytes=artifact.model_bytes if whole else file.stat().st_size,
         precision=precision_on(backend.info, manifest, wanted),
         artifact=artifact,
@@ -174,7 +177,7 @@ def _measure(subject: _Subject, seconds: float) -> BenchRow:
         specs=() if artifact is None else artifact.outputs,
         preprocess=None if artifact is None else artifact.preprocess,
     )
-    latency = measure(runner, subject.size, seconds=seconds)
+    latency = measure(runner, subject.shape, seconds=seconds)
     manifest = None if artifact is None else artifact.manifest
     arena = manifest.tensors.arena if manifest is not None else None
     gate = manifest.gate if manifest is not None else None
@@ -202,7 +205,7 @@ def _measure_checkpoint(
     opened = open_model(registry, path, prefer_artifact=False, device=device)
     trained = opened.trained
     assert trained is not None
-    latency = measure(trained.predictor(), trained.preprocess.input_size, seconds=seconds)
+    latency = measure(trained.predictor(), _shape_of(trained.preprocess), seconds=seconds)
     name = task_info(opened.family.info.task).main_metric
     return BenchRow(
         model=str(path),
@@ -220,15 +223,29 @@ def _measure_checkpoint(
     )
 
 
-def _input_size(path: Path, inputs: list[dict[str, Any]]) -> Size:
-    """(height, width) of a foreign file's input: (1, H, W, C) or (C, H, W)."""
+def _shape_of(spec: PreprocessSpec) -> tuple[int, int, int]:
+    return (*spec.input_size, spec.channels)
+
+
+def _input_shape(
+    path: Path, inputs: list[dict[str, Any]], size: Size | None
+) -> tuple[int, int, int]:
+    """(height, width, channels) of a foreign file's input: (1, H, W, C) or (C, H, W), in color or gray.
+
+    ``size``: as asked for; color where the file states no channels.
+    """
     shape = [int(n) for n in (inputs[0].get("shape") or [])] if len(inputs) == 1 else []
-    if len(shape) == 4 and shape[3] == 3:
-        return shape[1], shape[2]
-    if len(shape) == 3 and shape[0] == 3:
-        return shape[1], shape[2]
+    found = None
+    if len(shape) == 4 and shape[3] in _CHANNELS:
+        found = shape[1], shape[2], shape[3]
+    elif len(shape) == 3 and shape[0] in _CHANNELS:
+        found = shape[1], shape[2], shape[0]
+    if size is not None:
+        return (*size, 3 if found is None else found[2])
+    if found is not None:
+        return found
     raise UsageError(
-        f"its input is {shape or 'of no stated size'}, not one color image",
+        f"its input is {shape or 'of no stated size'}, not one image in color or gray",
         where=str(path),
         fix="--imgsz H W, if it takes one",
     )

@@ -28,12 +28,12 @@ class DotsConfig(StrictModel):
 
 
 class Dots(nn.Module):
-    """(N, 3, H, W) to one tensor of cell logits, (N, 1 + classes, H/8, W/8); channel 0: nothing there."""
+    """(N, in_chans, H, W) to one tensor of cell logits, (N, 1 + classes, H/8, W/8); channel 0: nothing."""
 
-    def __init__(self, width: int, num_classes: int) -> None:
+    def __init__(self, width: int, num_classes: int, in_chans: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            ConvNormAct(3, width, 3, stride=2, act_layer="relu6"),
+            ConvNormAct(in_chans, width, 3, stride=2, act_layer="relu6"),
             SeparableConv(width, 2 * width, 3, stride=2, act_layer="relu6"),
             SeparableConv(2 * width, 4 * width, 3, stride=2, act_layer="relu6"),
             SeparableConv(4 * width, 4 * width, 3, act_layer="relu6"),
@@ -100,9 +100,9 @@ class DotsFamily:
         """Over edgectl's defaults."""
         return {"train": {"epochs": 40, "batch": 8, "optimizer": {"lr": 0.01}}}
 
-    def build(self, config: DotsConfig, *, num_classes: int) -> Dots:
+    def build(self, config: DotsConfig, *, num_classes: int, in_chans: int = 3) -> Dots:
         """Randomly initialized."""
-        return Dots(config.width, num_classes)
+        return Dots(config.width, num_classes, in_chans)
 
     def preprocess(self, config: DotsConfig, input_size: Size) -> PreprocessSpec:
         """Pixel / 255."""

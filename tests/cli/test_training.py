@@ -10,9 +10,11 @@ from edgectl.cli.app import run
 from edgectl.cli.session import Session
 from edgectl.config.schema import PreprocessConfig
 from edgectl.data.catalog.demo import draw_split
+from edgectl.errors import ConfigError
 from edgectl.plugins.registry import build_registry
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.spec import PreprocessSpec
+from edgectl.train.float_trainee import FloatTrainee
 from edgectl.workflows.opening.datasets import open_data
 from edgectl.workflows.opening.families import open_family
 from edgectl.workflows.training.plan import plan_new_run
@@ -58,8 +60,33 @@ def test_preprocessing_is_the_family_s_where_nobody_says_otherwise(here, centere
     assert overridden.preprocess == replace(setup.preprocess, pad_value=0)
     # what the run's files say is what it did
     assert overridden.config.preprocess == PreprocessConfig(
-        resize="letterbox", pad_side="center", pad_value=0
+        resize="letterbox", pad_side="center", pad_value=0, channel_order="rgb"
     )
+
+
+def test_gray_is_made_of_the_family_s_own_preprocessing(here, centered):
+    setup, _ = setup_of(centered, "preprocess.channel_order=gray")
+    assert setup.preprocess == PreprocessSpec(
+        (64, 64),
+        pad_value=7,
+        pad_side="center",
+        channel_order="gray",
+        mean=(0.0,),
+        std=(255.0,),
+    )
+    assert setup.config.preprocess.channel_order == "gray"
+    with pytest.raises(ConfigError, match="fomo sees rgb"):
+        setup_of(centered, "preprocess.channel_order=bgr")
+
+
+def test_a_family_that_takes_color_alone_says_so(here, centered):
+    class Color(type(centered.family)):
+        def build(self, config, *, num_classes):
+            return super().build(config, num_classes=num_classes)
+
+    setup, _ = setup_of(replace(centered, family=Color()), "preprocess.channel_order=gray")
+    with pytest.raises(ConfigError, match="fomo takes images in color alone"):
+        FloatTrainee(setup).start(resuming=False)
 
 
 def test_early_stop_without_images_to_judge_by_is_warned_of(here, centered):

@@ -55,6 +55,27 @@ def test_box_stays_on_its_object(flip: float, resize: str) -> None:
     assert seen > 40
 
 
+@pytest.mark.parametrize("mosaic", [False, True])
+def test_gray_samples_are_the_color_samples_without_color(mosaic: bool) -> None:
+    """The same draws put the same pixels in the same places; of the color, the value alone changes."""
+    config = AugmentConfig(mosaic=1.0, hue=0.0, saturation=0.0, value=0.4, blur=1.0)
+    flat = [
+        Image(np.repeat(i.pixels.max(2, keepdims=True), 3, axis=2), i.boxes_xyxy, i.labels)
+        for i in IMAGES
+    ]
+    gray = [Image(i.pixels[..., :1], i.boxes_xyxy, i.labels) for i in flat]
+    for seed in range(8):
+        a, b = (
+            augment(
+                0, images.__getitem__, 3, spec, config, np.random.default_rng(seed), mosaic=mosaic
+            )
+            for images, spec in ((flat, SPEC), (gray, SPEC.to_gray()))
+        )
+        assert b[0].shape == (96, 128, 1)
+        np.testing.assert_array_equal(a[0][..., :1], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+
+
 def test_flip_is_exact() -> None:
     """An image that fits the window, mirrored: the pixels reversed, the box reflected."""
     image = marked(96, 128, 2)

@@ -118,8 +118,9 @@ def test_without_augmentation_a_sample_is_what_evaluation_sees():
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("strength", [-1.0, 0.4, 1.0])
-def test_every_operation_keeps_shape_and_type(name, strength):
-    x = torch.randint(0, 256, (3, 17, 23), dtype=torch.uint8)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_operation_keeps_shape_and_type(name, strength, channels):
+    x = torch.randint(0, 256, (channels, 17, 23), dtype=torch.uint8)
     y = OPERATIONS[name](x, strength, 114.0)
     assert y.shape == x.shape
     assert y.dtype == torch.uint8

@@ -35,12 +35,13 @@ def samples(tmp_path, monkeypatch):
     return made
 
 
-def test_holds_what_memory_holds(samples):
-    disk, memory = DiskImages(samples, SPEC), ImageCache(samples, SPEC)
+@pytest.mark.parametrize("spec", [SPEC, SPEC.to_gray()])
+def test_holds_what_memory_holds(samples, spec):
+    disk, memory = DiskImages(samples, spec), ImageCache(samples, spec)
     assert len(disk) == len(memory) == 4
     for i in range(4):
         a, b = disk[i], memory[i]
-        assert np.array_equal(a.pixels, b.pixels)
+        assert np.array_equal(a.pixels, b.pixels) and a.pixels.shape[2] == spec.channels
         assert np.array_equal(a.boxes_xyxy, b.boxes_xyxy)
         assert np.array_equal(a.labels, b.labels)
         assert a.image_label == b.image_label

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,8 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from edgectl.data.images.preprocess import decode, normalize, resize_image
+from edgectl.data.images.preprocess import decode, normalize, resize_image, to_gray
 from edgectl.errors import DataError
 from edgectl.spec import PreprocessSpec
 
@@ -17,6 +19,7 @@ SPECS = [
     PreprocessSpec((96, 128)),
     PreprocessSpec((96, 128), pad_side="center", pad_value=7, channel_order="bgr"),
     PreprocessSpec((128, 96), resize="stretch"),
+    PreprocessSpec((96, 128)).to_gray(),
 ]
 RNG = np.random.default_rng(0)
 BLUE = (255, 0, 0)
@@ -28,7 +31,7 @@ BLUE = (255, 0, 0)
 @settings(max_examples=25, deadline=None)
 def test_boxes_come_back(spec: PreprocessSpec, height: int, width: int) -> None:
     image, geometry = resize_image(np.zeros((height, width, 3), np.uint8), spec)
-    assert image.shape == (*spec.input_size, 3)
+    assert image.shape == (*spec.input_size, spec.channels)
     whole = np.array([[0, 0, width, height]], np.float32)
     x0, y0, x1, y1 = geometry.to_input(whole)[0]
     assert x0 >= 0 and y0 >= 0 and x1 <= spec.input_size[1] + 0.5 and y1 <= spec.input_size[0] + 0.5
@@ -44,10 +47,41 @@ def test_box_bounds_its_object_in_the_input(spec: PreprocessSpec, size: tuple[in
     x0, y0, x1, y1 = box[0].astype(int)
     image[y0:y1, x0:x1] = BLUE
     resized, geometry = resize_image(image, spec)
-    blue = resized[..., 2 if spec.channel_order == "rgb" else 0] > 180
+    if spec.channels == 1:
+        # .114 * 255 is 29, the ground 60, the border 114
+        blue = resized[..., 0] < 45
+    else:
+        blue = resized[..., 2 if spec.channel_order == "rgb" else 0] > 180
     ys, xs = np.nonzero(blue)
     drawn = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
     np.testing.assert_allclose(geometry.to_input(box)[0], drawn, atol=1.5)
+
+
+def test_gray_is_the_luma_of_bt_601() -> None:
+    """Pillow's "L" is R * 299/1000 + G * 587/1000 + B * 114/1000, computed on its own; a JPEG's Y plane is
+    the same. Fixed point may round a half the other way."""
+    image = RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    spec = PreprocessSpec((40, 50)).to_gray()
+    gray, _ = resize_image(image, spec)
+    assert gray.shape == (40, 50, 1)
+    theirs = np.asarray(Image.fromarray(image[..., ::-1]).convert("L"), np.int16)
+    assert np.abs(gray[..., 0] - theirs).max() <= 1
+    assert np.mean(gray[..., 0] != theirs) < 0.02
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+    assert np.array_equal(to_gray(levels), levels[..., :1])  # what has no color keeps its values
+
+
+def test_a_gray_image_is_normalized_by_the_luma_of_mean_and_std() -> None:
+    color = PreprocessSpec((4, 4), mean=(10.0, 20.0, 30.0), std=(50.0, 60.0, 70.0))
+    gray = color.to_gray()
+    # .299 * 10 + .587 * 20 + .114 * 30, and of the deviations
+    assert gray.mean == pytest.approx((18.15,)) and gray.std == pytest.approx((58.15,))
+    assert replace(color, channel_order="bgr", mean=color.mean[::-1]).to_gray().mean == gray.mean
+    pixels = torch.full((1, 1, 4, 4), 100, dtype=torch.uint8)
+    assert normalize(pixels, gray).flatten()[0] == pytest.approx((100 - 18.15) / 58.15)
+    assert PreprocessSpec.from_dict(gray.to_dict()) == gray
+    with pytest.raises(ValueError, match="one value a channel"):
+        PreprocessSpec((4, 4), channel_order="gray")
 
 
 def test_letterbox_pads_where_it_says() -> None:

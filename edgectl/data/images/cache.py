@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edgectl.data.images.orientation import read_labelled
-from edgectl.data.images.preprocess import in_order, resize_to
+from edgectl.data.images.preprocess import in_order, resize_to, to_gray
 from edgectl.labels import Sample
 from edgectl.spec import PreprocessSpec, Size
 
@@ -28,7 +28,7 @@ cv2.setNumThreads(0)
 @dataclass(frozen=True)
 class Image:
     """Attributes:
-    pixels: (H, W, 3) uint8 in the spec's channel order, crowd regions filled with its pad value.
+    pixels: (H, W, C) uint8 in the spec's channel order, crowd regions filled with its pad value.
     boxes_xyxy: (N, 4) float32 in ``pixels`` coordinates, crowd left out.
     labels: (N,) int64.
     image_label: class of the whole image, where the set has such.
@@ -81,6 +81,8 @@ def read_image(sample: Sample, spec: PreprocessSpec) -> Image:
     pixels, sample = read_labelled(sample, spec.pad_value)
     height, width = pixels.shape[:2]
     size = cached_size(height, width, spec)
+    if spec.channels == 1:
+        pixels = to_gray(pixels)
     if size != (height, width):
         pixels = resize_to(pixels, size)
     factor = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2, np.float32)
@@ -88,7 +90,7 @@ def read_image(sample: Sample, spec: PreprocessSpec) -> Image:
     if sample.crowd.any():
         pixels = _without(pixels, boxes[sample.crowd], boxes[wanted], spec.pad_value)
     return Image(
-        np.ascontiguousarray(in_order(pixels, spec)),
+        np.ascontiguousarray(pixels if spec.channels == 1 else in_order(pixels, spec)),
         boxes[wanted],
         sample.labels[wanted],
         sample.image_label,

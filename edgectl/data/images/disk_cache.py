@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def expected_bytes(samples: Sequence[Sample], spec: PreprocessSpec) -> int:
     total = 0
     for s in samples:
         height, width = cached_size(s.height or _UNKNOWN_SIDE, s.width or _UNKNOWN_SIDE, spec)
-        total += height * width * 3
+        total += height * width * spec.channels
     return total
 
 
@@ -71,6 +72,7 @@ class DiskImages:
             _write(samples, spec, pixels, labels)
         self._rows: list[dict[str, Any]] = json.loads(labels.read_text(encoding="ascii"))
         self._pixels = np.memmap(pixels, np.uint8, mode="r")
+        self._channels = spec.channels
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -78,8 +80,8 @@ class DiskImages:
     def __getitem__(self, index: int) -> Image:
         row = self._rows[index]
         height, width = row["size"]
-        first = row["offset"]
-        pixels = self._pixels[first : first + height * width * 3].reshape(height, width, 3)
+        first, shape = row["offset"], (height, width, self._channels)
+        pixels = self._pixels[first : first + math.prod(shape)].reshape(shape)
         return Image(
             np.asarray(pixels),
             np.array(row["boxes"], np.float32).reshape(-1, 4),

@@ -87,31 +87,47 @@ def letterbox_geometry(height: int, width: int, spec: PreprocessSpec) -> tuple[S
 
 
 def resize_image(image_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarray, Geometry]:
-    """(H, W, 3) uint8 bgr to ((rows, columns, 3) uint8 in ``spec.channel_order``, geometry)."""
+    """(H, W, 3) uint8 bgr to ((rows, columns, C) uint8 in ``spec.channel_order``, geometry).
+
+    What is gray in the end is made gray first, as a device scales the Y plane of its camera.
+    """
     height, width = image_bgr.shape[:2]
     (new_height, new_width), geometry = letterbox_geometry(height, width, spec)
-    resized = resize_to(image_bgr, (new_height, new_width))
-    out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
+    if spec.channels == 1:
+        resized = resize_to(to_gray(image_bgr), (new_height, new_width))
+    else:
+        resized = in_order(resize_to(image_bgr, (new_height, new_width)), spec)
+    out = np.full((*spec.input_size, spec.channels), spec.pad_value, np.uint8)
     top, left = geometry.pad_top, geometry.pad_left
-    out[top : top + new_height, left : left + new_width] = in_order(resized, spec)
+    out[top : top + new_height, left : left + new_width] = resized
     return out, geometry
 
 
 def resize_to(image: np.ndarray, size: Size) -> np.ndarray:
-    """Area averaging when it shrinks (no aliasing), bilinear when it grows."""
+    """(H, W, C) to ``size``: area averaging when it shrinks (no aliasing), bilinear when it grows."""
     height, width = image.shape[:2]
     shrinks = size[0] * size[1] < height * width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
+    resized = np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
+    return resized.reshape(*size, -1)  # OpenCV drops an axis of one channel
 
 
 def in_order(image_bgr: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
-    """Channels in the spec's order."""
+    """(H, W, 3) uint8 bgr to (H, W, C) in the spec's order."""
+    if spec.channels == 1:
+        return to_gray(image_bgr)
     return image_bgr[:, :, ::-1] if spec.channel_order == "rgb" else image_bgr
 
 
+def to_gray(image_bgr: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 bgr to (H, W, 1): .299 red + .587 green + .114 blue, rounded, as ITU-R BT.601 and
+    OpenCV have it. The Y plane of a camera, and of a JPEG, holds the same values where it uses the full
+    range 0..255; planes in 16..235 are to be stretched first."""
+    return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), np.uint8)[:, :, None]
+
+
 def normalize(images: Tensor, spec: PreprocessSpec) -> Tensor:
-    """uint8 (N, 3, H, W) to float32 (pixel - mean) / std, memory format kept."""
+    """uint8 (N, C, H, W) to float32 (pixel - mean) / std, memory format kept."""
     x = images.to(torch.float32)
     mean, std = (x.new_tensor(v)[None, :, None, None] for v in (spec.mean, spec.std))
     return (x - mean) / std if any(spec.mean) else x / std

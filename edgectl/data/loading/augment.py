@@ -49,11 +49,11 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One training sample around image ``index`` of ``count``.
 
-    Returns (rows, columns, 3) uint8 of :func:`sample_size`, (N, 4) float32 boxes in its pixels, (N,)
+    Returns (rows, columns, C) uint8 of :func:`sample_size`, (N, 4) float32 boxes in its pixels, (N,)
     int64 labels.
     """
     rows, columns = sample_size(spec, config)
-    out = np.empty((rows, columns, 3), np.uint8)
+    out = np.empty((rows, columns, spec.channels), np.uint8)
     if mosaic and rng.random() < config.mosaic:
         chosen = [index, *(int(i) for i in rng.integers(count, size=3))]
         parts = [
@@ -69,7 +69,7 @@ def augment(
         out = jitter_color(out, config, rng, rgb=spec.channel_order == "rgb")
     # drawn only where asked for: other settings keep the samples their seed gave them
     if config.blur and rng.random() < config.blur:
-        out = np.asarray(cv2.GaussianBlur(out, (3, 3), 0), np.uint8)
+        out = np.asarray(cv2.GaussianBlur(out, (3, 3), 0), np.uint8).reshape(out.shape)
     return out, boxes, labels
 
 
@@ -113,14 +113,15 @@ def place(
     # a box edge at 0 is the outer edge of pixel 0; OpenCV counts from the centers of the pixels
     centered = matrix.copy()
     centered[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    view[:] = cv2.warpAffine(
+    warped = cv2.warpAffine(
         image.pixels,
         centered,
         (window.width, window.height),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(spec.pad_value,) * 3,
+        borderValue=(spec.pad_value,) * spec.channels,
     )
+    view[:] = warped.reshape(view.shape)  # OpenCV drops an axis of one channel
     boxes, kept = warp_boxes(image.boxes_xyxy, matrix, window)
     return boxes, image.labels[kept]
 
@@ -182,7 +183,11 @@ def _area(boxes: np.ndarray) -> np.ndarray:
 def jitter_color(
     image: np.ndarray, config: AugmentConfig, rng: np.random.Generator, *, rgb: bool
 ) -> np.ndarray:
-    """Shifts hue, scales saturation and value by a table of 256 entries each."""
+    """Shifts hue, scales saturation and value by a table of 256 entries each.
+
+    image: (H, W, C) uint8, returned so. Of an image in gray, the value alone is there to be scaled; the
+    random numbers drawn are the same.
+    """
     hue, saturation, value = rng.uniform(-1, 1, 3) * (config.hue, config.saturation, config.value)
     if config.grey and rng.random() < config.grey:
         saturation = -1.0
@@ -195,6 +200,8 @@ def jitter_color(
         ],
         axis=1,
     )
+    if image.shape[2] == 1:
+        return np.asarray(table[:, 2].astype(np.uint8)[image])
     there, back = (
         (cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB) if rgb else (cv2.COLOR_BGR2HSV, cv2.COLOR_HSV2BGR)
     )

@@ -121,7 +121,7 @@ class ClassTrainLoader:
 def augment_whole(
     pixels: np.ndarray, spec: PreprocessSpec, config: ClassifyConfig, rng: np.random.Generator
 ) -> np.ndarray:
-    """One training sample: (H, W, 3) uint8 to (rows, columns, 3) uint8, channel order kept.
+    """One training sample: (H, W, C) uint8 to (rows, columns, C) uint8, channel order kept.
 
     The crop is brought into the network's input as evaluation does it with whole images, letterboxed
     or stretched.
@@ -150,7 +150,7 @@ def _random_crop(
 
 def _fit(pixels: np.ndarray, spec: PreprocessSpec) -> np.ndarray:
     (rows, columns), geometry = letterbox_geometry(pixels.shape[0], pixels.shape[1], spec)
-    out = np.full((*spec.input_size, 3), spec.pad_value, np.uint8)
+    out = np.full((*spec.input_size, spec.channels), spec.pad_value, np.uint8)
     top, left = geometry.pad_top, geometry.pad_left
     out[top : top + rows, left : left + columns] = resize_to(pixels, (rows, columns))
     return out

@@ -30,7 +30,7 @@ _EVAL_CACHE_BYTES = 512 << 20
 @dataclass(frozen=True)
 class Batch:
     """Attributes:
-    images: uint8 (B, 3, H, W), channels_last in memory.
+    images: uint8 (B, C, H, W), channels_last in memory.
     targets: boxes in network-input pixels.
     indices: which images the samples were built around.
     """
@@ -43,7 +43,7 @@ class Batch:
 @dataclass(frozen=True)
 class ImageBatch:
     """Attributes:
-    images: uint8 (B, H, W, 3), exactly as ``resize_image`` makes them.
+    images: uint8 (B, H, W, C), exactly as ``resize_image`` makes them.
     targets: boxes in network-input pixels, crowd left out; with ``sources``, crowd included.
     samples: what they were read from.
     """
@@ -120,7 +120,8 @@ class EvalLoader:
     def __init__(self, samples: Sequence[Sample], spec: PreprocessSpec, batch: int) -> None:
         self._samples, self._spec, self._batch = tuple(samples), spec, batch
         rows, columns = spec.input_size
-        self._keep = len(self._samples) * rows * columns * 3 <= _EVAL_CACHE_BYTES
+        held = len(self._samples) * rows * columns * spec.channels
+        self._keep = held <= _EVAL_CACHE_BYTES
         self._kept: list[ImageBatch] = []
 
     def __iter__(self) -> Iterator[ImageBatch]:

@@ -18,7 +18,7 @@ def mixes(config: ClassifyConfig) -> bool:
 
 
 Labelled = tuple[Tensor, Tensor]
-"""Images, uint8 (B, 3, H, W), and how much of each class they show, (B, C) float."""
+"""Images, uint8 (B, C, H, W), and how much of each class they show, (B, C) float."""
 
 
 def mix(

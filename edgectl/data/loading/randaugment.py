@@ -31,13 +31,13 @@ def _warp(
     height, width = x.shape[-2:]
     pixels = [round(shift[0] * width), round(shift[1] * height)]
     warped: Tensor = functional.affine(
-        x, angle, pixels, 1.0, list(shear), interpolation=_BILINEAR, fill=[fill] * 3
+        x, angle, pixels, 1.0, list(shear), interpolation=_BILINEAR, fill=[fill] * x.shape[-3]
     )
     return warped
 
 
 Operation = Callable[[Tensor, float, float], Tensor]
-"""f(uint8 (3, H, W), strength -1..1, fill 0..255). Where a sign means nothing it is ignored."""
+"""f(uint8 (C, H, W), strength -1..1, fill 0..255). Where a sign means nothing it is ignored."""
 
 OPERATIONS: dict[str, Operation] = {
     "identity": lambda x, s, fill: x,
@@ -67,9 +67,9 @@ def randaugment(
 ) -> np.ndarray:
     """``operations`` of :data:`OPERATIONS` one after another, each of ``magnitude`` up or down.
 
-    image: (H, W, 3) uint8, channels in the spec's order; returned so.
+    image: (H, W, C) uint8, channels in the spec's order; returned so.
     """
-    red_first = spec.channel_order == "rgb"
+    red_first = spec.channel_order != "bgr"
     ordered = image if red_first else image[:, :, ::-1]
     x = torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1)))
     names = list(OPERATIONS)

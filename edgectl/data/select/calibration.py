@@ -43,7 +43,7 @@ class CalibrationSet:
         return [p.name for p in self.files]
 
     def images(self, spec: PreprocessSpec, batch: int) -> Iterator[np.ndarray]:
-        """uint8 (N, H, W, 3), as for evaluation: the quantizer sees what the device sees."""
+        """uint8 (N, H, W, C), as for evaluation: the quantizer sees what the device sees."""
         for first in range(0, len(self.files), batch):
             chosen = self.files[first : first + batch]
             yield np.stack(
@@ -101,7 +101,8 @@ def write_calibration(
     """``calibration.json``, and the images as a vendor's tool wants them.
 
     Args:
-        form: ``list``: no images. ``npy``: one array (N, H, W, 3), uint8, rgb. ``bin``: a raw uint8
+        form: ``list``: no images. ``npy``: one array (N, H, W, C), uint8, in
+            the spec's channel order. ``bin``: a raw uint8
             file an image, row by row. ``zip``: the image files as they are.
 
     Returns:
@@ -128,7 +129,7 @@ def write_calibration(
 
 def _write_npy(chosen: CalibrationSet, file: Path, spec: PreprocessSpec) -> None:
     """Batch by batch. ``np.save`` holds all of them, and does not say why a write was cut short."""
-    shape = (len(chosen.files), *spec.input_size, 3)
+    shape = (len(chosen.files), *spec.input_size, spec.channels)
     with file.open("wb") as f:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(f, header)

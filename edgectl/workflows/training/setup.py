@@ -11,7 +11,7 @@ from edgectl.config.layers import validate
 from edgectl.config.schema import PreprocessConfig, RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.data.select.holdout import FEWEST, split_holdout
-from edgectl.errors import DataError
+from edgectl.errors import ConfigError, DataError
 from edgectl.labels import Sample, has_objects
 from edgectl.spec import PreprocessSpec
 from edgectl.tasks.contract import Task
@@ -110,12 +110,25 @@ def _find_weights(context: Context, family: OpenFamily, config: RunConfig) -> Pa
 def _settle_preprocess(
     family: OpenFamily, model_config: Any, config: RunConfig
 ) -> tuple[PreprocessSpec, RunConfig]:
-    """The family's preprocessing with the configured changes, and the configuration that says so."""
+    """The family's preprocessing with the configured changes, and the configuration that says so.
+
+    Raises ConfigError for an order of channels that is neither the family's nor gray.
+    """
     assert config.input_size is not None
     spec = family.family.preprocess(model_config, config.input_size)
-    spec = replace(spec, **config.preprocess.model_dump(exclude_none=True))
-    settled = PreprocessConfig(resize=spec.resize, pad_side=spec.pad_side, pad_value=spec.pad_value)
-    return spec, config.model_copy(update={"preprocess": settled})
+    changes = config.preprocess.model_dump(exclude_none=True)
+    order = changes.pop("channel_order", spec.channel_order)
+    if order == "gray":
+        spec = spec.to_gray()
+    elif order != spec.channel_order:
+        raise ConfigError(
+            f"{family.info.name} sees {spec.channel_order}",
+            where="preprocess.channel_order",
+            fix=f"{spec.channel_order} or gray; images are put into that order for it",
+        )
+    spec = replace(spec, **changes)
+    settled = {key: getattr(spec, key) for key in PreprocessConfig.model_fields}
+    return spec, config.model_copy(update={"preprocess": PreprocessConfig(**settled)})
 
 
 def _training_images(config: RunConfig, index: DatasetIndex) -> Sequence[Sample]:

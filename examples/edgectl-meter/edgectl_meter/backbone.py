@@ -29,11 +29,11 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """(N, 3, H, W) to features at an eighth, (N, 2w, H/8, W/8), and at a sixteenth, (N, 4w, H/16, W/16)."""
+    """(N, in_chans, H, W) to features at 1/8, (N, 2w, H/8, W/8), and at 1/16, (N, 4w, H/16, W/16)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, in_chans: int = 3) -> None:
         super().__init__()
-        self.stem = ConvNormAct(3, width, 3, stride=2, act_layer="relu6")
+        self.stem = ConvNormAct(in_chans, width, 3, stride=2, act_layer="relu6")
         self.to_eighth = nn.Sequential(
             InvertedResidual(width, width, 2),
             InvertedResidual(width, width, 1),

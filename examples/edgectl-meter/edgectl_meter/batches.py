@@ -74,7 +74,7 @@ class PointBatches:
 def augment_dial(
     image: Image, spec: PreprocessSpec, config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, columns, 3) uint8 and (P, 2) points in its pixels, in the order of ``image.labels``."""
+    """(rows, columns, C) uint8 and (P, 2) points in its pixels, in the order of ``image.labels``."""
     height, width = image.pixels.shape[:2]
     rows, columns = spec.input_size
     points = (image.boxes_xyxy[:, :2] + image.boxes_xyxy[:, 2:]).astype(np.float64) / 2
@@ -95,8 +95,10 @@ def augment_dial(
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    out = jitter_color(np.asarray(out, np.uint8), config, rng, rgb=spec.channel_order == "rgb")
-    return out, _apply(matrix, points)
+    # OpenCV drops an axis of one channel
+    warped = np.asarray(out, np.uint8).reshape(rows, columns, -1)
+    colored = jitter_color(warped, config, rng, rgb=spec.channel_order == "rgb")
+    return colored, _apply(matrix, points)
 
 
 def _move(size: Size, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:

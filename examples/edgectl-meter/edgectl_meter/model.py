@@ -22,12 +22,12 @@ _GRIDS = {"x112": 7, "x192": 12}
 
 
 class Meter(nn.Module):
-    """(N, 3, H, W) to one (N, 2 * points) tensor."""
+    """(N, in_chans, H, W) to one (N, 2 * points) tensor."""
 
-    def __init__(self, config: MeterConfig, points: int) -> None:
+    def __init__(self, config: MeterConfig, points: int, in_chans: int = 3) -> None:
         super().__init__()
         width = config.width
-        self.backbone = Backbone(width)
+        self.backbone = Backbone(width, in_chans)
         self.head = PointHead(
             2 * width, 4 * width, hidden=config.hidden, grid=config.grid, points=points
         )
@@ -57,9 +57,9 @@ class MeterFamily:
             "qat": {"epochs": 5, "lr": 0.0002},
         }
 
-    def build(self, config: MeterConfig, *, num_classes: int) -> Meter:
+    def build(self, config: MeterConfig, *, num_classes: int, in_chans: int = 3) -> Meter:
         """Randomly initialized. The classes of a data set are its key points."""
-        return Meter(config, num_classes)
+        return Meter(config, num_classes, in_chans)
 
     def preprocess(self, config: MeterConfig, input_size: Size) -> PreprocessSpec:
         """Pixel / 255, stretched: devices scale the camera's frame to the input without a border.

@@ -64,7 +64,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetB0(nn.Module):
-    """(N, 3, H, W) to three feature maps at strides 8, 16 and 32.
+    """(N, in_chans, H, W) to three feature maps at strides 8, 16 and 32.
 
     Attributes:
         channels: of the three, finest first.
@@ -72,11 +72,11 @@ class EfficientNetB0(nn.Module):
 
     channels = tuple(_STAGES[tap - 1][4] for tap in _TAPS)
 
-    def __init__(self) -> None:
+    def __init__(self, in_chans: int = 3) -> None:
         super().__init__()
-        self.features = nn.Sequential(_conv(3, _STAGES[0][3], 3, stride=2))
-        for expansion, kernel, stride, in_chans, out_chans, blocks in _STAGES:
-            first = InvertedResidual(expansion, kernel, stride, in_chans, out_chans)
+        self.features = nn.Sequential(_conv(in_chans, _STAGES[0][3], 3, stride=2))
+        for expansion, kernel, stride, into, out_chans, blocks in _STAGES:
+            first = InvertedResidual(expansion, kernel, stride, into, out_chans)
             rest = [
                 InvertedResidual(expansion, kernel, 1, out_chans, out_chans)
                 for _ in range(blocks - 1)

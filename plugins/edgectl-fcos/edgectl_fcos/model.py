@@ -74,9 +74,9 @@ _RECIPES: dict[str, dict[str, Any]] = {
 class FeatureExtractor(nn.Module):
     """Backbone and neck under the names torchvision gives them."""
 
-    def __init__(self, config: FcosConfig) -> None:
+    def __init__(self, config: FcosConfig, in_chans: int = 3) -> None:
         super().__init__()
-        self.body = build_body(config)
+        self.body = build_body(config, in_chans)
         self.fpn = build_neck(config, self.body.channels)
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
@@ -86,11 +86,11 @@ class FeatureExtractor(nn.Module):
 
 
 class Fcos(nn.Module):
-    """(N, 3, H, W) to fifteen tensors: classes at strides 8 to 128, distances, center-ness."""
+    """(N, in_chans, H, W) to fifteen tensors: classes at strides 8 to 128, distances, center-ness."""
 
-    def __init__(self, config: FcosConfig, num_classes: int) -> None:
+    def __init__(self, config: FcosConfig, num_classes: int, in_chans: int = 3) -> None:
         super().__init__()
-        self.backbone = FeatureExtractor(config)
+        self.backbone = FeatureExtractor(config, in_chans)
         self.head = FcosHead(config, num_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -113,9 +113,9 @@ class FcosFamily:
             "qat": {"batch": 8, "lr": 0.0001, "task_weight": 0.1, "teacher_weight": 1.0},
         }
 
-    def build(self, config: FcosConfig, *, num_classes: int) -> Fcos:
+    def build(self, config: FcosConfig, *, num_classes: int, in_chans: int = 3) -> Fcos:
         """Randomly initialized."""
-        return Fcos(config, num_classes)
+        return Fcos(config, num_classes, in_chans)
 
     def preprocess(self, config: FcosConfig, input_size: Size) -> PreprocessSpec:
         """Letterboxed, red first."""

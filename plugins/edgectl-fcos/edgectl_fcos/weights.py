@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgectl.nn.state import Normalization, load_by_key, read_state, renormalize
+from edgectl.nn.stem import color_stem
 
 IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """What torchvision's files were trained on."""
@@ -48,15 +49,17 @@ def load_torchvision(model: nn.Module, path: Path, seen: Normalization) -> dict[
     else:
         state = {_BODY + name: tensor for name, tensor in state.items()}
     _count_batches(model, state)
-    report = load_by_key(
-        model,
-        state,
-        where=path,
-        fix="use torchvision's FCOS or the weights of the variant's backbone, or --weights none",
-    )
-    stem = next(k for k in model.state_dict() if k.startswith(_BODY))
-    if stem not in report["missing"] and seen != IMAGENET:
-        renormalize(*_stem(model), IMAGENET, seen)
+    conv, norm = _stem(model)
+    with color_stem(conv, seen) as target:
+        report = load_by_key(
+            model,
+            state,
+            where=path,
+            fix="use torchvision's FCOS or the weights of the variant's backbone, or --weights none",
+        )
+        stem = next(k for k in model.state_dict() if k.startswith(_BODY))
+        if stem not in report["missing"] and target != IMAGENET:
+            renormalize(conv, norm, IMAGENET, target)
     return report
 
 

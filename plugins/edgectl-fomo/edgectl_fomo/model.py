@@ -33,12 +33,12 @@ _MODELS: dict[str, dict[str, Any]] = {
 
 
 class Fomo(nn.Module):
-    """(N, 3, H, W) to a tuple of one (N, num_classes + 1, H / stride, W / stride) tensor."""
+    """(N, in_chans, H, W) to a tuple of one (N, num_classes + 1, H / stride, W / stride) tensor."""
 
-    def __init__(self, config: FomoConfig, num_classes: int) -> None:
+    def __init__(self, config: FomoConfig, num_classes: int, in_chans: int = 3) -> None:
         super().__init__()
         act_layer = _ACTIVATIONS[config.act_layer]
-        self.backbone = MobileNetV2(config.width, config.stages, act_layer)
+        self.backbone = MobileNetV2(config.width, config.stages, act_layer, in_chans)
         self.head = FomoHead(self.backbone.out_chans, config.head_channels, num_classes, act_layer)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
@@ -78,9 +78,9 @@ class FomoFamily:
             "qat": {"batch": 8},
         }
 
-    def build(self, config: FomoConfig, *, num_classes: int) -> Fomo:
+    def build(self, config: FomoConfig, *, num_classes: int, in_chans: int = 3) -> Fomo:
         """Randomly initialized."""
-        return Fomo(config, num_classes)
+        return Fomo(config, num_classes, in_chans)
 
     def preprocess(self, config: FomoConfig, input_size: Size) -> PreprocessSpec:
         """pixel / 255: what the device feeds, so nothing is left to fold."""

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
+from edgectl.nn.stem import color_stem
 from edgectl.plugins.info import WeightsSource
 from edgectl_fomo.backbone import InvertedResidual, MobileNetV2
 
@@ -25,20 +26,21 @@ def load_backbone(
     Raises:
         ArtifactError: not a file of tensors, or not one tensor fits.
     """
-    report = load_by_key(
-        backbone,
-        read_state(path),
-        where=path,
-        fix="use MobileNetV2 weights of the variant's width, or --weights none",
-        rename=lambda name: torchvision_key(backbone, name),
-    )
-    if source is not None and "0.0.weight" not in report["missing"]:
-        stem = backbone[0]
-        assert isinstance(stem, nn.Sequential)
-        conv, norm = stem[0], stem[1]
-        assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm2d)
-        renormalize(conv, norm, Normalization(source.mean, source.std), UNIT)
+    stem = backbone[0]
+    assert isinstance(stem, nn.Sequential)
+    conv, norm = stem[0], stem[1]
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    with color_stem(conv, UNIT) as seen:
+        report = load_by_key(
+            backbone,
+            read_state(path),
+            where=path,
+            fix="use MobileNetV2 weights of the variant's width, or --weights none",
+            rename=lambda name: torchvision_key(backbone, name),
+        )
+        if source is not None and "0.0.weight" not in report["missing"]:
+            renormalize(conv, norm, Normalization(source.mean, source.std), seen)
     return report
 
 

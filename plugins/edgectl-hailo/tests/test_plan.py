@@ -92,7 +92,7 @@ SPECS = (
 def network(directory: Path, net: nn.Module, *, images: int = 4) -> Network:
     torch.manual_seed(0)
     path = directory / "model.onnx"
-    write_onnx(net, SPEC.input_size, SPECS, path, opset=13)
+    write_onnx(net, SPEC, SPECS, path, opset=13)
     draw_split(directory / "images", images, (0,))
     chosen = calibration_from_directory(directory / "images", images, 0)
     return Network(path, SPEC, SPECS, ("a", "b", "c"), chosen)

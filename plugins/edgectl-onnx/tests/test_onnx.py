@@ -45,7 +45,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Net]:
     torch.manual_seed(0)
     net = Net().eval()
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    write_onnx(net, (16, 24), SPECS, path, opset=13)
+    write_onnx(net, PreprocessSpec((16, 24)), SPECS, path, opset=13)
     return path, net
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgectl.nn.stem import sum_channels
 from edgectl.nn.vision import vision
 from edgectl_resnet.config import ResnetConfig
 
@@ -22,7 +23,7 @@ _TENSORFLOW_EPS = 1e-3
 
 
 class ResNet(nn.Module):
-    """(N, 3, H, W) to a tuple of one (N, num_classes) tensor (He et al., 2016, arXiv:1512.03385).
+    """(N, in_chans, H, W) to a tuple of one (N, num_classes) tensor (He et al., 2016, arXiv:1512.03385).
 
     The last norm of each residual branch starts at zero (Goyal et al., 2017, arXiv:1706.02677):
     blocks begin as identities, and training from scratch is quicker.
@@ -56,7 +57,7 @@ class ResNet(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """(N, 3, H, W) to a tuple of one (N, num_classes) tensor (Sandler et al., 2018,
+    """(N, in_chans, H, W) to a tuple of one (N, num_classes) tensor (Sandler et al., 2018,
     arXiv:1801.04381)."""
 
     def __init__(self, width: float, num_classes: int, dropout: float, *, tensorflow: bool) -> None:
@@ -100,7 +101,9 @@ class BottomRightConv(nn.Conv2d):
         return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
-def build_network(config: ResnetConfig, num_classes: int) -> ResNet | MobileNetV2:
+def build_network(
+    config: ResnetConfig, num_classes: int, in_chans: int = 3
+) -> ResNet | MobileNetV2:
     """Randomly initialized."""
     model: ResNet | MobileNetV2
     if config.architecture == "mobilenetv2":
@@ -112,6 +115,8 @@ def build_network(config: ResnetConfig, num_classes: int) -> ResNet | MobileNetV
         )
     else:
         model = ResNet(config.architecture, num_classes, config.dropout)
+    if in_chans == 1:
+        sum_channels(model.stem[0])
     _replace(
         model,
         lambda m: isinstance(m, nn.ReLU | nn.ReLU6),

@@ -56,9 +56,11 @@ class ResnetFamily:
             "qat": {"epochs": 3, "lr": 0.0001},
         }
 
-    def build(self, config: ResnetConfig, *, num_classes: int) -> ResNet | MobileNetV2:
+    def build(
+        self, config: ResnetConfig, *, num_classes: int, in_chans: int = 3
+    ) -> ResNet | MobileNetV2:
         """Randomly initialized."""
-        return build_network(config, num_classes)
+        return build_network(config, num_classes, in_chans)
 
     def preprocess(self, config: ResnetConfig, input_size: Size) -> PreprocessSpec:
         """pixel / 255: what the device feeds, so nothing is left to fold. Stretched: devices scale the

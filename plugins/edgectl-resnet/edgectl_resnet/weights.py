@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
+from edgectl.nn.stem import color_stem
 from edgectl.plugins.info import WeightsSource
 from edgectl_resnet.backbone import MobileNetV2, ResNet
 
@@ -34,12 +35,14 @@ def load_imagenet(model: ResNet | MobileNetV2, path: Path, source: WeightsSource
             state[name] = state[name][:, :, None, None]
     if path.name in _NORM_EPS:
         _restate_eps(model, state, _NORM_EPS[path.name])
-    report = load_by_key(
-        model, state, where=path, fix="use weights of this variant, or --weights none"
-    )
-    stem = next(iter(model.state_dict()))
-    if stem not in report["missing"]:
-        renormalize(*model.stem, Normalization(source.mean, source.std), UNIT)
+    conv, norm = model.stem
+    with color_stem(conv, UNIT) as seen:
+        report = load_by_key(
+            model, state, where=path, fix="use weights of this variant, or --weights none"
+        )
+        stem = next(iter(model.state_dict()))
+        if stem not in report["missing"]:
+            renormalize(conv, norm, Normalization(source.mean, source.std), seen)
     return report
 
 

@@ -17,20 +17,27 @@ _STAGES: tuple[tuple[int, int, int, bool, bool], ...] = (
 
 
 class CspNext(nn.Module):
-    """(N, 3, H, W) to three feature maps at strides 8, 16 and 32.
+    """(N, in_chans, H, W) to three feature maps at strides 8, 16 and 32.
 
     Attributes:
         channels: of the three, finest first.
     """
 
     def __init__(
-        self, *, deepen: float, widen: float, depthwise: bool, attention: bool, act_layer: str
+        self,
+        *,
+        deepen: float,
+        widen: float,
+        depthwise: bool,
+        attention: bool,
+        act_layer: str,
+        in_chans: int = 3,
     ) -> None:
         super().__init__()
         base = int(64 * widen)
         self.channels = tuple(int(out * widen) for _, out, *_ in _STAGES[1:])
         self.stem = nn.Sequential(
-            ConvNormAct(3, base // 2, 3, stride=2, act_layer=act_layer),
+            ConvNormAct(in_chans, base // 2, 3, stride=2, act_layer=act_layer),
             ConvNormAct(base // 2, base // 2, 3, act_layer=act_layer),
             ConvNormAct(base // 2, base, 3, act_layer=act_layer),
         )

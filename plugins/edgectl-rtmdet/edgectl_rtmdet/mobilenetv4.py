@@ -91,13 +91,13 @@ def _blocks(
 
 
 class MobileNetV4Small(nn.Module):
-    """(N, 3, H, W) to three feature maps at strides 8, 16 and 32. ``channels``: of the three."""
+    """(N, in_chans, H, W) to three feature maps at strides 8, 16 and 32. ``channels``: of the three."""
 
-    def __init__(self, *, act_layer: str) -> None:
+    def __init__(self, *, act_layer: str, in_chans: int = 3) -> None:
         super().__init__()
         self.channels = (64, 96, 128)
         self.stem = nn.Sequential(
-            ConvNormAct(3, 32, 3, stride=2, act_layer=act_layer),
+            ConvNormAct(in_chans, 32, 3, stride=2, act_layer=act_layer),
             ConvNormAct(32, 32, 3, stride=2, act_layer=act_layer),
             ConvNormAct(32, 32, 1, act_layer=act_layer),
             ConvNormAct(32, 96, 3, stride=2, act_layer=act_layer),

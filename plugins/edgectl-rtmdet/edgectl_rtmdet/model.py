@@ -70,9 +70,9 @@ _MODELS: dict[str, dict[str, Any]] = {
 
 
 class Rtmdet(nn.Module):
-    """(N, 3, H, W) to six tensors: classes at strides 8, 16, 32, then distances at the same."""
+    """(N, in_chans, H, W) to six tensors: classes at strides 8, 16, 32, then distances at the same."""
 
-    def __init__(self, config: RtmdetConfig, num_classes: int) -> None:
+    def __init__(self, config: RtmdetConfig, num_classes: int, in_chans: int = 3) -> None:
         super().__init__()
         self.backbone: CspNext | MobileNetV4Small
         if config.backbone == "cspnext":
@@ -82,9 +82,10 @@ class Rtmdet(nn.Module):
                 depthwise=config.depthwise,
                 attention=config.attention,
                 act_layer=config.act_layer,
+                in_chans=in_chans,
             )
         else:
-            self.backbone = MobileNetV4Small(act_layer=config.act_layer)
+            self.backbone = MobileNetV4Small(act_layer=config.act_layer, in_chans=in_chans)
         self.neck = CspNextPafpn(
             self.backbone.channels,
             config.out_channels,
@@ -127,9 +128,9 @@ class RtmdetFamily:
             "qat": {"batch": 8, "lr": 0.0001, "task_weight": 0.1, "teacher_weight": 1.0},
         }
 
-    def build(self, config: RtmdetConfig, *, num_classes: int) -> Rtmdet:
+    def build(self, config: RtmdetConfig, *, num_classes: int, in_chans: int = 3) -> Rtmdet:
         """Randomly initialized."""
-        return Rtmdet(config, num_classes)
+        return Rtmdet(config, num_classes, in_chans)
 
     def preprocess(self, config: RtmdetConfig, input_size: Size) -> PreprocessSpec:
         """Letterboxed, red first."""

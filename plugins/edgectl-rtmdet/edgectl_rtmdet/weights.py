@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
+from edgectl.nn.stem import color_stem
 
 IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """What OpenMMLab's files were trained on."""
@@ -33,18 +34,19 @@ def load_openmmlab(model: nn.Module, path: Path, *, unit_input: bool) -> dict[st
     Raises:
         ArtifactError: not a file of tensors, or not one tensor fits.
     """
-    report = load_by_key(
-        model,
-        read_state(path),
-        where=path,
-        fix="use RTMDet or CSPNeXt weights of the variant's size, or --weights none",
-    )
-    if _STEM not in report["missing"]:
-        conv = model.get_submodule("backbone.stem.0.conv")
-        norm = model.get_submodule("backbone.stem.0.bn")
-        assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm2d)
-        with torch.no_grad():
-            conv.weight.copy_(conv.weight.flip(1))
-        renormalize(conv, norm, IMAGENET, UNIT if unit_input else CENTRED)
+    conv = model.get_submodule("backbone.stem.0.conv")
+    norm = model.get_submodule("backbone.stem.0.bn")
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    with color_stem(conv, UNIT if unit_input else CENTRED) as seen:
+        report = load_by_key(
+            model,
+            read_state(path),
+            where=path,
+            fix="use RTMDet or CSPNeXt weights of the variant's size, or --weights none",
+        )
+        if _STEM not in report["missing"]:
+            with torch.no_grad():
+                conv.weight.copy_(conv.weight.flip(1))
+            renormalize(conv, norm, IMAGENET, seen)
     return report
