@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.deploy.reference import decoding
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.tasks.decode_rule import decode_rule
-from edgectl.tasks.lookup import load_task, task_info
+from edgectl.tasks.lookup import load_task
 
 _MODULES = ("main.py", "images.py")
 _DECODER = "decode.py"
-_THRESHOLD = 0.25
-"""Score threshold of detectors, whose checkpoints store none: what firmwares show."""
-_OVERLAP = 0.65
 
 
 def require_decoder(manifest: Manifest) -> None:
@@ -78,7 +76,7 @@ def write_program(
         UsageError: heads the task's decoder does not read.
     """
     task = manifest.task
-    rule = decode_rule(task, manifest.outputs)
+    reading = decoding(manifest)
     code = resources.files("edgectl.deploy") / "board"
     texts = {name: (code / name).read_text("utf-8") for name in (*_MODULES, _DECODER)}
     own = load_task(task).board_decoder()
@@ -88,17 +86,12 @@ def write_program(
         (directory / name).write_text(text, encoding="utf-8")
     (directory / "device.py").write_text(device, encoding="utf-8")
     spec = manifest.preprocess.to_dict()
-    point, overlap = manifest.operating_point, manifest.overlap
     model = {
         **facts,
         "task": task,
         "classes": list(manifest.classes),
         **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
-        "threshold": point.threshold if point else _THRESHOLD,
-        "overlap": _OVERLAP if overlap is None else overlap,
-        "most_shown": task_info(task).most_shown,
-        "outputs": [spec.to_dict() for spec in manifest.outputs],
-        "decode": rule.to_dict(),
+        **reading,
     }
     text = json.dumps(model, indent=1, ensure_ascii=False)
     (directory / "model.json").write_text(text + "\n", encoding="utf-8")

@@ -110,7 +110,9 @@ def boxes(outputs, model, rule):
             distances = np.exp(distances)
         unit = stride if side["unit"] == "stride" else 1
         left, top, right, bottom = distances * unit
-        at_x, at_y = (x + side["offset"]) * stride, (y + side["offset"]) * stride
+        # single precision from here on: what a microcontroller computes, to the last bit
+        point = (np.stack([x, y]).astype(np.float32) + np.float32(side["offset"])) * stride
+        at_x, at_y = point
         corners = np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
         found.append((confidence[label, y, x], label, corners))
     confidence, label, corners = (np.concatenate(part) for part in zip(*found))

@@ -1,0 +1,1 @@
+"""What stands around the network in a whole program: preprocessing, decoding, the test, the projects."""
