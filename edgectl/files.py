@@ -84,7 +84,10 @@ def write_json(path: Path, document: Any) -> None:
 def find_artifacts(directory: Path, pattern: str = "export/*") -> list[Path]:
     """Directories below it that hold a manifest, sorted; none that is still being written."""
     found = directory.glob(f"{pattern}/{MANIFEST}")
-    return sorted(p.parent for p in found if not p.parent.name.startswith("."))
+    places = (p.parent for p in found)
+    return sorted(
+        p for p in places if not any(n.startswith(".") for n in p.relative_to(directory).parts)
+    )
 
 
 @contextmanager
@@ -94,17 +97,31 @@ def directory_beside(target: Path) -> Iterator[Path]:
     It is named before it is made: an interruption in between finds it. Raises OSError.
     """
     directory = name_aside(target)
+    with _parents(target):
+        try:
+            sweep(target.parent)
+            directory.mkdir()
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Makes the directories it needs; those that are empty still go again. Raises OSError."""
+    made = [p for p in path.parents if not p.exists()]
     try:
-        sweep(target.parent)
-        directory.mkdir(parents=True)
-        yield directory
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 @contextmanager
 def staged(directory: Path) -> Iterator[Path]:
-    """An empty directory beside ``directory``, renamed to it at the end.
+    """An empty directory beside ``directory``, renamed to it at the end. Parents are made.
 
     Raises:
         DataError: the name is taken, looked at before any work and again at the end.
@@ -185,7 +202,7 @@ def replacing(target: Path, kind: Kind) -> Iterator[Path]:
     require_replaceable(target, kind)
     with ExitStack() as stack:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_parents(target))
             stack.enter_context(hold(target, "is being made"))
             tmp = stack.enter_context(directory_beside(target))
         except OSError as e:

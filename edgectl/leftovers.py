@@ -45,6 +45,15 @@ def find_leftovers(directory: Path) -> Iterator[Path]:
                 yield path
 
 
+def find_all(root: Path) -> Iterator[Path]:
+    """The same in it and every directory below; links are not followed."""
+    for folder, names, _ in os.walk(root):
+        found = list(find_leftovers(Path(folder)))
+        yield from found
+        gone = {p.name for p in found}
+        names[:] = [n for n in names if n not in gone]
+
+
 _swept: set[Path] = set()
 
 
@@ -58,6 +67,11 @@ def sweep(directory: Path) -> None:
     _swept.add(directory)
     for path in find_leftovers(directory):
         remove(path)
+
+
+def forget() -> None:
+    """For a fork, which is a process of its own: it looks again."""
+    _swept.clear()
 
 
 def remove(path: Path) -> None:

@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "edgectl.cli.commands.profile",
         "Parameters, MACs, memory and traffic, layer by layer.",
     ),
+    "runs": ("edgectl.cli.commands.runs", "What was trained: list, show, compare, clean."),
     "report": ("edgectl.cli.commands.report", "One self-contained HTML page about a run."),
     "demo": ("edgectl.cli.commands.demo", "The whole line on a generated data set, offline."),
     "models": ("edgectl.cli.commands.models", "Model families and variants installed here."),

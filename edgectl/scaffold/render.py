@@ -15,8 +15,8 @@ from string import Template
 from typing import get_args
 
 from edgectl.errors import UsageError
+from edgectl.files import staged
 from edgectl.plugins.info import PluginKind
-from edgectl.scaffold.tree import write_tree
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -51,7 +51,10 @@ def render(kind: PluginKind, name: str, directory: Path) -> list[Path]:
         parts = [words["package"] if p == "package" else p for p in path.parts]
         target = Path(*parts).with_name(path.name.removesuffix(".tmpl"))
         texts[target] = Template(template.read_text(encoding="utf-8")).substitute(words)
-    write_tree(directory, texts)
+    with staged(directory) as place:
+        for path, text in texts.items():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(text, encoding="utf-8")
     return sorted(texts)
 
 

@@ -12,7 +12,7 @@ from edgectl.backends.runtime import default_runtime, file_on, open_runtime, pre
 from edgectl.config.schema import RunConfig
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
 from edgectl.evaluation.bench import measure
-from edgectl.files import MANIFEST
+from edgectl.files import find_artifacts
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import is_checkpoint
@@ -88,7 +88,7 @@ def bench(
     context = open_context(console, offline)
     chosen = list(map(Path, models))
     if not chosen:
-        chosen = [p.parent for p in sorted(RUNS.glob(f"**/export/*/{MANIFEST}"))]
+        chosen = find_artifacts(RUNS, "**/export/*")
     if not chosen:
         raise UsageError("nothing exported yet", fix="edgectl export --backend BACKEND")
     size = None if imgsz is None else read_size(imgsz)

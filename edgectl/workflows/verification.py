@@ -16,7 +16,7 @@ from edgectl.data.images.orientation import read_labelled
 from edgectl.data.images.preprocess import resize_image
 from edgectl.errors import DataError, EdgectlError, GateFailedError, UsageError
 from edgectl.export.convert import synthetic_images
-from edgectl.files import MANIFEST
+from edgectl.files import MANIFEST, find_artifacts
 from edgectl.labels import Sample
 from edgectl.plugins.registry import Registry, load_entry
 from edgectl.runs.locate import resolve_model
@@ -85,7 +85,7 @@ def _directory(registry: Registry, bundle: Path | None) -> Path:
         return bundle
     location = resolve_model(bundle)
     run = location.run
-    exports = [p.parent for p in run.path.glob(f"export/*/{MANIFEST}")] if run else []
+    exports = find_artifacts(run.path) if run else []
     fitting = [d for d in exports if _find_verifier(registry, d) is not None]
     if location.kind == "artifact" or not fitting:
         raise UsageError(

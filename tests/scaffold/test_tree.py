@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from edgectl.scaffold.tree import write_tree
 
 from edgectl.cli.app import run
 from edgectl.errors import EdgectlError
-from edgectl.scaffold.tree import write_tree
 
 
 @contextmanager

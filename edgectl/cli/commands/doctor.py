@@ -10,12 +10,15 @@ import platform
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import typer
 from rich.table import Table
 
 from edgectl.cli.session import Session, plain
+from edgectl.config.paths import cache_directory
 from edgectl.errors import BackendUnavailableError, DependencyError
+from edgectl.leftovers import find_all, find_leftovers, remove
 from edgectl.plugins.info import DoctorCheck
 from edgectl.plugins.registry import Registry, build_registry
 
@@ -27,9 +30,15 @@ _COLOURS = {"ok": "green", "warning": "yellow", "missing": "red"}
 
 
 @app.command(
-    epilog="Examples: edgectl doctor · edgectl doctor --json. Exit code 3: something is missing."
+    epilog="Examples: edgectl doctor · edgectl doctor --fix · edgectl doctor --json. "
+    "Exit code 3: something is missing."
 )
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    fix: bool = typer.Option(
+        False, "--fix", help="Remove what killed commands left here, in runs and in the cache."
+    ),
+) -> None:
     """What is installed, what is missing, and the remedy."""
     session: Session = ctx.obj
     registry = build_registry()
@@ -40,6 +49,7 @@ def doctor(ctx: typer.Context) -> None:
         _device(),
         _cache(),
         _disk(),
+        _leftovers(fix=fix),
         *_plugins(registry),
         *registry.doctor_checks(),
         *_tools(registry),
@@ -111,8 +121,6 @@ def _device() -> DoctorCheck:
 
 
 def _cache() -> DoctorCheck:
-    from edgectl.config.paths import cache_directory
-
     path = cache_directory()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -129,6 +137,20 @@ def _disk() -> DoctorCheck:
     if free < _FREE_BYTES:
         return DoctorCheck("disk", "warning", detail, "runs need room for checkpoints and caches")
     return DoctorCheck("disk", "ok", detail)
+
+
+def _leftovers(*, fix: bool) -> DoctorCheck:
+    """What killed commands wrote aside. The next command that writes there removes it as well."""
+    here = find_leftovers(Path.cwd())
+    found = [*here, *find_all(Path("runs")), *find_all(cache_directory())]
+    if fix:
+        for path in found:
+            remove(path)
+    if not found:
+        return DoctorCheck("leftovers", "ok", "none")
+    detail = f"{len(found)} of killed commands" + (", removed" if fix else "")
+    status: Literal["ok", "warning"] = "ok" if fix else "warning"
+    return DoctorCheck("leftovers", status, detail, "" if fix else "edgectl doctor --fix")
 
 
 def _plugins(registry: Registry) -> list[DoctorCheck]:

@@ -8,6 +8,7 @@ import typer
 
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
+from edgectl.files import staged, write_text
 
 app = typer.Typer(add_completion=False)
 
@@ -48,12 +49,14 @@ def init(
     """Write a commented edgectl.toml to start from. Never overwrites."""
     session: Session = ctx.obj
 
-    from edgectl.scaffold.tree import write_tree
-
     path = directory / "edgectl.toml"
     if path.exists():
         raise UsageError("exists already", where=str(path), fix="edit it, or delete it first")
-    write_tree(directory, {Path(path.name): TEMPLATE})
+    if directory.exists():
+        write_text(path, TEMPLATE)
+    else:
+        with staged(directory) as place:
+            (place / path.name).write_text(TEMPLATE, encoding="utf-8")
     session.data = {"file": str(path)}
     if not session.json:
         session.say(f"{path} written; next: edgectl train FAMILY ('edgectl models' shows them)")

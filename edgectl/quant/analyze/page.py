@@ -53,7 +53,7 @@ def _drawn(analysis: Analysis, graph: QuantGraph) -> str:
     for node in graph:
         if node.name in found:
             t = found[node.name]
-            alpha = math.sqrt(t.share / worst)
+            alpha = math.sqrt(max(0.0, t.share) / worst)
             words = html.escape(f"{t.words}: {t.share:.1%}", quote=True)
             cells.append(
                 f'<span title="{words}" style="background:rgb(210 40 40/{alpha:.2f})"></span>'
