@@ -161,7 +161,7 @@ def test_verbs_stay_verbs_whatever_is_imported():
     import edgectl.deploy.bundle
     import edgectl.export.stages
     import edgectl.qat.train
-    import edgectl.report.html
+    import edgectl.report.page
     import edgectl.train.loop
 
     verbs = (edgectl.train, edgectl.export, edgectl.deploy, edgectl.qat, edgectl.report)

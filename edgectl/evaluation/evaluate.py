@@ -155,12 +155,7 @@ def score_images(
         DataError: no such split, or other classes than the model was trained on.
     """
     samples = samples_of(index, split)
-    if index.classes != model.classes:
-        raise DataError(
-            f"'{index.name}' has the classes {list(index.classes)}, "
-            f"the model was trained on {list(model.classes)}",
-            fix="evaluate on a set with the same classes in the same order",
-        )
+    require_same_classes(index, model.classes)
     batches = load_task(model.task).eval_batches(samples, model.preprocess, batch=_BATCH)
     figures, metric = evaluate_metric(
         model.predict,
@@ -183,6 +178,16 @@ def score_images(
         **({} if model.arena_bytes is None else {"arena_bytes": model.arena_bytes}),
     )
     return Scored(report, metric.per_image() if isinstance(metric, Resampled) else None)
+
+
+def require_same_classes(index: DatasetIndex, classes: Sequence[str]) -> None:
+    """Raises DataError for a set with other classes than a model's, or in another order."""
+    if index.classes != tuple(classes):
+        raise DataError(
+            f"'{index.name}' has the classes {list(index.classes)}, "
+            f"the model was trained on {list(classes)}",
+            fix="evaluate on a set with the same classes in the same order",
+        )
 
 
 def samples_of(index: DatasetIndex, split: str) -> tuple[Sample, ...]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from edgectl.labels import Detections, SourceImage, Targets
 from edgectl.metrics.bootstrap import RatioScores
 from edgectl.metrics.cells import SscmaCells
+from edgectl.metrics.matches import ImageMatches
 from edgectl.spec import Size
 
 
@@ -37,6 +38,7 @@ class CentroidMetric:
         self._found: list[Tensor] = []
         self._fired: list[Tensor] = []
         self._present: list[Tensor] = []
+        self._matches: list[ImageMatches] = []
         self._cells = SscmaCells(stride, grid) if grid is not None else None
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
@@ -45,13 +47,16 @@ class CentroidMetric:
         for i, (found, boxes, labels) in enumerate(
             zip(detections, targets.boxes_xyxy, targets.labels, strict=True)
         ):
-            hit = match_centers(found, boxes, labels, self._stride) >= 0
+            match = match_centers(found, boxes, labels, self._stride)
+            hit = match >= 0
             counted = torch.ones_like(hit)
             if targets.sources is not None:
                 counted = hit | ~_in_crowd(found, targets.sources[i])
             self._found.append(torch.bincount(found.labels[hit], minlength=n))
             self._fired.append(torch.bincount(found.labels[counted], minlength=n))
             self._present.append(torch.bincount(labels, minlength=n))
+            tensors = (found.scores, found.labels, match, counted, labels)
+            self._matches.append(ImageMatches(*(t.numpy() for t in tensors)))
         if self._cells is not None:
             self._cells.update(detections, targets)
 
@@ -69,6 +74,10 @@ class CentroidMetric:
         }
         cells = self._cells.compute() if self._cells is not None else {}
         return {**total, **cells, "per_class": per_class}
+
+    def matches(self) -> list[ImageMatches]:
+        """See :class:`edgectl.metrics.matches.Matching`."""
+        return self._matches
 
     def per_image(self) -> RatioScores:
         """F1 over any selection of the images."""

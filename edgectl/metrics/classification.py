@@ -10,6 +10,7 @@ import torch
 
 from edgectl.labels import Detections, Targets
 from edgectl.metrics.bootstrap import RatioScores
+from edgectl.metrics.matches import ImageMatches
 
 _LARGEST_MATRIX = 250
 """Classes up to which the matrix is reported: more fit neither a page nor a checkpoint."""
@@ -27,6 +28,7 @@ class ClassificationMetric:
         self._confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
         self._in_five = 0
         self._right: list[torch.Tensor] = []
+        self._matches: list[ImageMatches] = []
 
     def update(self, detections: list[Detections], targets: Targets) -> None:
         """``detections[i].labels`` ranks every class; needs ``targets.image_labels`` (N,) int64."""
@@ -38,6 +40,7 @@ class ClassificationMetric:
         pairs = torch.bincount(truth * n + ranking[:, 0], minlength=n * n)
         self._confusion += pairs.view(n, n)
         self._right.append(ranking[:, 0] == truth)
+        self._matches += map(_match_class, detections, truth.tolist())
         self._in_five += int((ranking[:, :5] == truth[:, None]).sum())
 
     def compute(self) -> dict[str, Any]:
@@ -54,6 +57,10 @@ class ClassificationMetric:
             figures["confusion"] = self._confusion.tolist()
         return figures
 
+    def matches(self) -> list[ImageMatches]:
+        """See :class:`edgectl.metrics.matches.Matching`: the likeliest class, and the object is the image."""
+        return self._matches
+
     def per_image(self) -> RatioScores:
         """Top-1, for comparisons."""
         right = torch.cat(self._right).numpy().astype(np.int64)
@@ -68,3 +75,14 @@ class ClassificationMetric:
             "f1": 2 * right / (fired + present) if fired + present else 0.0,
             "images": present,
         }
+
+
+def _match_class(found: Detections, label: int) -> ImageMatches:
+    labels = found.labels[:1].numpy()
+    return ImageMatches(
+        found.scores[:1].numpy(),
+        labels,
+        np.where(labels == label, 0, -1),
+        np.ones(1, bool),
+        np.array([label]),
+    )

@@ -23,7 +23,8 @@ from edgectl.metrics.coco_library import (
     Library,
     coco_curves,
 )
-from edgectl.metrics.error_types import error_types
+from edgectl.metrics.error_types import error_types, match_objects
+from edgectl.metrics.matches import ImageMatches
 from edgectl.metrics.precision_scores import PrecisionScores, precision_scores
 
 FIGURES = (
@@ -59,6 +60,10 @@ class DetectionMetric:
     def per_image(self) -> PrecisionScores:
         """AP over any selection of the images."""
         return precision_scores(self.images)
+
+    def matches(self) -> list[ImageMatches]:
+        """See :class:`edgectl.metrics.matches.Matching`."""
+        return match_objects(self.images)
 
     def compute(self) -> dict[str, Any]:
         """:data:`FIGURES`, ``per_class`` {name: {``AP``, ``AP50``, ``objects``}}, and ``errors``: see

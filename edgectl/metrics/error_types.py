@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgectl.metrics.coco_library import ImageBoxes
+from edgectl.metrics.matches import ImageMatches
 
 SIZES = (0.0, 8.0, 16.0, 32.0, float("inf"))
 """Longer side in network-input pixels; the strides of most detectors' grids."""
@@ -88,6 +89,20 @@ def error_types(images: Sequence[ImageBoxes], classes: Sequence[str]) -> dict[st
         "false_alarms": false_alarms,
         "duplicates": duplicates,
     }
+
+
+def match_objects(images: Sequence[ImageBoxes]) -> list[ImageMatches]:
+    """Who found what at an overlap of :data:`_FOUND`, crowd left out."""
+    return [
+        ImageMatches(
+            p.boxes.scores,
+            p.boxes.labels,
+            p.match,
+            p.counts,
+            p.boxes.truth_labels[~p.boxes.truth_crowd],
+        )
+        for p in map(_overlaps, images)
+    ]
 
 
 def _by_size(outcomes: np.ndarray, lengths: np.ndarray) -> list[dict[str, Any]]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
+from edgectl.data.images.annotate import Mark, annotate, color_class
 from edgectl.labels import Detections, Geometry
 from edgectl.spec import Size
-
-_COLORS = ((75, 180, 60), (60, 60, 230), (255, 130, 0), (0, 190, 255), (220, 60, 200))
-"""bgr, by class."""
 
 
 def describe_boxes(
@@ -44,36 +41,13 @@ def draw_rows(
     image_bgr: np.ndarray, rows: list[dict[str, Any]], classes: Sequence[str]
 ) -> np.ndarray:
     """A copy with names and scores; with boxes where there are any, else one under the other."""
-    canvas = image_bgr.copy()
-    width = line_width(canvas)
-    for k, row in enumerate(rows):
-        color = color_of(row["label"], classes)
-        at = (4, 18 * width * (k + 1))
-        if "box" in row:
-            x0, y0, x1, y1 = (round(v) for v in row["box"])
-            cv2.rectangle(canvas, (x0, y0), (x1, y1), color, width)
-            at = (x0, max(10, y0 - 3))
-        write_on(canvas, f"{row['label']} {row['score']:.2f}", at, color)
-    return canvas
-
-
-def line_width(image: np.ndarray) -> int:
-    """Pixels a line must have to be seen on the whole image."""
-    height, width = image.shape[:2]
-    return max(1, round(max(int(height), int(width)) / 400))
-
-
-def color_of(label: str, classes: Sequence[str]) -> tuple[int, int, int]:
-    """bgr; classes far apart in the list may share one."""
-    return _COLORS[list(classes).index(label) % len(_COLORS)]
-
-
-def write_on(
-    canvas: np.ndarray, text: str, at: tuple[int, int], color: tuple[int, int, int]
-) -> None:
-    """Writes text with a dark edge, its lower left corner at ``at`` (x, y)."""
-    width = line_width(canvas)
-    for thickness, ink in ((3 * width, (0, 0, 0)), (width, color)):
-        cv2.putText(
-            canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * width, ink, thickness, cv2.LINE_AA
+    names = list(classes)
+    marks = [
+        Mark(
+            f"{row['label']} {row['score']:.2f}",
+            color_class(names.index(row["label"])),
+            row.get("box"),
         )
+        for row in rows
+    ]
+    return annotate(image_bgr, marks)

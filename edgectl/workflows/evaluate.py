@@ -131,7 +131,9 @@ def evaluate(
         report=scored.report,
         comparison=None if other is None else compare_scored(scored, other),
         gates=tuple(apply_gates(gates, scored.report, reference)),
-        findings=tuple(_diagnose(opened, candidate, scored, index, split)),
+        findings=tuple(
+            diagnose(gather_evidence(opened, candidate, scored.report.metrics, index, split))
+        ),
         against=reference,
     )
     return _require_gates(found)
@@ -216,22 +218,24 @@ def _reference(
     return _score(context, target, index, split)
 
 
-def _diagnose(
-    model: OpenModel, candidate: EvaluationTarget, scored: Scored, index: DatasetIndex, split: str
-) -> list[Finding]:
-    """Of the figures, the images, and the run where they are its own."""
+def gather_evidence(
+    model: OpenModel,
+    candidate: EvaluationTarget,
+    metrics: dict[str, Any],
+    index: DatasetIndex,
+    split: str,
+) -> Evidence:
+    """What findings are drawn from: the metrics, the images, and the run where they are its own."""
     run, name = model.location.run, model.config.data.train_split
     noted = (model.trained.checkpoint.data if model.trained else {}).get("fingerprint", {})
     known = name in index.splits and noted.get(name) == index.fingerprint(name)
-    return diagnose(
-        Evidence(
-            main=task_info(candidate.task).main_metric,
-            figures=scored.report.metrics,
-            classes=candidate.classes,
-            scored=samples_of(index, split),
-            train=index.splits[name] if known else None,
-            preprocess=candidate.preprocess,
-            threshold=candidate.postprocess.threshold,
-            events=read_events(run.events) if run is not None else (),
-        )
+    return Evidence(
+        main=task_info(candidate.task).main_metric,
+        figures=metrics,
+        classes=candidate.classes,
+        scored=samples_of(index, split),
+        train=index.splits[name] if known else None,
+        preprocess=candidate.preprocess,
+        threshold=candidate.postprocess.threshold,
+        events=read_events(run.events) if run is not None else (),
     )

@@ -101,7 +101,7 @@ def test_preview_is_a_image_of_the_right_size(yolo, tmp_path, extra):
     assert code == 0
     assert len(document["data"]["images"]) == 3
     # three images on a grid of two by two, four pixels apart
-    assert cv2.imread(str(sheet)).shape == (2 * 68, 2 * 68, 3)
+    assert cv2.imread(str(sheet)).shape == (2 * 196, 2 * 196, 3)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_run_shows_what_it_trains_on(yolo, tmp_path, monkeypatch):
     assert json.loads(result.stdout)["ok"], result.stdout
     sheet = cv2.imread(str(tmp_path / "runs/train/a/plots/images.png"))
     # three images of 64 pixels on a grid of two by two, four pixels apart
-    assert sheet.shape == (2 * 68, 2 * 68, 3)
+    assert sheet.shape == (2 * 196, 2 * 196, 3)
 
 
 @pytest.mark.parametrize("words", [["preview"], ["pack"]])

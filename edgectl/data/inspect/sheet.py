@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from edgectl.config.schema import AugmentConfig
+from edgectl.data.images.annotate import Mark, annotate, color_class
 from edgectl.data.images.cache import ImageCache
 from edgectl.data.images.orientation import read_labelled
 from edgectl.data.images.preprocess import resize_image
@@ -16,10 +17,8 @@ from edgectl.data.loading.loader import Batch
 from edgectl.labels import Sample
 from edgectl.spec import PreprocessSpec, Size
 
-_COLOURS = (
-    (60, 180, 75), (230, 60, 60), (0, 130, 255), (255, 190, 0), (200, 60, 220), (0, 200, 200),
-)  # fmt: skip
 _GAP = 4
+_LEAST_SIDE = 192
 
 Labelled = tuple[np.ndarray, np.ndarray, list[str]]
 """(H, W, 3) uint8 rgb, (N, 4) boxes in its pixels, N names; one name and no box for a whole image."""
@@ -72,6 +71,7 @@ def png(sheet: np.ndarray) -> bytes:
 
 def contact_sheet(images: Sequence[Labelled], classes: Sequence[str]) -> np.ndarray:
     """(H, W, 3) uint8 bgr: a grid as square as may be. Images of one size."""
+    images = [_enlarge(*image) for image in images]
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     height, width = images[0][0].shape[:2]
@@ -80,27 +80,23 @@ def contact_sheet(images: Sequence[Labelled], classes: Sequence[str]) -> np.ndar
         top, left = k // columns * (height + _GAP), k % columns * (width + _GAP)
         drawn = _draw(image, boxes, names, classes)
         sheet[top : top + height, left : left + width] = drawn
-    return cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
+    return sheet
+
+
+def _enlarge(image: np.ndarray, boxes: np.ndarray, names: list[str]) -> Labelled:
+    """So many times as large that names can be read beside what they name."""
+    times = max(1, -(-_LEAST_SIDE // max(image.shape[:2])))
+    large = image.repeat(times, axis=0).repeat(times, axis=1)
+    return large, boxes * times, names
 
 
 def _draw(
     image: np.ndarray, boxes: np.ndarray, names: Sequence[str], classes: Sequence[str]
 ) -> np.ndarray:
-    canvas = np.ascontiguousarray(image)
-    if names and not len(boxes):
-        _write(canvas, names[0], (3, 12), _color(names[0], classes))
-    for box, name in zip(boxes, names, strict=False):
-        color = _color(name, classes)
-        x0, y0, x1, y1 = (round(float(v)) for v in box)
-        cv2.rectangle(canvas, (x0, y0), (x1, y1), color, 1)
-        _write(canvas, name, (x0, max(9, y0 - 2)), color)
-    return canvas
-
-
-def _color(name: str, classes: Sequence[str]) -> tuple[int, int, int]:
-    return _COLOURS[list(classes).index(name) % len(_COLOURS)]
-
-
-def _write(canvas: np.ndarray, text: str, at: tuple[int, int], color: tuple[int, ...]) -> None:
-    for thickness, ink in ((3, (0, 0, 0)), (1, color)):
-        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.35, ink, thickness, cv2.LINE_AA)
+    known = list(classes)
+    places: list[Sequence[float] | None] = list(boxes) if len(boxes) else [None]
+    marks = [
+        Mark(name, color_class(known.index(name)), place)
+        for place, name in zip(places, names, strict=False)
+    ]
+    return annotate(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), marks)

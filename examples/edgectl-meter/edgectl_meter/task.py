@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from edgectl.config.schema import RunConfig
+from edgectl.data.images.annotate import Mark, annotate, color_class, measure_line
 from edgectl.data.images.disk_cache import open_cache
 from edgectl.data.index import DatasetIndex
 from edgectl.data.loading.batches import BatchLoader
@@ -21,7 +22,6 @@ from edgectl.errors import DataError
 from edgectl.labels import Detections, Geometry, Sample, Targets
 from edgectl.metrics.evaluator import EvalBatch, Metrics
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
-from edgectl.tasks.results import color_of, line_width, write_on
 from edgectl_meter.batches import PointBatches
 from edgectl_meter.dials import draw_split
 from edgectl_meter.metric import PointMetric
@@ -103,18 +103,16 @@ class MeterTask:
     ) -> np.ndarray:
         """The pointer as a line, every point as a dot with its name, the reading in the corner."""
         canvas = image_bgr.copy()
-        width = line_width(canvas)
+        width = measure_line(canvas)
+        colors = {name: color_class(i) for i, name in enumerate(classes)}
         places = {r["label"]: tuple(round(v) for v in r["point"]) for r in rows if "point" in r}
         if {"center", "tip"} <= set(places):
-            cv2.line(canvas, places["center"], places["tip"], color_of("tip", classes), width)
+            cv2.line(canvas, places["center"], places["tip"], colors["tip"], width)
         for name, place in places.items():
-            color = color_of(name, classes)
-            cv2.circle(canvas, place, 2 * width, color, -1, cv2.LINE_AA)
-            write_on(canvas, name, (place[0] + 3 * width, place[1]), color)
-        for row in rows:
-            if "value" in row:
-                write_on(canvas, f"{row['value']:.2f}", (4, 18 * width), (255, 255, 255))
-        return canvas
+            cv2.circle(canvas, place, 2 * width, colors[name], -1, cv2.LINE_AA)
+        marks = [Mark(name, colors[name], place * 2) for name, place in places.items()]
+        marks += [Mark(f"{r['value']:.2f}", (255, 255, 255)) for r in rows if "value" in r]
+        return annotate(canvas, marks)
 
     def board_decoder(self) -> str:
         """``board/decode.py``."""

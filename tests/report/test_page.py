@@ -12,7 +12,7 @@ import pytest
 
 from edgectl.artifacts.artifact import write_manifest
 from edgectl.errors import ArtifactError, EdgectlError, UsageError
-from edgectl.report.html import write_report
+from edgectl.report.page import write_report
 from edgectl.spec import OutputSpec
 from edgectl.testing.manifest import make_manifest
 
@@ -58,7 +58,7 @@ def test_objects_found_by_every_hop(tmp_path: Path) -> None:
     table = text[text.index("Objects found") :]
     table = table[: table.index("</table>")]
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table)
-    assert cells[:4] == ["longer side", "objects", "float", "tflite int8"]
+    assert cells[:4] == ["longer side", "objects", "float checkpoint", "tflite int8 (ptq)"]
     assert cells[8:12] == ["8 to 16 px", "10", "5", "2"]
     assert cells[-4:] == ["boxes on nothing", "", "7", "7"]
 
