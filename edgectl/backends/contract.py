@@ -225,6 +225,36 @@ class ProgramWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class BoardProgram:
+    """What a whole program for a microcontroller is made of.
+
+    Attributes:
+        program: the network's integers.
+        manifest: of the artifact they are from.
+        images: uint8 (N, H, W, C), at least one: what the program tests itself with.
+    """
+
+    program: Program
+    manifest: Manifest
+    board: BoardInfo
+    images: np.ndarray
+
+
+@runtime_checkable
+class BoardProgrammer(ArtifactReader, ProgramWriter, Protocol):
+    """A backend that writes a program around an op list: camera to results, with a test of itself."""
+
+    def write_board_program(self, request: BoardProgram, directory: Path) -> Path:
+        """Adds sources, projects and a README to ``directory``, which holds copies of the artifact's model
+        files. Returns the model file, which the backend can describe and open.
+
+        Raises:
+            UnsupportedOpError: an op there is no code for.
+        """
+        ...
+
+
 @runtime_checkable
 class CostReader(Protocol):
     """A backend that can say what a file of its kind costs."""

@@ -20,6 +20,7 @@ class DeviceCheck:
     ticks: of the place's own clock, for the slowest image.
     stack_bytes: the most the library used; None where it was not measured, as all that follow.
     instructions: counted by an emulator; a real processor needs other numbers of cycles.
+    results: decoded from the outputs of all images; ``results_wrong``: those that are not Python's.
     """
 
     name: str
@@ -32,11 +33,14 @@ class DeviceCheck:
     instructions: int | None = None
     ram_bytes: int | None = None
     flash_bytes: int | None = None
+    results: int = 0
+    results_wrong: int = 0
+    decode_stack_bytes: int | None = None
 
     @property
     def passed(self) -> bool:
-        """Every byte the same."""
-        return self.differs == 0
+        """Every byte and every result the same."""
+        return self.differs == 0 and self.results_wrong == 0
 
     def measured(self, *, instructions: int, ram_bytes: int, flash_bytes: int) -> DeviceCheck:
         """The same with what the compiler and the emulator say."""
@@ -59,6 +63,9 @@ class DeviceCheck:
             "stack_bytes": self.stack_bytes,
             "ram_bytes": self.ram_bytes,
             "flash_bytes": self.flash_bytes,
+            "results": self.results,
+            "results_wrong": self.results_wrong,
+            "decode_stack_bytes": self.decode_stack_bytes,
         }
 
 

@@ -8,16 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgectl.artifacts.artifact import Artifact
+import numpy as np
+
+from edgectl.artifacts.artifact import Artifact, list_files
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import ArtifactReader, Deployer
 from edgectl.backends.runtime import list_exact_runtimes, open_as_on_device
-from edgectl.deploy.golden import write_golden
+from edgectl.deploy.compose import GOLDEN_IMAGES, find_composer
+from edgectl.deploy.golden import golden_images, write_golden
 from edgectl.errors import GateFailedError, UsageError
-from edgectl.files import replacing, sha256_of
+from edgectl.files import MANIFEST, replacing, sha256_of, write_json
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
+from edgectl.tasks.decode_rule import head_notes
 
-GOLDEN_IMAGES = 4
+_OWNERS = (".ino", ".md", ".conf", ".properties", ".yml", ".txt")
+"""Kinds of files in a bundle that whoever builds it changes."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,22 @@ def write_bundle(
     if not isinstance(backend, Deployer):
         raise UsageError(f"'{info.name}' writes no board bundles yet", where="--target")
     fit = _require_fit(artifact, board)
+    composer = find_composer(artifact, backend, board)
     with replacing(out, "bundle") as directory:
         for part in artifact.parts:
             shutil.copy2(artifact.directory / part.path, directory / Path(part.path).name)
         backend.deploy(artifact.directory, artifact.manifest, board, directory, converted=converted)
-        if samples:
-            _write_golden(directory / "golden", artifact, backend, info, samples)
+        if composer is not None:
+            images, sources = composer.images(samples)
+            manifest = composer.write(directory, images)
+            _write_golden(directory / "golden", artifact, backend, info, images, sources)
+        else:
+            manifest = artifact.manifest
+            if samples:
+                images = golden_images(samples[:GOLDEN_IMAGES], artifact.preprocess)
+                sources = [s.path.name for s in samples[:GOLDEN_IMAGES]]
+                _write_golden(directory / "golden", artifact, backend, info, images, sources)
+        _write_listing(directory, manifest)
         names = sorted(p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
     files = [
         {
@@ -143,17 +159,57 @@ def _require_fit(artifact: Artifact, board: BoardInfo) -> Fit:
     return fit
 
 
+def _write_listing(directory: Path, manifest: Manifest) -> None:
+    """``manifest.json`` of what lies there, and a README where the backend wrote none. What its owner will
+    change is not held against the list."""
+    readme = directory / "README.md"
+    if not readme.is_file():
+        readme.write_text(_plain_readme(manifest), encoding="utf-8")
+    files = tuple(f for f in list_files(directory) if not _is_owners(Path(f.path)))
+    model = Path(manifest.model).name
+    compiler = manifest.compiler
+    if compiler is not None and (directory / compiler.product).is_file():
+        model = compiler.product
+    there = [f.path for f in files]
+    if model not in there:  # a converter returned files of other names
+        model = next(name for name in there if Path(name).suffix == Path(model).suffix)
+    tensors = manifest.tensors
+    if not set(tensors.files or ()) <= set(there):
+        tensors = tensors.model_copy(update={"files": None})
+    facts = {"model": model, "tensors": tensors, "status": "built", "files": files}
+    write_json(directory / MANIFEST, manifest.model_copy(update=facts).to_dict())
+
+
+def _is_owners(path: Path) -> bool:
+    return path.suffix in _OWNERS or path.stem == "main" or path.parts[0] == "examples"
+
+
+def _plain_readme(manifest: Manifest) -> str:
+    lines = [
+        f"# {manifest.family} {manifest.variant}",
+        "",
+        f"Classes: {', '.join(' '.join(name.split()) for name in manifest.classes)}.",
+        "",
+        *head_notes(manifest.outputs),
+        "",
+        "`golden/` holds images as the network is fed them, and what it answered before it was sent here.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _write_golden(
     directory: Path,
     artifact: Artifact,
     backend: ArtifactReader,
     info: BackendInfo,
-    samples: Sequence[Sample],
+    images: np.ndarray,
+    sources: Sequence[str],
 ) -> None:
     runtime, runner = open_as_on_device(backend, info, artifact)
     write_golden(
         directory,
-        samples[:GOLDEN_IMAGES],
+        images,
+        sources,
         runner,
         artifact.outputs,
         artifact.preprocess,

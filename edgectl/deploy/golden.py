@@ -19,9 +19,15 @@ from edgectl.labels import Sample
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 
+def golden_images(samples: Sequence[Sample], preprocess: PreprocessSpec) -> np.ndarray:
+    """uint8 (N, H, W, C), as the network is fed them."""
+    return np.stack([resize_image(read_labelled(s)[0], preprocess)[0] for s in samples])
+
+
 def write_golden(
     directory: Path,
-    samples: Sequence[Sample],
+    images: np.ndarray,
+    sources: Sequence[str],
     runner: Runner,
     specs: Sequence[OutputSpec],
     preprocess: PreprocessSpec,
@@ -33,12 +39,12 @@ def write_golden(
     ``<i>.<output>.npy`` (float32, (C, H, W) or (C,)); ``golden.json`` names them.
 
     Args:
+        images: uint8 (N, H, W, C), as :func:`golden_images` prepares them; ``sources``: their names.
         exact: whether ``runtime`` computes what the device does, bit for bit: then every number must
             be equal. Otherwise elements may differ by a step or two.
     """
     directory.mkdir()
-    images = [resize_image(read_labelled(s)[0], preprocess)[0] for s in samples]
-    outputs = runner(np.stack(images))
+    outputs = runner(images)
     entries, files = [], []
     for i, image in enumerate(images):
         pixels = directory / f"{i}.rgb"
@@ -50,7 +56,7 @@ def write_golden(
             np.save(path, output[i].astype(np.float32))
             named[spec.name] = path.name
             files.append(path)
-        entries.append({"image": pixels.name, "source": samples[i].path.name, "outputs": named})
+        entries.append({"image": pixels.name, "source": sources[i], "outputs": named})
     rows, columns = preprocess.input_size
     document = {
         "runtime": runtime,

@@ -72,8 +72,13 @@ def _require_equal(report: DeviceReport) -> None:
         if check.passed:
             continue
         layer = f"; the first layer that differs is '{check.first}'" if check.first else ""
+        said = f"{check.differs} output bytes differ, by {check.largest} at most{layer}"
+        if not check.differs:
+            said = (
+                f"{check.results_wrong} results are not those of Python, though every byte is right"
+            )
         error = GateFailedError(
-            f"{check.name}: {check.differs} output bytes differ, by {check.largest} at most{layer}",
+            f"{check.name}: {said}",
             fix="please report this with the artifact",
         )
         error.result = report

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgectl.artifacts.artifact import Artifact
+from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.artifacts.manifest import ListedFile, Tensors
 from edgectl.deploy.bundle import Fit, fit_of, write_bundle
-from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
+from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
 from edgectl.spec import OutputSpec, PreprocessSpec
@@ -63,6 +63,7 @@ def test_a_bundle_holds_model_code_and_golden_vectors(artifact, sample, tmp_path
     bundle = write_bundle(artifact, BOARD, Chip(), INFO, tmp_path / "out", samples=[sample])
     assert {f["path"] for f in bundle.files} == {
         "model.bin", "main.c", "golden/0.rgb", "golden/0.y.npy", "golden/golden.json",
+        "README.md", "manifest.json",
     }  # fmt: skip
     golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
     assert golden["shape"] == [4, 6, 3]
@@ -133,6 +134,18 @@ def test_unknown_memory_is_no_failure_but_said(artifact):
     assert fit.passed
     assert not fit.to_dict()["ram_checked"]
     assert "RAM not checked" in str(fit)
+
+
+def test_a_bundle_is_an_artifact_whose_program_may_be_changed(artifact, tmp_path):
+    out = tmp_path / "out"
+    write_bundle(artifact, BOARD, Chip(), INFO, out)
+    (out / "main.c").write_text("// mine")
+    (out / "README.md").write_text("mine")
+    opened = open_artifact(out)
+    assert [f.path for f in opened.manifest.files] == ["model.bin"]
+    (out / "model.bin").write_bytes(b"other")
+    with pytest.raises(ArtifactError):
+        open_artifact(out)
 
 
 def test_a_failure_leaves_nothing_half_written(artifact, tmp_path):

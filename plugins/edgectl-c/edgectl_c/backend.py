@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgectl.artifacts.manifest import Manifest
-from edgectl.backends.contract import WriteRequest
+from edgectl.backends.contract import BoardProgram, WriteRequest
 from edgectl.backends.heads import append_activations
-from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.errors import ArtifactError, UnknownNameError, UsageError
+from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.integer.capabilities import check_graph
 from edgectl.quant.integer.executor import IntegerExecutor
@@ -29,6 +30,8 @@ from edgectl_c.device.verify import Verification
 from edgectl_c.facts import facts
 from edgectl_c.modelfile import CODE, Library, read_library, require_same, write_library
 from edgectl_c.package import usage
+from edgectl_c.program.project import write_project
+from edgectl_c.program.texts import write_texts
 from edgectl_c.runtimes.compiled import CompiledLibrary
 from edgectl_c.runtimes.runner import LibraryRunner
 
@@ -74,6 +77,41 @@ class CBackend:
         """See :class:`edgectl.backends.contract.ProgramWriter`."""
         require_survivable(program)
         return write_library(Library(program, config.input == "rows"), directory)
+
+    def read_program(self, model_file: Path) -> Program:
+        """See :class:`edgectl.backends.contract.ProgramReader`."""
+        return read_library(model_file).program
+
+    def deploy(
+        self,
+        artifact: Path,
+        manifest: Manifest,
+        board: BoardInfo,
+        directory: Path,
+        *,
+        converted: Path | None,
+    ) -> None:
+        """Everything is in the program that :meth:`write_board_program` writes. Raises UsageError for a
+        converted archive."""
+        if converted is not None:
+            raise UsageError(
+                f"{board.name} takes the files as they are; no online converter is involved",
+                where="--converted",
+            )
+
+    def write_board_program(self, request: BoardProgram, directory: Path) -> Path:
+        """See :class:`edgectl.backends.contract.BoardProgrammer`. A library that lies there already keeps
+        its layout; else the camera hands rows, which takes least memory."""
+        model = directory / CODE
+        if not model.is_file():
+            require_survivable(request.program)
+            write_library(Library(request.program, camera_rows=True), directory)
+        library = read_library(model)
+        plan = library.plan()
+        source = write_source(plan)
+        texts = write_texts(library.program, source, request.manifest, request.images)
+        write_project(texts, plan, request.manifest, request.board, directory)
+        return model
 
     def open(
         self,

@@ -54,6 +54,7 @@ def broken(verification: Verification, right: str, wrong: str) -> Verification:
     assert verification.source.code.count(right) == 1
     code = verification.source.code.replace(right, wrong)
     other.source = replace(verification.source, code=code)
+    other.texts = verification.texts | {"model.c": code}
     return other
 
 
@@ -68,7 +69,7 @@ def test_the_first_layer_that_differs_is_named(verification: Verification) -> No
 
 @pytest.mark.usefixtures("compiler")
 def test_a_boards_print_out_is_judged(verification: Verification, tmp_path: Path) -> None:
-    write_program(verification.source, verification.golden, tmp_path)
+    write_program(verification.texts, tmp_path)
     said = run_here(tmp_path, steps=True)
     dump = tmp_path / "dump.txt"
     dump.write_text("boot loader 1.2\r\n" + said.replace("\n", "\r\n"))
@@ -119,7 +120,7 @@ def test_the_command(
     edgectl_project.refuse(verify_bundle, run, cpus=["m99"], code=2)
     # a board with another answer
     with tempfile.TemporaryDirectory() as name:
-        write_program(verification.source, verification.golden, Path(name))
+        write_program(verification.texts, Path(name))
         said = run_here(Path(name), steps=False)
     dump = tmp_path / "dump.txt"
     dump.write_text(said.replace("differs 0 0 0", "differs 0 1 1"))

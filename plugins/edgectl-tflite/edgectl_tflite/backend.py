@@ -120,8 +120,8 @@ class TfliteBackend:
                 fix="edgectl export --backend tflite --precision int8",
             )
         model = artifact / manifest.model
-        # the file's own account of its tensors: the manifest's is a copy that may have been edited
-        write_board_files(model, manifest, _tensors(read_model(model)), directory)
+        ops = sorted({op.name for op in read_model(model).operations})
+        write_board_files(model, directory, ops=ops, ram_bytes=manifest.tensors.ram_bytes)
 
     def read_program(self, model_file: Path) -> ModelFile:
         """See :class:`edgectl.backends.contract.ProgramReader`."""

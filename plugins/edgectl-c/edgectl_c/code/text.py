@@ -46,3 +46,13 @@ def array(kind: str, name: str, values: Iterable[int] | np.ndarray) -> str:
 def record(fields: Mapping[str, object]) -> str:
     """A designated initializer."""
     return "{" + ", ".join(f".{k} = {v}" for k, v in fields.items()) + "}"
+
+
+def literal(value: float) -> str:
+    """The nearest float, as a literal."""
+    v = np.float32(value)
+    if np.isnan(v):
+        return "NAN"
+    if np.isinf(v):
+        return "INFINITY" if v > 0 else "-INFINITY"
+    return np.format_float_scientific(v, trim="0") + "f"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from edgectl.errors import ArtifactError, BackendUnavailableError
-from edgectl_c.code.model import Source
 from edgectl_c.device.machines import Machine
-from edgectl_c.modelfile import CODE, HEADER
+from edgectl_c.modelfile import CODE
 from edgectl_c.plugin import COMPILERS
 
 CROSS, EMULATOR, SIZE = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 _SECONDS = 600
+_SOURCES = ("verify.c", "main.c", "preprocess.c", "decode.c", CODE)
 
 
 def require_tools() -> None:
@@ -28,12 +28,12 @@ def require_tools() -> None:
         )
 
 
-def write_program(source: Source, golden: str, directory: Path) -> None:
-    """All sources of the test program but the linker's script."""
+def write_program(texts: Mapping[str, str], directory: Path) -> None:
+    """All sources of the test program but the linker's script: the bundle's own, and what measures it."""
     program = resources.files("edgectl_c.device") / "program"
     for name in ("board.h", "startup.c", "host_board.c", "verify.c"):
         (directory / name).write_text((program / name).read_text("utf-8"), encoding="utf-8")
-    for name, text in ((CODE, source.code), (HEADER, source.header), ("golden.h", golden)):
+    for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
 
 
@@ -56,9 +56,9 @@ def build_for(machine: Machine, directory: Path, *, steps: bool) -> Path:
     words = [
         *(CROSS, *machine.flags, "-mthumb", "-O2", "-std=c99", "-DMODEL_TRACE"),
         *(["-DVERIFY_STEPS"] if steps else []),
-        *("-ffunction-sections", "-fdata-sections", "startup.c", "verify.c", CODE),
+        *("-ffunction-sections", "-fdata-sections", "startup.c", *_SOURCES),
         *("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections"),
-        *("-T", "link.ld", "-o", "program.elf"),
+        *("-T", "link.ld", "-lm", "-o", "program.elf"),
     ]
     _run(words, directory)
     return directory / "program.elf"
@@ -86,8 +86,8 @@ def run_here(directory: Path, *, steps: bool) -> str:
         "-O2",
         *defines,
         "host_board.c",
-        "verify.c",
-        CODE,
+        *_SOURCES,
+        "-lm",
         "-o",
         "program",
     ]

@@ -11,12 +11,15 @@ _FIRST = "edgectl-verify 1"
 
 @dataclass
 class ImageReport:
-    """Of one image. ``differing``: output -> (bytes, largest difference); ``steps``: step -> hash."""
+    """Of one image. ``differing``: output -> (bytes, largest difference); ``steps``: step -> hash;
+    ``decoded``: results, those that are wrong, and how far off a box is, in hundredths of a pixel."""
 
     differing: dict[int, tuple[int, int]] = field(default_factory=dict)
     steps: dict[int, int] = field(default_factory=dict)
     ticks: int = 0
     stack: int = 0
+    decode_stack: int = 0
+    decoded: tuple[int, int, int] | None = None
 
 
 def parse_report(text: str, *, images: int, outputs: int, where: str) -> list[ImageReport]:
@@ -44,7 +47,10 @@ def parse_report(text: str, *, images: int, outputs: int, where: str) -> list[Im
                 reports[-1].differing[k] = count, largest
             elif word == "step" and reports:
                 reports[-1].steps[int(numbers[0])] = int(numbers[1], 16)
-            elif word in ("ticks", "stack") and reports:
+            elif word == "decoded" and reports:
+                count, wrong, far = map(int, numbers)
+                reports[-1].decoded = count, wrong, far
+            elif word in ("ticks", "stack", "decode_stack") and reports:
                 setattr(reports[-1], word, int(numbers[0]))
         except (ValueError, IndexError) as e:
             raise ArtifactError(f"cannot be read: '{line[:60]}'", where=where) from e

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgectl.artifacts.artifact import read_manifest
 from edgectl.backends.device import DeviceCheck
 from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.files import MANIFEST
 from edgectl.quant.integer.executor import IntegerExecutor
 from edgectl_c.code.model import write_source
 from edgectl_c.device.build import (
@@ -21,11 +23,12 @@ from edgectl_c.device.build import (
     run_on,
     write_program,
 )
-from edgectl_c.device.golden import fnv1a, write_golden
 from edgectl_c.device.machines import MACHINES
 from edgectl_c.device.report import ImageReport, parse_report
 from edgectl_c.modelfile import Library, read_library, require_same
 from edgectl_c.plan.plan import Plan
+from edgectl_c.program.golden import fnv1a
+from edgectl_c.program.texts import require_same_program, write_texts
 
 HOST = "host"
 CPUS = (*MACHINES, HOST)
@@ -55,7 +58,10 @@ class Verification:
             )
         self.images = (images ^ 0x80).view(np.int8)
         self.executor = IntegerExecutor(program)
-        self.golden = write_golden(self.images, self.executor.run(self.images))
+        listing = model_file.with_name(MANIFEST)
+        manifest = read_manifest(listing) if listing.is_file() else None
+        self.texts = write_texts(program, self.source, manifest, images).files
+        require_same_program(model_file.parent, self.texts)
 
     def on(self, cpu: str) -> DeviceCheck:
         """Builds and runs it.
@@ -70,7 +76,7 @@ class Verification:
             require_tools()
         with tempfile.TemporaryDirectory(prefix="edgectl-c-") as name:
             directory = Path(name)
-            write_program(self.source, self.golden, directory)
+            write_program(self.texts, directory)
             if cpu == HOST:
                 return self._judge(cpu, lambda steps: run_here(directory, steps=steps))
             machine = MACHINES[cpu]
@@ -112,6 +118,9 @@ class Verification:
             first=first,
             ticks=max((r.ticks for r in reports), default=0),
             stack_bytes=max((r.stack for r in reports), default=0) or None,
+            results=sum(r.decoded[0] for r in reports if r.decoded),
+            results_wrong=sum(r.decoded[1] for r in reports if r.decoded),
+            decode_stack_bytes=max((r.decode_stack for r in reports), default=0) or None,
         )
 
     def first_layer(self, reports: list[ImageReport]) -> str | None:

@@ -17,7 +17,7 @@ import numpy as np
 from edgectl.errors import ArtifactError
 from edgectl.quant.integer.program import Program
 from edgectl.spec import OutputSpec, Size
-from edgectl_c.code.text import comment, record
+from edgectl_c.code.text import comment, literal, record
 from edgectl_c.program.source import read_source
 
 _RESULT, _CANDIDATE = 24, 8
@@ -101,7 +101,7 @@ class _Writer:
         self.heads = heads
         self.tables: dict[bytes, str] = {}
         self.texts: list[str] = []
-        self.defines = {"DECODE_THRESHOLD": _number(self.model["threshold"])}
+        self.defines = {"DECODE_THRESHOLD": literal(self.model["threshold"])}
 
     def decoder(self) -> Decoder:
         """Chooses the program."""
@@ -160,7 +160,7 @@ class _Writer:
                 fields["combine"] = combine.upper()
             sides, lengths = parts["sides"]
             fields["sides"] = self.head(sides, lengths, self.length_table(sides, lengths))
-            fields["offset"] = _number(sides["offset"])
+            fields["offset"] = literal(sides["offset"])
             fields["first"] = f"{first}u"
             structs.append("  " + record(fields))
             first += head.rows * head.columns * head.channels
@@ -169,7 +169,7 @@ class _Writer:
         self.bounds(results, results * _RESULT + candidates * _CANDIDATE)
         self.defines["DECODE_CANDIDATES"] = str(candidates)
         self.defines["DECODE_OVERLAPS"] = str(int(self.rule["suppression"] == "overlap"))
-        self.defines["DECODE_OVERLAP"] = _number(self.model["overlap"])
+        self.defines["DECODE_OVERLAP"] = literal(self.model["overlap"])
         self.defines["DECODE_ROOTS"] = str(int(combine == "geometric_mean"))
         kind = (
             "enum { NONE, PRODUCT, GEOMETRIC_MEAN };\n\n"
@@ -226,21 +226,11 @@ class _Writer:
         key = values.astype(np.float32).tobytes()
         if key not in self.tables:
             name = self.tables[key] = f"values{len(self.tables)}"
-            words = [_number(v) for v in values]
+            words = [literal(v) for v in values]
             rows = [", ".join(words[i : i + _COLUMNS]) for i in range(0, len(words), _COLUMNS)]
             body = ",\n  ".join(rows)
             self.texts.append(f"static const float {name}[256] = {{\n  {body}}};")
         return self.tables[key]
-
-
-def _number(value: float) -> str:
-    """The nearest float."""
-    v = np.float32(value)
-    if np.isnan(v):
-        return "NAN"
-    if np.isinf(v):
-        return "INFINITY" if v > 0 else "-INFINITY"
-    return np.format_float_scientific(v, trim="0") + "f"
 
 
 def _overridable(line: str, bound: str) -> str:

@@ -1,20 +1,24 @@
-/* Runs the library on golden images and prints a line a fact, for edgectl deploy verify:
+/* What is measured around the program's own test, a line a fact:
  *
  *   edgectl-verify 1          first line; the last one is "done"
  *   image N                   what follows is of this image
  *   step K HASH               FNV-1a of all rows of step K, as eight hexadecimal digits
+ *   ticks N, stack N          clock ticks and bytes of stack of the network
  *   differs K N LARGEST       of output K, bytes that are not the golden ones, and the largest difference
- *   ticks N, stack N          clock ticks and bytes of stack of one run
+ *   decode_stack N            bytes of stack of decoding
+ *   decoded N WRONG FAR       results, those that are not the golden ones, hundredths of a pixel at most
  */
+#include <stddef.h>
+
 #include "board.h"
-#include "golden.h"
+#include "edgectl_program.h"
 #include "model.h"
 
-#define ROW (MODEL_INPUT_WIDTH * MODEL_INPUT_CHANNELS)
 #define PAINT UINT32_C(0xA5C3F00D)
 
 static uint32_t hashes[MODEL_STEPS];
 static uint32_t ticks, last;
+static uint32_t *bottom;
 
 static uint32_t hash(uint32_t h, const int8_t *bytes, int32_t count) {
   for (int32_t i = 0; i < count; i++) {
@@ -39,12 +43,7 @@ void model_trace(int32_t step, int32_t row, const int8_t *bytes, int32_t count) 
 #endif
 }
 
-static void read_row(void *context, int32_t row, int8_t *pixels) {
-  const int8_t *from = (const int8_t *)context + row * ROW;
-  for (int32_t i = 0; i < ROW; i++) {
-    pixels[i] = from[i];
-  }
-}
+void program_print(const char *text) { board_print(text); }
 
 static void print_number(uint32_t v, uint32_t base) {
   char text[12];
@@ -67,20 +66,20 @@ static void print(const char *key, uint32_t value) {
 /* Fills the free stack below this frame, down to 16 KiB. */
 static uint32_t *paint(void) {
   uint32_t *top = (uint32_t *)(uintptr_t)((board_stack_pointer() & ~UINT32_C(7)) - 256);
-  uint32_t *bottom = top - 4096;
+  uint32_t *end = top - 4096;
   if (board_stack_pointer() == 0) {
-    return 0;
+    return NULL;
   }
-  if ((uintptr_t)bottom < board_stack_limit()) {
-    bottom = (uint32_t *)(uintptr_t)((board_stack_limit() + 7) & ~UINT32_C(7));
+  if ((uintptr_t)end < board_stack_limit()) {
+    end = (uint32_t *)(uintptr_t)((board_stack_limit() + 7) & ~UINT32_C(7));
   }
-  for (uint32_t *p = bottom; p < top; p++) {
+  for (uint32_t *p = end; p < top; p++) {
     *p = PAINT;
   }
-  return bottom;
+  return end;
 }
 
-static uint32_t painted(const uint32_t *bottom) {
+static uint32_t painted(void) {
   if (!bottom) {
     return 0;
   }
@@ -90,41 +89,18 @@ static uint32_t painted(const uint32_t *bottom) {
   return board_stack_pointer() - (uint32_t)(uintptr_t)bottom;
 }
 
-static void compare(uint32_t image, int32_t k, const int8_t *golden, int32_t count) {
-  const int8_t *found = model_output(k);
-  uint32_t differing = 0;
-  int32_t largest = 0;
-  for (int32_t i = 0; i < count; i++) {
-    const int32_t d = found[i] - golden[(int32_t)image * count + i];
-    differing += d != 0;
-    largest = d > largest ? d : -d > largest ? -d : largest;
-  }
-  board_print("differs");
-  print_number((uint32_t)k, 10);
-  print_number(differing, 10);
-  print_number((uint32_t)largest, 10);
-  board_print("\n");
-}
-
-int main(void) {
-  board_print("edgectl-verify 1\n");
-  model_init();
-  board_start_clock();
-  for (uint32_t image = 0; image < GOLDEN_IMAGES; image++) {
-    print("image", image);
+void program_mark(int where) {
+  if (where == 0) {
     for (int32_t k = 0; k < MODEL_STEPS; k++) {
       hashes[k] = UINT32_C(2166136261);
     }
-    uint32_t *bottom = paint();
+    board_start_clock();
+    bottom = paint();
     last = board_clock();
     ticks = 0;
-    union {
-      const int8_t *from;
-      void *context;
-    } pixels = {golden_images[image]};
-    model_run_rows(read_row, pixels.context);
+  } else if (where == 1) {
     poll();
-    print("stack", painted(bottom));
+    print("stack", painted());
     print("ticks", ticks);
 #if defined(VERIFY_STEPS)
     for (int32_t k = 0; k < MODEL_STEPS; k++) {
@@ -134,10 +110,14 @@ int main(void) {
       board_print("\n");
     }
 #endif
-    for (int32_t k = 0; k < MODEL_OUTPUTS; k++) {
-      compare(image, k, golden_outputs[k], golden_bytes[k]);
-    }
+  } else if (where == 2) {
+    bottom = paint();
+  } else {
+    print("decode_stack", painted());
   }
-  board_print("done\n");
+}
+
+int main(void) {
+  program_self_test();
   return 0;
 }

@@ -1,0 +1,3 @@
+#pragma once
+#include "camera.h"
+struct GC2145 : ImageSensor {};

@@ -1,0 +1,10 @@
+# As much of the pico-sdk as an application's CMakeLists.txt sees.
+set(STUB ${CMAKE_CURRENT_LIST_DIR}/..)
+macro(pico_sdk_init)
+  add_library(pico_stdlib INTERFACE)
+  target_include_directories(pico_stdlib INTERFACE ${STUB}/include)
+endmacro()
+function(pico_enable_stdio_usb)
+endfunction()
+function(pico_add_extra_outputs)
+endfunction()
