@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: setup demo test test-slow lint format clean
+.PHONY: setup demo test test-slow wheels lint format clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,11 @@ test: setup lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow --timeout=1800
+
+# every distribution of the repository; a slow test installs them in a fresh environment and runs the demo
+wheels: setup
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . $(wildcard plugins/*)
 
 lint: setup
 	$(BIN)/ruff check .
