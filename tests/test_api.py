@@ -122,7 +122,9 @@ def test_evaluate_is_the_command(exported, capsys):
 
 
 def test_deploy_is_the_command(exported, capsys):
-    board = next(b["name"] for b in data_of(capsys, "boards")["boards"] if b["backend"] == "tflite")
+    board = next(
+        b["name"] for b in data_of(capsys, "boards")["boards"] if b["backends"][0] == "tflite"
+    )
     bundle = edgectl.deploy(exported, target=board, out="bundle")
     words = ["deploy", str(exported.directory), "--target", board, "--out", "bundle"]
     assert as_json(bundle) == data_of(capsys, *words)

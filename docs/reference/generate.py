@@ -1,8 +1,8 @@
 """Writes the reference pages that follow from the code: ``python docs/reference/generate.py [--check]``.
 
 ``cli.md``: every command with its options, from the command line itself. ``configuration.md``: every key
-with its default, from the configuration's models. With ``--check`` nothing is written, and the exit code is 1
-where a page is not current.
+with its default, from the configuration's models. ``boards.md``: every board's memory, from the board tables.
+With ``--check`` nothing is written, and the exit code is 1 where a page is not current.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from edgectl.cli.app import COMMANDS
 from edgectl.config.schema import RunConfig
+from edgectl.plugins.registry import build_registry
 
 HERE = Path(__file__).parent
 NOTE = "<!-- written by docs/reference/generate.py; edit the code instead -->"
@@ -125,7 +126,39 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES = {"cli.md": describe_cli, "configuration.md": describe_configuration}
+def describe_boards() -> str:
+    """``boards.md``: a row a memory region or camera."""
+    lines = [NOTE, "", "# Boards", ""]
+    lines += [
+        "What `edgectl deploy` counts with. *For a program* is what boot loader, system and drivers leave.",
+        "",
+        "| board | runs | memory | bytes | for a program | from | |",
+        "| --- | --- | --- | ---: | ---: | --- | --- |",
+    ]
+    for board in build_registry().boards.infos():
+        head = [f"`{board.name}`", ", ".join(f"`{name}`" for name in board.backends)]
+        for region in board.memory:
+            sizes = [f"{region.size_bytes:,}", f"{region.usable_bytes:,}"]
+            note = ", ".join(filter(None, ["external" * region.external, region.note]))
+            lines.append(_row([*head, region.name, *sizes, f"[page]({region.source})", note]))
+            head = ["", ""]
+        if board.camera is not None:
+            (height, width), pixels = board.camera.size, board.camera.pixel_format
+            frame = f"a frame of {width}x{height} {pixels}, {board.camera.sensor}"
+            size = f"{board.camera.nbytes:,}"
+            lines.append(_row(["", "", frame, size, "", f"[page]({board.camera.source})", ""]))
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+PAGES = {
+    "cli.md": describe_cli,
+    "configuration.md": describe_configuration,
+    "boards.md": describe_boards,
+}
 
 
 def main(arguments: list[str]) -> int:

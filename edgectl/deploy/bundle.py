@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import ArtifactReader, Deployer
 from edgectl.backends.runtime import list_exact_runtimes, open_as_on_device
 from edgectl.deploy.compose import GOLDEN_IMAGES, find_composer
+from edgectl.deploy.fit import Fit, ModelMemory, fit_memory
 from edgectl.deploy.golden import golden_images, write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.files import MANIFEST, replacing, sha256_of, write_json
@@ -24,35 +25,6 @@ from edgectl.tasks.decode_rule import head_notes
 
 _OWNERS = (".ino", ".md", ".conf", ".properties", ".yml", ".txt")
 """Kinds of files in a bundle that whoever builds it changes."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Bytes needed and there. ``ram_needed`` is None where the backend cannot tell, and ``ram_unknown``
-    then why, if it says."""
-
-    flash_needed: int
-    flash: int
-    ram_needed: int | None
-    ram: int
-    ram_unknown: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether both fit."""
-        return self.flash_needed <= self.flash and (self.ram_needed or 0) <= self.ram
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        checked = self.ram_needed is not None
-        return {**asdict(self), "ram_checked": checked, "passed": self.passed}
-
-    def __str__(self) -> str:
-        """For people."""
-        ram = "RAM not checked"
-        if self.ram_needed is not None:
-            ram = f"{self.ram_needed:,} of {self.ram:,} bytes of RAM"
-        return f"{self.flash_needed:,} of {self.flash:,} bytes of flash, {ram}"
 
 
 @dataclass(frozen=True)
@@ -75,16 +47,13 @@ class Bundle:
 
 
 def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
-    """From the manifest: what the model takes against flash, what the program sets aside against RAM."""
+    """From the manifest: what the model takes, and the program around it, in the board's regions."""
     tensors = artifact.manifest.tensors
     flash = tensors.flash_bytes
-    return Fit(
-        artifact.model_bytes if flash is None else flash,
-        board.flash_bytes,
-        tensors.ram_bytes,
-        board.ram_bytes,
-        tensors.ram_unknown,
+    memory = ModelMemory(
+        tensors.ram_bytes, artifact.model_bytes if flash is None else flash, tensors.ram_unknown
     )
+    return fit_memory(board, memory, artifact.outputs, artifact.preprocess.input_size)
 
 
 def write_bundle(
@@ -140,9 +109,10 @@ def write_bundle(
 
 
 def _require_backend_of(board: BoardInfo, artifact: Artifact) -> None:
-    if artifact.backend != board.backend:
+    if artifact.backend not in board.backends:
+        names = " and ".join(f"'{name}'" for name in board.backends)
         raise UsageError(
-            f"{board.name} runs files of '{board.backend}', this one is of '{artifact.backend}'",
+            f"{board.name} runs files of {names}, this one is of '{artifact.backend}'",
             where="--target",
             fix=f"edgectl export --backend {board.backend}",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgectl.plugins.board import BoardInfo as BoardInfo
 from edgectl.spec import Size
 
 PluginKind = Literal["family", "backend", "dataset"]
@@ -227,19 +228,6 @@ class CallbackInfo:
     name: str
     summary: str
     entry: str
-    api: tuple[int, int] = (1, 1)
-
-
-@dataclass(frozen=True)
-class BoardInfo:
-    """A device artifacts are deployed to (``edgectl_register_boards``). Sizes in bytes."""
-
-    name: str
-    summary: str
-    backend: str
-    flash_bytes: int
-    ram_bytes: int
-    accelerator: str = ""
     api: tuple[int, int] = (1, 1)
 
 

@@ -16,7 +16,7 @@ from edgectl.plugins.registry import build_registry, load_entry
 
 
 def board(name, **extra):
-    return BoardInfo(name, "a board", "toy", 1, 1, **extra)
+    return BoardInfo(name, "a board", ("toy",), (), **extra)
 
 
 class FakeDistribution:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from edgectl.cli.session import Session
+from edgectl.plugins.board import BoardInfo
 from edgectl.plugins.registry import build_registry
 
 app = typer.Typer(add_completion=False)
@@ -18,16 +20,32 @@ def boards(ctx: typer.Context) -> None:
     """Devices the installed backends know."""
     session: Session = ctx.obj
     infos = build_registry().boards.infos()
-    session.data = {
-        "boards": [{k: v for k, v in dataclasses.asdict(b).items() if k != "api"} for b in infos]
-    }
+    session.data = {"boards": [_plain(b) for b in infos]}
     if session.json:
         return
-    table = Table("board", "backend", "flash", "RAM", "accelerator", "summary", box=None)
+    table = Table(box=None)
+    for column in ("board", "backends", "memory for a program"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("summary")
     for b in infos:
-        flash, ram = (_size(n) for n in (b.flash_bytes, b.ram_bytes))
-        table.add_row(b.name, b.backend, flash, ram, b.accelerator, b.summary)
+        words = f"{b.summary}; {b.accelerator}" if b.accelerator else b.summary
+        memory = "\n".join(f"{r.name} {_size(r.usable_bytes)}" for r in b.memory)
+        table.add_row(b.name, ", ".join(b.backends), memory, words)
     session.say(table if infos else "no installed backend names a board")
+
+
+def _plain(board: BoardInfo) -> dict[str, Any]:
+    """For JSON: every figure beside its source."""
+    fields = {k: v for k, v in dataclasses.asdict(board).items() if k != "api"}
+    camera = board.camera
+    return {
+        **fields,
+        "backend": board.backend,
+        "flash_bytes": board.flash_bytes,
+        "ram_bytes": board.ram_bytes,
+        "memory": [{**dataclasses.asdict(r), "usable_bytes": r.usable_bytes} for r in board.memory],
+        "camera": {**dataclasses.asdict(camera), "bytes": camera.nbytes} if camera else None,
+    }
 
 
 def _size(count: int) -> str:

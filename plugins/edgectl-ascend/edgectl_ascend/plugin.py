@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from edgectl.plugins.board import plain_memory
 from edgectl.plugins.hookspecs import hookimpl
 from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck, ToolInfo
 
 GIB = 1 << 30
+_PAGE = "https://www.hiascend.com/en/hardware/developer-kit-a2"
 ATC = ToolInfo(
     name="atc",
     command="atc",
@@ -51,17 +53,17 @@ def edgectl_register_boards() -> list[BoardInfo]:
         BoardInfo(
             "atlas-200i-dk",
             "Atlas 200I DK A2, Ascend 310B4, 8 TOPS",
-            "ascend",
-            flash_bytes=16 * GIB,
-            ram_bytes=4 * GIB,
+            ("ascend",),
+            plain_memory(ram_bytes=4 * GIB, flash_bytes=16 * GIB, source=_PAGE),
+            page=_PAGE,
             accelerator="Ascend310B4",
         ),
         BoardInfo(
             "atlas-800t",
             "Atlas 800T A2 server, Ascend 910B cards",
-            "ascend",
-            flash_bytes=100 * GIB,
-            ram_bytes=32 * GIB,
+            ("ascend",),
+            plain_memory(ram_bytes=32 * GIB, flash_bytes=100 * GIB, source=_PAGE),
+            page=_PAGE,
             accelerator="Ascend910B3",
         ),
     ]

@@ -12,15 +12,15 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from edgectl.nn.mobilenetv2 import MobileNetV2, load_mobilenetv2
+from edgectl.nn.state import Normalization
 from edgectl.plugins.info import WeightsSource
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
-from edgectl_fomo.backbone import MobileNetV2
 from edgectl_fomo.config import FomoConfig
 from edgectl_fomo.head import FomoHead
 from edgectl_fomo.loss import FomoCriterion
 from edgectl_fomo.plugin import edgectl_register_families
 from edgectl_fomo.postprocess import FomoPostprocess
-from edgectl_fomo.weights import load_backbone
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu6": nn.ReLU6, "relu": nn.ReLU}
 _STRIDES = {1: 2, 2: 4, 3: 8, 4: 16, 5: 16, 6: 32, 7: 32}
@@ -112,7 +112,9 @@ class FomoFamily:
     def load_weights(self, model: nn.Module, config: FomoConfig, path: Path) -> dict[str, Any]:
         """ImageNet weights into the backbone; the head stays as it is."""
         assert isinstance(model, Fomo)
-        return load_backbone(model.backbone, path, _source_of(config, path))
+        source = _source_of(config, path)
+        trained_on = None if source is None else Normalization(source.mean, source.std)
+        return load_mobilenetv2(model.backbone, path, trained_on)
 
 
 def _source_of(config: FomoConfig, path: Path) -> WeightsSource | None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from edgectl_fomo.assigner import assign_cells
-from edgectl_fomo.backbone import make_divisible
 from edgectl_fomo.config import FomoConfig
 from edgectl_fomo.model import FomoFamily
 from edgectl_fomo.plugin import edgectl_register_families
@@ -12,6 +11,7 @@ from edgectl_fomo.postprocess import FomoPostprocess
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgectl.labels import Targets
+from edgectl.nn.mobilenetv2 import make_divisible
 from edgectl.quant.graph.trace import trace
 
 FAMILY = FomoFamily()

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from edgectl_fomo.backbone import MobileNetV2
 from edgectl_fomo.config import FomoConfig
 from edgectl_fomo.model import FomoFamily
-from edgectl_fomo.weights import load_backbone, torchvision_key
 from torch import nn
 
 from edgectl.errors import ArtifactError
-from edgectl.plugins.info import WeightsSource
+from edgectl.nn.mobilenetv2 import MobileNetV2, load_mobilenetv2, torchvision_key
+from edgectl.nn.state import Normalization
 
-SOURCE = WeightsSource("w.pth", None, "", (120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
+SOURCE = Normalization((120.0, 110.0, 100.0), (60.0, 50.0, 40.0))
 WEIGHTS = Path(os.environ.get("EDGECTL_WEIGHTS", Path(__file__).parents[4] / "shared/weights"))
 
 
@@ -42,7 +41,7 @@ def test_normalization_is_folded(tmp_path):
     path = tmp_path / "w.pth"
     torch.save(as_torchvision(theirs), path)
     ours = MobileNetV2(0.35, 2, nn.ReLU6).eval()
-    assert load_backbone(ours, path, SOURCE)["missing"] == []
+    assert load_mobilenetv2(ours, path, SOURCE)["missing"] == []
     pixels = torch.randint(0, 256, (1, 3, 32, 32)).float()
     mean, std = (torch.tensor(v)[None, :, None, None] for v in (SOURCE.mean, SOURCE.std))
     with torch.no_grad():
@@ -55,7 +54,7 @@ def test_a_partial_file_says_what_is_missing(tmp_path):
     state = as_torchvision(MobileNetV2(0.35, 2, nn.ReLU6))
     del state["features.0.1.bias"]
     torch.save({"state_dict": state}, tmp_path / "w.pth")
-    report = load_backbone(MobileNetV2(0.35, 2, nn.ReLU6), tmp_path / "w.pth", None)
+    report = load_mobilenetv2(MobileNetV2(0.35, 2, nn.ReLU6), tmp_path / "w.pth", None)
     assert report["missing"] == ["0.1.bias"]
     assert report["matched"] == report["of"] - 1
 
@@ -77,7 +76,7 @@ def test_bad_files(tmp_path, kind, capsys):
     elif kind == "list":
         torch.save([torch.zeros(3)], path)
     with pytest.raises(ArtifactError) as e:
-        load_backbone(MobileNetV2(0.35, 2, nn.ReLU6), path, None)
+        load_mobilenetv2(MobileNetV2(0.35, 2, nn.ReLU6), path, None)
     assert e.value.fix
     assert capsys.readouterr().out == ""
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from edgectl.plugins.info import BoardInfo
+from edgectl.plugins.board import BoardInfo, plain_memory
 
 _GIB = 1 << 30
+_PI = "https://www.raspberrypi.com/documentation/accessories/ai-hat-plus.html"
+# the smallest card its system asks for, and the smallest Pi 5
+_MEMORY = plain_memory(ram_bytes=2 * _GIB, flash_bytes=16 * _GIB, source=_PI)
 
 BOARDS = (
     BoardInfo(
         name="rpi5-hailo8l",
         summary="Raspberry Pi 5 with AI Kit or AI HAT+ (13 TOPS)",
-        backend="hailo",
-        # the smallest card its system asks for, and the smallest Pi 5
-        flash_bytes=16 * _GIB,
-        ram_bytes=2 * _GIB,
+        backends=("hailo",),
+        memory=_MEMORY,
+        page=_PI,
         accelerator="hailo8l",
     ),
     BoardInfo(
         name="rpi5-hailo8",
         summary="Raspberry Pi 5 with AI HAT+ (26 TOPS)",
-        backend="hailo",
-        flash_bytes=16 * _GIB,
-        ram_bytes=2 * _GIB,
+        backends=("hailo",),
+        memory=_MEMORY,
+        page=_PI,
         accelerator="hailo8",
     ),
 )

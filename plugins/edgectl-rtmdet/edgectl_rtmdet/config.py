@@ -13,11 +13,13 @@ from edgectl.nn.blocks import ActLayer
 class RtmdetConfig(StrictModel):
     """Architecture, assigner, loss and decoding."""
 
-    backbone: Literal["cspnext", "mobilenetv4_small"] = "cspnext"
+    backbone: Literal["cspnext", "mobilenetv4_small", "mobilenetv2"] = "cspnext"
     deepen: Annotated[float, Field(gt=0.0)] = 0.33
     """Multiplier of the number of blocks."""
     widen: Annotated[float, Field(gt=0.0)] = 0.25
     """Multiplier of the number of channels."""
+    stages: Literal[5, 6] = 6
+    """Of MobileNetV2: with 5 one convolution takes the place of the sixth."""
     neck_blocks: Positive = 1
     """CSPNeXt blocks in each layer of the neck."""
     out_channels: Positive = 64

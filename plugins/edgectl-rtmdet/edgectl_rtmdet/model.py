@@ -1,7 +1,7 @@
 """RTMDet: a one-stage detector of CSPNeXt blocks (Lyu et al., 2022, arXiv:2212.07784).
 
-The published sizes, OpenMMLab's nano, and two shapes for microcontrollers after SSCMA's: whole
-convolutions, no sharing, bounded activation.
+The published sizes, OpenMMLab's nano, two shapes for microcontrollers with an NPU after SSCMA's (whole
+convolutions, no sharing, bounded activation), and two that a microcontroller's own flash and cores bear.
 """
 
 from __future__ import annotations
@@ -11,23 +11,39 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from edgectl.nn.mobilenetv2 import load_mobilenetv2
+from edgectl.nn.state import Normalization
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_rtmdet.backbone import CspNext
 from edgectl_rtmdet.config import RtmdetConfig
 from edgectl_rtmdet.head import STRIDES, SepBnHead
 from edgectl_rtmdet.loss import RtmdetCriterion
+from edgectl_rtmdet.mobilenetv2 import MobileNetV2Pyramid
 from edgectl_rtmdet.mobilenetv4 import MobileNetV4Small
 from edgectl_rtmdet.neck import CspNextPafpn
+from edgectl_rtmdet.plugin import MOBILENETV2_W035
 from edgectl_rtmdet.postprocess import RtmdetPostprocess
 from edgectl_rtmdet.weights import CENTRED, load_openmmlab
 
 _NANO = {"deepen": 0.33, "widen": 0.25, "neck_blocks": 1, "out_channels": 64}
 _MCU = {**_NANO, "depthwise": False, "normalise": "unit"}
+# what hundreds of kilobytes of flash hold: ImageNet weights at a third of the width, a thin neck and head
+_SMALL = {
+    "backbone": "mobilenetv2",
+    "widen": 0.35,
+    "neck_blocks": 1,
+    "depthwise": True,
+    "attention": False,
+    "act_layer": "relu6",
+    "normalise": "unit",
+}
 
 _MODELS: dict[str, dict[str, Any]] = {
     "nano": {**_NANO, "depthwise": True},
     "nano_relu": {**_MCU, "act_layer": "relu"},
     "nano_relu6": {**_MCU, "act_layer": "relu6", "attention": False},
+    "micro_relu6": {**_SMALL, "stages": 5, "out_channels": 48},
+    "pico_relu6": {**_SMALL, "stages": 5, "out_channels": 24},
     "mnv4": {
         "backbone": "mobilenetv4_small",
         "neck_blocks": 1,
@@ -74,13 +90,20 @@ class Rtmdet(nn.Module):
 
     def __init__(self, config: RtmdetConfig, num_classes: int, in_chans: int = 3) -> None:
         super().__init__()
-        self.backbone: CspNext | MobileNetV4Small
+        self.backbone: CspNext | MobileNetV4Small | MobileNetV2Pyramid
         if config.backbone == "cspnext":
             self.backbone = CspNext(
                 deepen=config.deepen,
                 widen=config.widen,
                 depthwise=config.depthwise,
                 attention=config.attention,
+                act_layer=config.act_layer,
+                in_chans=in_chans,
+            )
+        elif config.backbone == "mobilenetv2":
+            self.backbone = MobileNetV2Pyramid(
+                width=config.widen,
+                stages=config.stages,
                 act_layer=config.act_layer,
                 in_chans=in_chans,
             )
@@ -159,5 +182,10 @@ class RtmdetFamily:
         return RtmdetPostprocess(config)
 
     def load_weights(self, model: nn.Module, config: RtmdetConfig, path: Path) -> dict[str, Any]:
-        """OpenMMLab's checkpoints."""
+        """OpenMMLab's checkpoints; ImageNet weights for a MobileNetV2."""
+        if isinstance(model, Rtmdet) and isinstance(model.backbone, MobileNetV2Pyramid):
+            source = MOBILENETV2_W035
+            return load_mobilenetv2(
+                model.backbone.body, path, Normalization(source.mean, source.std)
+            )
         return load_openmmlab(model, path, unit_input=config.normalise == "unit")

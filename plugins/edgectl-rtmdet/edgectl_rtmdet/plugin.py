@@ -32,9 +32,18 @@ _PERSON = _weights(
 )
 
 
+MOBILENETV2_W035 = WeightsSource(
+    filename="mobilenetv2_w035_in1k_224.pth",
+    url=None,  # the makers publish these weights in another framework's format only
+    licence="Apache-2.0",
+    mean=(127.5, 127.5, 127.5),
+    std=(127.5, 127.5, 127.5),
+)
+
+
 @hookimpl
 def edgectl_register_families() -> list[FamilyInfo]:
-    """RTMDet from nano to l."""
+    """RTMDet from pico to l."""
     return [
         FamilyInfo(
             name="rtmdet",
@@ -51,6 +60,20 @@ def edgectl_register_families() -> list[FamilyInfo]:
                 ),
                 VariantInfo("nano_relu", "2.5 M parameters, ReLU, attention", 32, (192, 192)),
                 VariantInfo("nano_relu6", "2.4 M parameters, ReLU6, no attention", 32, (192, 192)),
+                VariantInfo(
+                    "micro_relu6",
+                    "MobileNetV2 0.35 to stride 16, 0.16 M parameters, 43 M MACs at 192 px",
+                    32,
+                    (192, 192),
+                    MOBILENETV2_W035,
+                ),
+                VariantInfo(
+                    "pico_relu6",
+                    "the same with half the neck and head, 0.13 M parameters, 37 M MACs",
+                    32,
+                    (192, 192),
+                    MOBILENETV2_W035,
+                ),
                 VariantInfo("mnv4", "MobileNetV4-Conv-Small backbone, ReLU", 32, (192, 192)),
                 VariantInfo(
                     "tiny",

@@ -45,6 +45,16 @@ def count(variant, num_classes, size):
     return sum(p.numel() for p in model.parameters()), sum(macs)
 
 
+@pytest.mark.parametrize(("variant", "parameters"), [("micro_relu6", 156e3), ("pico_relu6", 129e3)])
+def test_what_a_microcontroller_bears(variant, parameters):
+    """60 M multiply-accumulates at 192 pixels; 400 kB in int8, of which scales and structure take some."""
+    ours = count(variant, 2, 192)
+    assert ours[0] == pytest.approx(parameters, rel=0.01)
+    assert ours[1] <= 60e6
+    kinds = {type(m) for m in build(variant).modules()}
+    assert nn.ReLU6 in kinds and not kinds & {nn.SiLU, nn.ReLU, nn.Hardsigmoid}
+
+
 @pytest.mark.parametrize(
     ("variant", "parameters", "macs"),
     # Lyu et al., 2022, table 3 as OpenMMLab's model zoo prints it; 80 classes at 640 pixels

@@ -5,7 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck
+from edgectl.plugins.info import BackendInfo, BoardInfo, DoctorCheck, ToolInfo
+
+VELA = ToolInfo(
+    name="vela",
+    module="ethosu.vela",
+    distribution="ethos-u-vela",
+    requirements=("ethos-u-vela==5.2.0",),
+)
+"""Arm's compiler for Ethos-U; needed for boards that have one, not for exports."""
 
 
 @hookimpl
@@ -21,6 +29,7 @@ def edgectl_register_backends() -> list[BackendInfo]:
             exact=("tflm", "integer"),
             qat=True,
             suffix=".tflite",
+            tool=VELA,
         )
     ]
 

@@ -18,6 +18,7 @@ from edgectl.artifacts.manifest import ListedFile, Tensors
 from edgectl.backends.contract import WriteRequest
 from edgectl.deploy.bundle import fit_of
 from edgectl.errors import UsageError
+from edgectl.plugins.board import plain_memory
 from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
 from edgectl.testing.manifest import make_manifest
 
@@ -83,8 +84,10 @@ def test_the_board_is_asked_for_what_the_header_sets_aside(
     artifact = Artifact(
         bundle.model.parent, bundle.manifest.model_copy(update={"files": (listed,)})
     )
-    assert fit_of(artifact, replace(BOARD, ram_bytes=int(size))).passed
-    assert not fit_of(artifact, replace(BOARD, ram_bytes=int(size) - 1)).passed
+    for ram in (int(size), int(size) - 1):
+        memory = plain_memory(ram_bytes=ram, flash_bytes=10**6, source="")
+        board = replace(BOARD, memory=memory, camera=None)
+        assert fit_of(artifact, board).passed == (ram == int(size))
 
 
 def test_without_the_micro_interpreter_it_is_said_that_memory_is_not_checked(

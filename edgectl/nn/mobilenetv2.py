@@ -1,11 +1,19 @@
-"""MobileNetV2, cut after the stage FOMO needs (Sandler et al., 2018, arXiv:1801.04381)."""
+"""MobileNetV2, cut after the stages a family needs (Sandler et al., 2018, arXiv:1801.04381).
+
+Weights are read by torchvision's key names, their normalization folded in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from edgectl.nn.state import UNIT, Normalization, load_by_key, read_state, renormalize
+from edgectl.nn.stem import color_stem
 
 _SETTINGS = (
     # expansion, channels, blocks, stride of the first block
@@ -99,7 +107,8 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Sequential):
     """The stem and the first ``stages`` stages, as one sequence of blocks.
 
-    ``stride`` and ``out_chans`` describe the output.
+    ``stride`` and ``out_chans`` describe the output; ``ends`` and ``widths`` each stage: how many blocks lie
+    before its end, and its channels.
     """
 
     def __init__(
@@ -110,6 +119,7 @@ class MobileNetV2(nn.Sequential):
             ConvNormAct(in_chans, channels, 3, stride=2, act_layer=act_layer)
         ]
         total = 2
+        ends, widths = [], []
         for expansion, base, repeats, stride in _SETTINGS[:stages]:
             out_chans = make_divisible(base * width)
             for i in range(repeats):
@@ -124,8 +134,56 @@ class MobileNetV2(nn.Sequential):
                 )
                 channels = out_chans
             total *= stride
+            ends.append(len(blocks))
+            widths.append(channels)
         super().__init__(*blocks)
         self.out_chans, self.stride = channels, total
+        self.ends, self.widths = tuple(ends), tuple(widths)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+
+def load_mobilenetv2(
+    backbone: MobileNetV2, path: Path, trained_on: Normalization | None
+) -> dict[str, Any]:
+    """Loads every tensor that fits and says which did not.
+
+    Our networks see pixel / 255; weights trained on (pixel - mean) / std are rewritten for that.
+
+    Returns:
+        ``{"matched": n, "of": m, "missing": [names]}``.
+
+    Raises:
+        ArtifactError: not a file of tensors, or not one tensor fits.
+    """
+    stem = backbone[0]
+    assert isinstance(stem, nn.Sequential)
+    conv, norm = stem[0], stem[1]
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    with color_stem(conv, UNIT) as seen:
+        report = load_by_key(
+            backbone,
+            read_state(path),
+            where=path,
+            fix="use MobileNetV2 weights of the variant's width, or --weights none",
+            rename=lambda name: torchvision_key(backbone, name),
+        )
+        if trained_on is not None and "0.0.weight" not in report["missing"]:
+            renormalize(conv, norm, trained_on, seen)
+    return report
+
+
+def torchvision_key(backbone: MobileNetV2, name: str) -> str:
+    """``1.conv.1.0.weight`` (ours) to ``features.1.conv.1.weight``.
+
+    torchvision writes a block's projection and its norm as two plain entries, not as a sequence.
+    """
+    parts = name.split(".")
+    block = backbone[int(parts[0])]
+    if isinstance(block, InvertedResidual):
+        last = len(block.conv) - 1
+        if int(parts[2]) == last:
+            return f"features.{parts[0]}.conv.{last + int(parts[3])}.{parts[4]}"
+    return f"features.{name}"
