@@ -30,7 +30,9 @@ LOW_THRESHOLD = 0.05
 CONFUSED, CONFUSED_SHARE = 3, 0.1
 """Images of a class, and their share of it, taken for one other class."""
 STILL_RISING = 0.1
-"""Share of the final figure gained in the last quarter of the run."""
+"""Share of the final figure gained in the last quarter of the run, beyond doubt."""
+NOTHING = 0.01
+"""AP or F1 of a network that finds its objects by luck."""
 
 _SIZES = {
     "small": "small objects (under 32 x 32 pixels)",
@@ -129,19 +131,41 @@ def _still_rising(e: Evidence) -> Iterator[Finding]:
         if e.main in (x.get("metrics") or {})
     ]
     early = [v for epoch, v in curve if epoch <= 0.75 * last]
-    late = [v for epoch, v in curve if epoch > 0.75 * last]
-    if early and late and max(late) > 0 and max(late) - max(early) > STILL_RISING * max(late):
+    end = curve[-1][1] if curve and curve[-1][0] > 0.75 * last else 0.0
+    if early and end - max(early) > max(STILL_RISING * end, _doubt(end, e)):
         yield Finding(
             "not_converged",
-            f"{e.main} was still rising when training ended: {max(early):.3f} after three quarters "
-            f"of the {last} epochs, {max(late):.3f} at the end. Train for more epochs.",
-            {"epochs": last, "early": max(early), "late": max(late), "metric": e.main},
+            f"{e.main} was still rising when training ended: {max(early):.3f} at best in the first "
+            f"three quarters of the {last} epochs, {end:.3f} at the end. Train for more epochs.",
+            {"epochs": last, "early": max(early), "late": end, "metric": e.main},
         )
     elif last < planned:
         yield Finding(
             "stopped_early",
             f"Training ended after {last} of {planned} epochs, before the learning rate came down.",
             {"epochs": last, "planned": planned},
+        )
+
+
+def _doubt(value: float, e: Evidence) -> float:
+    """Standard error of a share of so many objects (or images): less is chance."""
+    units = max(1, sum(count_classes(e.scored, e.classes).values()))
+    share = min(1.0, max(0.0, value))
+    return float(np.sqrt(max(share * (1 - share), 1 / units) / units))
+
+
+def _learned_nothing(e: Evidence) -> Iterator[Finding]:
+    """As good as chance: no advice about thresholds, sizes or integers fits that."""
+    value = e.figures.get(e.main)
+    chance = 1.0 / max(1, len(e.classes)) if e.main == "top1" else 0.0
+    if not isinstance(value, int | float) or not any(count_classes(e.scored, e.classes).values()):
+        return
+    if 0 <= value <= chance + (_doubt(chance, e) if chance else NOTHING):
+        yield Finding(
+            "learned_nothing",
+            f"{e.main} {value:.3f} is no better than chance: the network has not learned yet. Look at the "
+            "labels ('edgectl data preview'), train for more epochs, begin from pretrained weights.",
+            {e.main: value, "chance": chance},
         )
 
 
@@ -304,6 +328,7 @@ def _listed(counts: Mapping[str, int], limit: int = 6) -> str:
 
 _LOOKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     _nothing_to_score,
+    _learned_nothing,
     _raised_threshold,
     _still_rising,
     _loose_boxes,

@@ -30,6 +30,9 @@ from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
 from edgectl.workflows.opening.run_data import data_for
 
+_SIZES = {"bytes", "arena_bytes"}
+"""What gates may hold that no training changes."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -152,11 +155,24 @@ def _require_gates(found: Evaluation) -> Evaluation:
     if not failed:
         return found
     error = GateFailedError(
-        "; ".join(f"{g.expr} failed: {g.value:.4f}" for g in failed),
-        fix="compare the stages with 'edgectl report', or try 'edgectl qat'",
+        "; ".join(f"{g.expr} failed: {g.value:.4f}" for g in failed), fix=_advise(found, failed)
     )
     error.result = found
     raise error
+
+
+def _advise(found: Evaluation, failed: Sequence[GateResult]) -> str:
+    """Quantization is blamed only where the float network passes."""
+    if {Gate.parse(g.expr).name for g in failed} <= _SIZES:
+        return "a smaller --variant or --imgsz"
+    if found.model.kind == "checkpoint":
+        return "train further, or on more images; 'edgectl report' shows where it fails"
+    reference = found.against
+    if reference is not None and not any(Gate.parse(g.expr).drop for g in failed):
+        lost = apply_gates([g.expr for g in failed], reference, None)
+        if not any(g.passed for g in lost):
+            return "the float network fails as well: train further; 'edgectl report' shows where it fails"
+    return f"edgectl qat --backend {found.model.backend}, or more calibration images"
 
 
 def _choose_split(split: str | None, model: OpenModel, index: DatasetIndex) -> str:

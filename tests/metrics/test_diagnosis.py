@@ -193,3 +193,51 @@ def test_objects_taken_for_another_class(healthy):
     found = kinds(with_errors(healthy, whole, [pair]))
     assert found["confused_classes"].evidence["of"] == 25
     assert not kinds(with_errors(healthy, whole, [{**pair, "count": 2}]))
+
+
+def test_one_image_of_twelve_is_no_trend(drawn):
+    scored = [replace(drawn.sample([], []), image_label=i % 2) for i in range(12)]
+    run = [{"event": "started", "epochs": 4}] + [
+        {"event": "epoch", "epoch": i + 1, "metrics": {"top1": v}}
+        for i, v in enumerate([0.5, 0.5, 0.583, 0.583 + 1 / 12])
+    ]
+    evidence = Evidence("top1", {"top1": 0.666}, ("a", "b"), scored, events=run)
+    assert "not_converged" not in kinds(evidence)
+    assert "not_converged" in kinds(replace(evidence, scored=scored * 40))
+
+
+@pytest.mark.parametrize(("main", "value", "fires"), [("AP", 0.001, True), ("AP", 0.03, False)])
+def test_a_network_that_learned_nothing(healthy, main, value, fires):
+    figures = {**GOOD, "AP": value, "AP50": value, "AP75": value}
+    assert ("learned_nothing" in kinds(replace(healthy, main=main, figures=figures))) is fires
+
+
+def test_chance_depends_on_the_classes(drawn):
+    scored = [replace(drawn.sample([], []), image_label=i % 4) for i in range(100)]
+    evidence = Evidence("top1", {"top1": 0.27}, tuple("abcd"), scored)
+    assert "learned_nothing" in kinds(evidence)
+    assert "learned_nothing" not in kinds(replace(evidence, figures={"top1": 0.4}))
+
+
+def test_each_planted_cause_is_found_and_no_other(healthy, drawn):
+    """The causes are planted one at a time in a run that has none."""
+    few = [drawn.sample([SMALL, MEDIUM, LARGE], [0, 1, 1]) for _ in range(25)]
+    rare = few[:19] + [drawn.sample([SMALL, MEDIUM, LARGE], [1, 1, 1]) for _ in range(25)]
+    rows = [
+        {"from": 0.0, "below": 16.0, "objects": 25, "found": 2},
+        {"from": 16.0, "below": None, "objects": 50, "found": 45},
+    ]
+    pair = {"object": "cat", "as": "dog", "count": 9}
+    planted = {
+        "raised_threshold": {"threshold": 0.3},
+        "not_converged": {"events": list(events(np.linspace(0.0, 0.5, 20)))},
+        "stopped_early": {"events": list(events([0.5] * 8, epochs=100))},
+        "loose_boxes": {"figures": {**GOOD, "AP75": 0.2}},
+        "few_examples": {"train": rare},
+        "small_objects_missed": {"figures": {**GOOD, "errors": {"by_size": rows}}},
+        "confused_classes": {"figures": {**GOOD, "errors": {"confusions": [pair]}}},
+        "tiny_objects": {"preprocess": PreprocessSpec((96, 96))},
+        "learned_nothing": {"figures": dict.fromkeys(GOOD, 0.0)},
+    }
+    for kind, change in planted.items():
+        assert set(kinds(replace(healthy, **change))) == {kind}
