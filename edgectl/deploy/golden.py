@@ -21,7 +21,8 @@ from edgectl.spec import OutputSpec, PreprocessSpec
 
 def golden_images(samples: Sequence[Sample], preprocess: PreprocessSpec) -> np.ndarray:
     """uint8 (N, H, W, C), as the network is fed them."""
-    return np.stack([resize_image(read_labelled(s)[0], preprocess)[0] for s in samples])
+    upright = (read_labelled(s, preprocess.pad_value)[0] for s in samples)
+    return np.stack([resize_image(image, preprocess)[0] for image in upright])
 
 
 def write_golden(

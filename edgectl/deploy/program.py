@@ -2,7 +2,8 @@
 
 ``board/`` holds what is the same everywhere: letterbox, decoding, suppression, golden vectors. A backend
 adds ``device.py`` with a class ``Accelerator(folder, model)``: ``heads(image)`` takes uint8 (rows,
-columns, 3), red first, and returns {head: float32 (C, H, W) or (C,)}; ``close()`` gives the device back.
+columns, 3), red first, or (rows, columns, 1), gray, and returns {head: float32 (C, H, W) or (C,)};
+``close()`` gives the device back.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def write_program(
         "task": task,
         "classes": list(manifest.classes),
         **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
+        "channels": manifest.preprocess.channels,
         **reading,
     }
     text = json.dumps(model, indent=1, ensure_ascii=False)

@@ -98,6 +98,7 @@ def _manifest(
 ) -> Manifest:
     tensor = program.tensors[program.inputs[0]]
     height, width = tensor.shape[1:3] if len(tensor.shape) == 4 else (1, tensor.shape[-2])
+    gray = len(tensor.shape) == 4 and tensor.shape[-1] == 1
     # the device is fed pixel - 128
     mean, std = 128.0 + tensor.zero_points[0], 1.0 / tensor.scales[0]
     outputs = tuple(
@@ -115,7 +116,11 @@ def _manifest(
         task="tensors",
         classes=tuple(str(i) for i in range(outputs[0].channels)),
         preprocess=PreprocessSpec(
-            input_size=(height, width), resize="stretch", mean=(mean,) * 3, std=(std,) * 3
+            input_size=(height, width),
+            resize="stretch",
+            channel_order="gray" if gray else "rgb",
+            mean=(mean,) * (1 if gray else 3),
+            std=(std,) * (1 if gray else 3),
         ),
         outputs=outputs,
         # relative, so that the two can be moved together

@@ -10,6 +10,7 @@ import pytest
 
 import edgectl
 from edgectl.artifacts.artifact import open_artifact
+from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Backend
 from edgectl.errors import ArtifactError, BackendUnavailableError, EdgectlError
 from edgectl.export.stages import export_model
@@ -31,6 +32,7 @@ _OTHER: dict[str, Any] = {
 }
 """A preprocessing that shows a lowering's mistakes. One mean for all channels: with several, one padding
 value cannot be exact (see :func:`edgectl.quant.graph.lower.fold_preprocess`)."""
+_OTHER_GRAY: dict[str, Any] = {"mean": (110.0,), "std": (60.0,)}
 
 
 class BackendContract(ExportContract):
@@ -105,20 +107,36 @@ class BackendContract(ExportContract):
     def test_preprocessing_is_lowered_as_the_spec_says(
         self, trained: Path, precision: str, edgectl_project: Project, edgectl_kit_family: str
     ) -> None:
+        self._export_otherwise(trained, _OTHER, precision, edgectl_project.path / "other")
+
+    def test_images_in_gray_are_lowered_as_the_spec_says(
+        self, trained_gray: Path, precision: str, edgectl_project: Project, edgectl_kit_family: str
+    ) -> None:
+        out = edgectl_project.path / "gray"
+        manifest = self._export_otherwise(trained_gray, _OTHER_GRAY, precision, out)
+        assert manifest.preprocess.channels == 1
+        assert manifest.parity.runtimes, f"no runtime is installed: {manifest.parity.absent}"
+
+    def _export_otherwise(
+        self, run: Path, changes: dict[str, Any], precision: str, out: Path
+    ) -> Manifest:
+        """Exports the network as if it had been trained on images prepared in another way: the file on
+        its runtimes against the network behind the spec's own preparation, on the same images."""
         context = open_context()
-        model = open_model(context.registry, trained, prefer_artifact=False)
+        model = open_model(context.registry, run, prefer_artifact=False)
         assert model.trained is not None
-        spec = replace(model.trained.preprocess, **_OTHER)
+        spec = replace(model.trained.preprocess, **changes)
         checkpoint = replace(model.trained.checkpoint, preprocess=spec)
         model = replace(model, trained=replace(model.trained, checkpoint=checkpoint))
-        out = edgectl_project.path / f"other-{precision}"
-        request = make_request(context, model, self.backend, precision=precision, out=out)
-        parity = export_model(request).manifest.parity
-        for name, report in parity.runtimes.items():
+        place = out.with_name(f"{out.name}-{precision}")
+        request = make_request(context, model, self.backend, precision=precision, out=place)
+        manifest = export_model(request).manifest
+        for name, report in manifest.parity.runtimes.items():
             if precision == "int8":
                 assert all(v > _LEAST_SQNR_DB for v in report.sqnr_db.values()), name
             elif report.heads_max_abs is not None:
                 assert report.heads_max_abs < _FLOAT_TOLERANCE[precision] * 10, name
+        return manifest
 
     @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
     def test_damaged_files_are_refused(

@@ -43,6 +43,13 @@ class ExportContract:
         """A run of the kit's family."""
         return edgectl_project.train(edgectl_kit_family, "detection", _SIZE)
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained_gray(cls, edgectl_kit_family: str, edgectl_project: Project) -> Path:
+        """The same family's, on images in gray."""
+        gray = {"preprocess.channel_order": "gray"}
+        return edgectl_project.train(edgectl_kit_family, "detection", _SIZE, set=gray)
+
     def test_what_it_does_not_write_is_refused(
         self, trained: Path, edgectl_project: Project
     ) -> None:

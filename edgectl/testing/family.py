@@ -16,8 +16,8 @@ import edgectl
 from edgectl.config.layers import Layer, resolve, validate
 from edgectl.config.schema import RunConfig
 from edgectl.data.images.preprocess import normalize
-from edgectl.errors import ArtifactError, UnsupportedOpError
-from edgectl.plugins.family import Family
+from edgectl.errors import ArtifactError, ConfigError, UnsupportedOpError
+from edgectl.plugins.family import Family, build_network
 from edgectl.plugins.info import FamilyInfo, VariantInfo
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.quant.graph.lower import fold_preprocess
@@ -29,6 +29,7 @@ from edgectl.testing.line import Project
 
 _CLASSES = 3
 _IMAGES = 4
+_SMALLEST = 64
 _TOLERANCE = 1e-3
 _STEPS, _RATE, _LOWER = 20, 1e-3, 0.9
 
@@ -43,11 +44,18 @@ class Subject:
     config: RunConfig
     model_config: Any
     size: Size
+    gray: bool = False
 
     def build(self) -> nn.Module:
         """The same network every time."""
         torch.manual_seed(0)
-        return self.family.build(self.model_config, num_classes=_CLASSES)
+        return build_network(
+            self.family,
+            self.info.name,
+            self.model_config,
+            num_classes=_CLASSES,
+            in_chans=self.preprocess.channels,
+        )
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
@@ -57,7 +65,8 @@ class Subject:
     @property
     def preprocess(self) -> PreprocessSpec:
         """PreprocessSpec of the size tested."""
-        return self.family.preprocess(self.model_config, self.size)
+        spec = self.family.preprocess(self.model_config, self.size)
+        return spec.to_gray() if self.gray else spec
 
     def images(self) -> Tensor:
         """uint8 (N, C, H, W)."""
@@ -106,7 +115,7 @@ class FamilyContract:
         config, _ = resolve([preset, Layer("test", {"family": info.name, "variant": variant})])
         model_config = validate(family.config_type, config.model, prefix="model.")
         stride = found.output_stride
-        side = -(-max(64, min(4 * stride, 256)) // stride) * stride
+        side = -(-max(_SMALLEST, min(4 * stride, 256)) // stride) * stride
         size = cls.input_size or (side, side)
         return Subject(info, found, family, config, model_config, size)
 
@@ -229,11 +238,7 @@ class FamilyContract:
                 trace(model, subject.size)
             assert caught.value.where and caught.value.fix
             return
-        graph = trace(model, subject.size)
-        _compare(subject, graph, subject.inputs())
-        unit = fold_preprocess(graph, subject.preprocess)
-        if len(set(subject.preprocess.mean)) == 1:  # else one padding value cannot be exact
-            _compare(subject, unit, subject.images().float() / 255.0)
+        _compare_graph(subject, model)
 
     def test_the_onnx_file_is_the_network(self, subject: Subject, tmp_path: Path) -> None:
         pytest.importorskip("onnxsim", reason="pip install 'edgectl[onnx]'")
@@ -246,6 +251,24 @@ class FamilyContract:
         images = subject.images().permute(0, 2, 3, 1).numpy()
         for want, got in zip(_heads(subject), runner(images), strict=True):
             _close(want, torch.from_numpy(got))
+
+    def test_networks_of_gray_images(self, subject: Subject) -> None:
+        """One channel: built, trained by a step, traced, and fed images by the lowering and the spec."""
+        side = max(_SMALLEST, subject.variant.output_stride)
+        gray = replace(subject, gray=True, size=self.input_size or (side, side))
+        assert gray.images().shape[1] == 1
+        try:
+            model = gray.build().train()
+        except ConfigError as e:
+            assert "in color alone" in e.message and e.fix
+            pytest.skip("takes images in color alone")
+        optimizer = torch.optim.SGD(model.parameters(), lr=_RATE)
+        loss = gray.loss(model)["loss"]
+        torch.autograd.backward(loss)
+        assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+        optimizer.step()
+        if self.quantizable:
+            _compare_graph(gray, gray.build().eval())
 
     def test_it_is_trained_and_scored(self, subject: Subject, edgectl_project: Project) -> None:
         run = edgectl_project.train(
@@ -266,6 +289,15 @@ def _applied(head: Tensor, spec: OutputSpec) -> Tensor:
     if spec.activation == "sigmoid":
         return head.sigmoid()
     return head.softmax(dim=1) if spec.activation == "softmax" else head
+
+
+def _compare_graph(subject: Subject, model: nn.Module) -> None:
+    """The traced graph on normalized images, and with the preprocessing folded in on plain ones."""
+    graph = trace(model, subject.size, subject.preprocess.channels)
+    _compare(subject, graph, subject.inputs())
+    unit = fold_preprocess(graph, subject.preprocess)
+    if len(set(subject.preprocess.mean)) == 1:  # else one padding value cannot be exact
+        _compare(subject, unit, subject.images().float() / 255.0)
 
 
 def _compare(subject: Subject, graph: QuantGraph, x: Tensor) -> None:

@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +65,19 @@ class Project:
         for key, (split, count) in enumerate(_SPLITS.items()):
             artist.draw_example_split(self.path / DATA / split, count, key)
 
-    def train(self, family: str, task: str, size: int, **options: Any) -> Path:
+    def train(
+        self,
+        family: str,
+        task: str,
+        size: int,
+        *,
+        set: Mapping[str, Any] | None = None,  # noqa: A002 - the option's name
+        **options: Any,
+    ) -> Path:
         """One epoch; returns the run's directory."""
         self.draw(task)
         # after one epoch the metric says nothing, and neither does its drop
-        settings = {"quant.max_drop": 1.0, "data.holdout": 0.2}
+        settings = {"quant.max_drop": 1.0, "data.holdout": 0.2, **(set or {})}
         run = edgectl.train(
             family, data=DATA, epochs=1, imgsz=size, weights="none", set=settings, **options
         )

@@ -11,7 +11,7 @@ import pytest
 import edgectl
 from edgectl.artifacts.artifact import open_artifact
 from edgectl.backends.network import ONNX_FILE
-from edgectl.errors import BackendUnavailableError
+from edgectl.errors import BackendUnavailableError, UsageError
 from edgectl.export.vendor import COMMAND_FILE
 from edgectl.plugins.info import BackendInfo, ToolInfo
 from edgectl.testing.export import ExportContract
@@ -50,6 +50,22 @@ class VendorContract(ExportContract):
         report = edgectl_project.expect(edgectl.evaluate, planned["artifact"])
         assert report["model"]["path"].endswith(ONNX_FILE)
         assert report["model"]["precision"] == "fp32"
+
+    def test_images_in_gray_are_planned_or_refused_in_one_line(
+        self, trained_gray: Path, precision: str, edgectl_project: Project
+    ) -> None:
+        try:
+            planned = edgectl.export(
+                trained_gray, backend=self.backend, precision=precision, plan=True
+            )
+        except UsageError as e:
+            assert e.fix and "\n" not in str(e)
+            return
+        artifact = open_artifact(planned.directory)
+        manifest = artifact.manifest
+        assert manifest.preprocess.channels == 1
+        report = edgectl_project.expect(edgectl.evaluate, artifact.directory)
+        assert report["model"]["path"].endswith(ONNX_FILE)
 
     def test_without_the_compiler_the_exit_code_says_so(
         self, trained: Path, info: BackendInfo, edgectl_project: Project

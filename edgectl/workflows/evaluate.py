@@ -44,6 +44,7 @@ class Evaluation:
         findings: what the figures, the images and the run tell of weak spots.
         against: the same report of the model compared with; None where there is none.
         comparison: the difference of the main metric with its interval, where it has one.
+        empty: no image has a labelled object, so that the metrics say nothing.
     """
 
     report: EvaluationReport
@@ -51,6 +52,7 @@ class Evaluation:
     findings: tuple[Finding, ...] = ()
     against: EvaluationReport | None = None
     comparison: Comparison | None = None
+    empty: bool = False
 
     @property
     def task(self) -> str:
@@ -95,6 +97,7 @@ def evaluate(
     model: PathLike | None = None,
     *,
     data: PathLike | None = None,
+    images: PathLike | None = None,
     split: str | None = None,
     runtime: str | None = None,
     threshold: float | None = None,
@@ -110,6 +113,7 @@ def evaluate(
         model: a run, checkpoint or artifact; a run stands for the file it exported last, where there
             is one. Default: the latest run.
         data: default: what the model was trained on. split: default: the run's validation split.
+        images: directory of its images, where they are not beside the labels.
         threshold: of scores, 0 to 1; default: the operating point stored with the model.
         gate: ``"f1>=0.7"`` or ``"f1_drop<=0.01"``, beside those configured for the run.
         against: a model to compare with; an artifact is compared with its checkpoint.
@@ -122,9 +126,14 @@ def evaluate(
     """
     context = open_context(console, offline)
     opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
-    index = data_for(context, opened, None if data is None else str(data))
+    index = data_for(context, opened, None if data is None else str(data), images=images)
     split = _choose_split(split, opened, index)
-    _warn_of_no_objects(context, index, split)
+    empty = not has_objects(samples_of(index, split))
+    if empty:
+        # without objects every metric is 0 or undefined, and means nothing
+        context.console.warn(
+            f"no image of '{split}' has a labelled object: the metrics say nothing"
+        )
     candidate = open_for_evaluation(context.registry, opened, runtime=runtime, threshold=threshold)
     scored = _score(context, candidate, index, split)
     other = _reference(context, opened, against, index, split, device)
@@ -138,16 +147,9 @@ def evaluate(
             diagnose(gather_evidence(opened, candidate, scored.report.metrics, index, split))
         ),
         against=reference,
+        empty=empty,
     )
     return _require_gates(found)
-
-
-def _warn_of_no_objects(context: Context, index: DatasetIndex, split: str) -> None:
-    """Without objects every metric is 0 or undefined, and means nothing."""
-    if not has_objects(samples_of(index, split)):
-        context.console.warn(
-            f"no image of '{split}' has a labelled object: the metrics below say nothing"
-        )
 
 
 def _require_gates(found: Evaluation) -> Evaluation:

@@ -49,8 +49,10 @@ class Model:
         Raises:
             DataError: a file that cannot be read as an image.
         """
-        pixels = image if isinstance(image, np.ndarray) else decode(Path(image))
-        return find(self.target, pixels)
+        if not isinstance(image, np.ndarray):
+            # transparent pixels as in training
+            image = decode(Path(image), background=self.preprocess.pad_value)
+        return find(self.target, image)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

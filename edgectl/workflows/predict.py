@@ -101,7 +101,7 @@ def predict(
     place = Path(source)
     drawings = None if out is None else _Drawings(Path(out), place)
     results = []
-    for name, image in _images(place, every):
+    for name, image in _images(place, every, target.preprocess.pad_value):
         found = find(target, image)
         drawn = None if drawings is None else drawings.write(name, image, found, target)
         results.append(Prediction(name, found, summarize(target, found), drawn))
@@ -157,16 +157,19 @@ class _Drawings:
         return self._out / f"{chosen}.png"
 
 
-def _images(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, bgr pixels). Raises DataError for what cannot be read."""
+def _images(source: Path, every: int, background: int) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, bgr pixels); transparent ones are laid over ``background``, as in training.
+
+    Raises DataError for what cannot be read.
+    """
     if source.is_dir():
         files = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not files:
             raise DataError("no images in the directory", where=str(source))
         for file in files:
-            yield file.name, decode(file)
+            yield file.name, decode(file, background=background)
     elif source.suffix.lower() in IMAGE_SUFFIXES or not source.exists():
-        yield source.name, decode(source)
+        yield source.name, decode(source, background=background)
     else:
         yield from _frames(source, every)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _KEYS = {
     "data": "data.name",
+    "images": "data.images",
     "variant": "variant",
     "imgsz": "input_size",
     "epochs": "train.epochs",
@@ -127,6 +128,7 @@ def train(
     family: str = "",
     *,
     data: PathLike = "",
+    images: PathLike | None = None,
     variant: str = "",
     epochs: int | None = None,
     batch: int | None = None,
@@ -149,6 +151,7 @@ def train(
     """``edgectl train``: each argument is its option; what is left out, the configuration says.
 
     Args:
+        images: directory of the images, where they are not beside the labels.
         resume: a run: it goes on where it stopped.
         set: any configuration keys.
         console: whom to tell of the progress; nobody by default.
@@ -162,6 +165,7 @@ def train(
     """
     options = {
         "data": str(data) or None,
+        "images": None if images is None else str(images),
         "variant": variant or None,
         "epochs": epochs,
         "batch": batch,

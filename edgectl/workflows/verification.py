@@ -139,7 +139,9 @@ def _images(context: Context, directory: Path) -> np.ndarray:
     samples = _samples(context, manifest)
     if not samples:
         return synthetic_images(shape, GOLDEN_IMAGES)
-    return np.stack([resize_image(read_labelled(s)[0], manifest.preprocess)[0] for s in samples])
+    spec = manifest.preprocess
+    images = (read_labelled(s, spec.pad_value)[0] for s in samples)
+    return np.stack([resize_image(image, spec)[0] for image in images])
 
 
 def _read_pixels(path: Path, shape: Sequence[int]) -> np.ndarray:

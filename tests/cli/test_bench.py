@@ -81,3 +81,14 @@ def test_a_file_without_a_size_asks_for_one():
     code, document = run("profile", GOLDEN / "nanodet_m.ncnn.param")
     assert code == 5
     assert "--imgsz" in document["error"]["fix"]
+
+
+@needs_golden
+@pytest.mark.parametrize(
+    "name", ["sscma_fomo_mask_gray96", "ei_fomo_balloon", "openmv_fomo_face_detection"]
+)
+def test_files_of_other_programs_that_take_gray_are_timed(name):
+    code, document = run("bench", GOLDEN / f"{name}_int8.tflite", "--seconds", "0.05")
+    assert code == 0
+    (row,) = document["data"]["rows"]
+    assert row["latency_ms"] > 0

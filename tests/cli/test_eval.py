@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -67,6 +68,37 @@ def document(capsys, *argv):
     capsys.readouterr()
     code = run([*argv, "--json"])
     return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_split_without_objects_is_said_in_words(here, capsys):
+    write_set(here / "nothing", "valid", [(noise(60, 80), []), (noise(50, 90), [])])
+    write_set(here / "nothing", "train", [(noise(64, 80), [[5, 5, 30, 30]])])
+    for file in (here / "nothing").rglob("_annotations.coco.json"):
+        parsed = json.loads(file.read_text())
+        # the model's classes
+        parsed["categories"] = [{"id": i, "name": n} for i, n in enumerate(("mask", "no-mask"), 1)]
+        file.write_text(json.dumps(parsed))
+    for model in (DETECTOR, POINTS):
+        assert run(["eval", model, "--data", "nothing"]) == 0
+        shown = capsys.readouterr().out
+        assert "none with a labelled object" in shown.replace("\n", " ")
+        assert "-1.0" not in shown and "0.0000" not in shown
+
+
+def test_images_may_lie_apart(here, capsys, tmp_path):
+    shutil.copytree(here / "set", tmp_path / "labels")
+    (tmp_path / "images").mkdir()
+    for file in (tmp_path / "labels" / "valid").iterdir():
+        if file.suffix in (".jpg", ".png"):
+            file.rename(tmp_path / "images" / file.name)
+    words = ["eval", POINTS, "--data", str(tmp_path / "labels" / "valid")]
+    assert document(capsys, *words)[0] == 5
+    code, parsed = document(
+        capsys, *words, "--images", str(tmp_path / "images"), "--split", "train"
+    )
+    assert code == 0, parsed["error"]
+    # of the six a third is made *valid*, of which there is none
+    assert parsed["data"]["dataset"]["images"] == 4
 
 
 def test_the_keys_of_detection(here, capsys):

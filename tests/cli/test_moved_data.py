@@ -61,6 +61,25 @@ def test_the_new_place_is_taken(here, capsys):
     assert document["data"]["epochs"] == 1
 
 
+def test_quantized_training_and_bundles_find_their_images_too(here, capsys):
+    pytest.importorskip("edgectl_tflite")
+    data = ("--data", "moved")
+    for words in (("qat", RUN, "--backend", "tflite", "--epochs", "1"),):
+        code, document = asked(capsys, *words)
+        assert code == 5 and "--data" in document["error"]["fix"]
+        code, document = asked(capsys, *words, "--set", "quant.max_drop=1.0", *data)
+        assert code == 0, document["error"]
+    words = ("export", RUN, "--backend", "tflite", "--set", "quant.max_drop=1.0", *data)
+    assert asked(capsys, *words)[0] == 0
+    artifact = f"{RUN}/export/tflite-int8"
+    deploy = ("deploy", artifact, "--target", "grove-vision-ai-v2", "--out")
+    code, document = asked(capsys, *deploy, "bare")
+    assert code == 0 and any("--data" in w for w in document["warnings"]), document
+    code, document = asked(capsys, *deploy, "whole", *data)
+    assert code == 0, document["error"]
+    assert (here / "whole/golden/golden.json").is_file()
+
+
 def test_another_set_is_not(here, capsys):
     code, document = asked(capsys, "train", "--resume", RUN, "--data", "other")
     assert code == 5

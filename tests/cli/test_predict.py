@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import edgectl as api
+
 
 def edgectl(*words):
     result = subprocess.run(
@@ -113,3 +115,18 @@ def test_what_cannot_be_read(here, tmp_path, source, content, code):
 
 def test_an_empty_directory(here, tmp_path):
     assert edgectl("predict", tmp_path)[0] == 5
+
+
+def test_transparent_pixels_are_laid_over_the_model_s_own_pad_value(here, tmp_path, monkeypatch):
+    """As in training: behind nothing lies what lies beside the image."""
+    settings = {"preprocess.pad_value": 7}
+    run = api.train("fomo", data="set", imgsz=64, epochs=1, weights="none", set=settings)
+    clear = np.zeros((20, 30, 4), np.uint8)
+    clear[..., :3], clear[:5, :, 3] = 99, 255
+    cv2.imwrite(str(tmp_path / "clear.png"), clear)
+    seen = []
+    monkeypatch.setattr(
+        "edgectl.workflows.predict.find", lambda target, image: seen.append(image) or []
+    )
+    api.predict(run.path, tmp_path / "clear.png")
+    assert (seen[0][:5] == 99).all() and (seen[0][5:] == 7).all()

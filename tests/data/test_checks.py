@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgectl.data.formats import read_dataset
 from edgectl.data.formats.tolerance import tolerant
@@ -149,8 +150,16 @@ def test_a_clean_set_has_no_faults(tmp_path):
 
 def test_a_turned_image_is_told_from_a_wrong_one(tmp_path):
     write_split(tmp_path, "train", {"a.jpg": scene(1, (120, 160))}, [("a.jpg", 1, [0, 0, 90, 90])])
+    asked = ("exif_rotation", "wrong_size")
     _, _, found = findings(tmp_path)
-    assert {f.kind for f in found if f.kind in ("exif_rotation", "wrong_size")} == {"exif_rotation"}
+    assert {f.kind for f in found if f.kind in asked} == {"wrong_size"}
+    path = tmp_path / "train" / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(path) as image:
+        image.rotate(90, expand=True).save(path, exif=exif)
+    _, _, found = findings(tmp_path)
+    assert {f.kind for f in found if f.kind in asked} == {"exif_rotation"}
 
 
 @needs_data

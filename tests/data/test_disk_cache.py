@@ -71,7 +71,7 @@ def test_a_full_disk_is_one_clear_error(samples, tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(disk_cache.json, "dump", full)
+    monkeypatch.setattr(disk_cache.json, "dumps", full)
     with pytest.raises(EdgectlError, match="No space"):
         DiskImages(samples, SPEC)
     assert not list((tmp_path / "cache" / "images").iterdir())

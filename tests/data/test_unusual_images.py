@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from edgectl.data.formats import read_dataset
+from edgectl.data.formats.reading.options import ReadOptions
 from edgectl.data.images import kinds
 from edgectl.data.images.disk_cache import open_cache
 from edgectl.data.images.headers import image_size
@@ -119,6 +121,34 @@ def test_damaged_files_are_data_errors(tmp_path, cut):
         path.write_bytes(buffer.getvalue()[: int(cut * len(buffer.getvalue()))])
         with pytest.raises(DataError):
             decode(path)
+
+
+@pytest.mark.parametrize("layout", ["csv", "coco"])
+def test_damaged_headers_are_left_out_on_request_by_every_reader(tmp_path, layout):
+    """Sets that state no sizes: their readers ask the images."""
+    for i in range(40):
+        saved(tmp_path / f"{i}.png", COLORS)
+    bad = tmp_path / "7.png"
+    bad.write_bytes(bad.read_bytes()[:20])
+    if layout == "csv":
+        lines = [f"{i}.png,1,1,3,3,thing" for i in range(40)]
+        (tmp_path / "labels.csv").write_text(
+            "\n".join(["filename,xmin,ymin,xmax,ymax,class", *lines])
+        )
+    else:
+        document = {
+            "images": [{"id": i, "file_name": f"{i}.png"} for i in range(40)],
+            "annotations": [
+                {"id": i, "image_id": i, "category_id": 1, "bbox": [1, 1, 2, 2]} for i in range(40)
+            ],
+            "categories": [{"id": 1, "name": "thing"}],
+        }
+        (tmp_path / "_annotations.coco.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match="not an image"):
+        read_dataset(tmp_path)
+    index = read_dataset(tmp_path, options=ReadOptions(skip_unreadable=True))
+    assert sum(map(len, index.splits.values())) == 39
+    assert [r.file for r in index.repairs if r.kind == "unreadable_image"] == ["7.png"]
 
 
 def test_unreadable_images_are_left_out_on_request(tmp_path):

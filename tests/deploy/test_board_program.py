@@ -124,6 +124,7 @@ def test_classes() -> None:
         PreprocessSpec((48, 64), pad_side="center", pad_value=0),
         PreprocessSpec((48, 64), resize="stretch"),
         PreprocessSpec((48, 64), channel_order="bgr"),
+        PreprocessSpec((48, 64)).to_gray(),
     ],
 )
 @pytest.mark.parametrize("shape", [(200, 133), (20, 31), (48, 64), (7, 300)])
@@ -132,7 +133,8 @@ def test_images_are_fitted_as_in_training(spec: PreprocessSpec, shape: tuple[int
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     expected, geometry = resize_image(noise, spec)
     red_first = expected[..., ::-1] if spec.channel_order == "bgr" else expected
-    np.testing.assert_array_equal(images.fit(noise, spec.to_dict()), red_first)
+    model = spec.to_dict() | {"channels": spec.channels}
+    np.testing.assert_array_equal(images.fit(noise, model), red_first)
     box = np.array([[1.0, 2.0, 30.0, 40.0]])
     limit = [shape[1], shape[0]] * 2
     np.testing.assert_allclose(

@@ -83,6 +83,20 @@ def test_a_bundle_holds_model_code_and_golden_vectors(artifact, sample, tmp_path
     }  # fmt: skip
 
 
+def test_golden_images_of_a_network_of_gray_have_one_channel(artifact, sample, tmp_path):
+    gray = stating(
+        artifact,
+        preprocess=PreprocessSpec((4, 6)).to_gray(),
+        outputs=(OutputSpec("y", "class_logits", 0, 1, "softmax"),),
+    )
+    write_bundle(gray, BOARD, Chip(), INFO, tmp_path / "out", samples=[sample])
+    golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
+    assert (golden["shape"], golden["channel_order"]) == ([4, 6, 1], "gray")
+    pixels = np.fromfile(tmp_path / "out/golden" / golden["entries"][0]["image"], np.uint8)
+    assert np.allclose(np.load(tmp_path / "out/golden/0.y.npy"), 2.0 * pixels.mean(), atol=1e-4)
+    assert len(pixels) == 4 * 6
+
+
 @pytest.mark.parametrize(("flash", "ram"), [(599, 500), (1000, 399)])
 def test_what_does_not_fit_is_not_written(artifact, tmp_path, flash, ram):
     board = BoardInfo(

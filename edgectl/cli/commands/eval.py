@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import IMAGES_HELP
 from edgectl.cli.session import Session
 
 app = typer.Typer(add_completion=False)
@@ -24,6 +25,7 @@ def evaluate(
     ctx: typer.Context,
     model: Path | None = typer.Argument(None, help="Run, checkpoint, artifact or model file."),
     data: str | None = typer.Option(None, help="Default: the data the model was trained on."),
+    images: str | None = typer.Option(None, help=IMAGES_HELP),
     split: str | None = typer.Option(None, help="Default: the run's validation split."),
     runtime: str | None = typer.Option(None, help="One of the backend's runtimes."),
     threshold: float | None = typer.Option(
@@ -47,6 +49,7 @@ def evaluate(
         lambda: run(
             model,
             data=data,
+            images=images,
             split=split,
             runtime=runtime,
             threshold=threshold,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from edgectl.cli.commands.data.options import IMAGES_HELP
 from edgectl.cli.ranks import reporting
 from edgectl.cli.session import Session
 
@@ -25,6 +26,7 @@ def train(
     ctx: typer.Context,
     family: str = typer.Argument("", help="A family of 'edgectl models'."),
     data: str = typer.Option("", help="Catalog name, directory or annotation file."),
+    images: str | None = typer.Option(None, help=IMAGES_HELP),
     variant: str = typer.Option("", help="Size of the family; default: the family's."),
     epochs: int | None = typer.Option(None, min=0, help="0 takes pretrained weights as they are."),
     batch: int | None = typer.Option(None, min=1, help="Of all devices together."),
@@ -50,6 +52,7 @@ def train(
         found = run(
             family,
             data=data,
+            images=images,
             variant=variant,
             epochs=epochs,
             batch=batch,

@@ -21,6 +21,13 @@ _CLASSES_SHOWN = 12
 
 def say_evaluation(session: Session, found: Evaluation) -> None:
     """The metrics, what became of the objects, the comparison, the findings, the gates."""
+    if found.empty:
+        dataset = found.dataset
+        session.say(
+            f"{dataset.name} {dataset.split}: {dataset.images} images, none with a labelled object: "
+            "there is nothing to score"
+        )
+        return
     session.say(metrics_table(found.report, found.against))
     if "errors" in found.metrics:
         session.say(errors_table(found.metrics["errors"]))

@@ -6,11 +6,9 @@ operating system keeps in memory what fits; the process itself holds labels and 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +18,8 @@ import numpy as np
 from edgectl.config.paths import cache_directory
 from edgectl.data.images.cache import Image, ImageCache, cached_size, read_image
 from edgectl.data.images.storage import version_of
-from edgectl.errors import DataError, EdgectlError
+from edgectl.errors import DataError, DependencyError, EdgectlError
+from edgectl.files import replacing_file
 from edgectl.labels import Sample
 from edgectl.spec import PreprocessSpec
 
@@ -103,13 +102,11 @@ def _key(samples: Sequence[Sample], spec: PreprocessSpec) -> str:
 
 
 def _write(samples: Sequence[Sample], spec: PreprocessSpec, pixels: Path, labels: Path) -> None:
-    """Labels are renamed into place last: they say that the pixels are whole."""
+    """Labels get their name last: they say that the pixels are whole."""
     rows, offset = [], 0
-    names: list[str] = []
     try:
         pixels.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=pixels.parent, delete=False) as out:
-            names.append(out.name)
+        with replacing_file(labels) as text, replacing_file(pixels) as out:
             for sample in samples:
                 image = read_image(sample, spec)
                 out.write(image.pixels.tobytes())
@@ -123,18 +120,13 @@ def _write(samples: Sequence[Sample], spec: PreprocessSpec, pixels: Path, labels
                     }
                 )
                 offset += image.pixels.nbytes
-        with tempfile.NamedTemporaryFile("w", dir=pixels.parent, delete=False) as text:
-            names.append(text.name)
-            json.dump(rows, text)
-        Path(names[0]).replace(pixels)
-        Path(names[1]).replace(labels)
-    except OSError as e:
+            text.write(json.dumps(rows).encode("ascii"))
+    except (OSError, EdgectlError) as e:
+        if isinstance(e, DataError | DependencyError):
+            raise
+        why = (e.strerror or str(e)) if isinstance(e, OSError) else e.message
         raise EdgectlError(
-            f"decoded images cannot be kept: {e.strerror or e}",
+            f"decoded images cannot be kept: {why}",
             where=str(pixels.parent),
             fix="free disk space, set EDGECTL_CACHE to another disk, or --set data.cache=off",
         ) from e
-    finally:
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from edgectl.data.images.headers import image_size
+from edgectl.data.images.headers import read_header
 from edgectl.data.images.preprocess import decode_with_note
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.similarity import Fingerprint, fingerprint
@@ -32,6 +32,7 @@ class ImageFacts:
     spread: standard deviation of all values; near 0 is a blank image.
     fingerprint: what it looks like, for finding copies; None of blank images, which all look alike.
     note: what reading did to its values, or empty.
+    rotated: EXIF notes a rotation that exchanges the sides.
     """
 
     split: str
@@ -43,12 +44,14 @@ class ImageFacts:
     spread: float = 0.0
     fingerprint: Fingerprint | None = None
     note: str = ""
+    rotated: bool = False
 
     @property
     def turned(self) -> bool:
-        """The annotation states the sides the other way round: EXIF rotation."""
+        """The annotation states the sides the other way round, as they are stored: EXIF rotation."""
         return (
-            self.size is not None
+            self.rotated
+            and self.size is not None
             and self.size != self.stated
             and self.size == (self.stated[1], self.stated[0])
         )
@@ -76,7 +79,7 @@ def look(split: str, sample: Sample) -> ImageFacts:
     stated = (sample.width, sample.height)
     try:
         # a header that promises a gigantic image is refused before it is decoded
-        image_size(sample.path)
+        header = read_header(sample.path)
         pixels, note = decode_with_note(sample.path)
     except DataError as e:
         return ImageFacts(split, sample.path, None, stated, e.message)
@@ -92,4 +95,5 @@ def look(split: str, sample: Sample) -> ImageFacts:
         spread,
         fingerprint(pixels) if spread >= BLANK else None,
         note,
+        header.turned,
     )

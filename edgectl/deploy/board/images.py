@@ -18,14 +18,18 @@ def geometry(height, width, model):
 
 
 def fit(image_bgr, model):
-    """uint8 (H, W, 3), as OpenCV decodes, to uint8 (rows, columns, 3), red first."""
+    """uint8 (H, W, 3), as OpenCV decodes, to uint8 (rows, columns, 3), red first, or (rows, columns, 1)."""
     height, width = image_bgr.shape[:2]
+    gray = model["channels"] == 1
+    if gray:
+        image_bgr = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
     size, _, (left, top) = geometry(height, width, model)
     # area averaging when it shrinks: no aliasing
     how = cv2.INTER_AREA if size[0] * size[1] < height * width else cv2.INTER_LINEAR
     small = cv2.resize(image_bgr, (size[1], size[0]), interpolation=how)
-    out = np.full((*model["input_size"], 3), model["pad_value"], np.uint8)
-    out[top : top + size[0], left : left + size[1]] = small[:, :, ::-1]
+    out = np.full((*model["input_size"], model["channels"]), model["pad_value"], np.uint8)
+    seen = small[:, :, None] if gray else small[:, :, ::-1]
+    out[top : top + size[0], left : left + size[1]] = seen
     return out
 
 

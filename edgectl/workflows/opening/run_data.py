@@ -14,6 +14,7 @@ from edgectl.workflows.opening.datasets import open_run_data
 if TYPE_CHECKING:
     from edgectl.config.schema import RunConfig
     from edgectl.data.index import DatasetIndex
+    from edgectl.workflows.arguments import PathLike
     from edgectl.workflows.opening.models import OpenModel
 
 
@@ -55,9 +56,15 @@ def find_run_data(
 
 
 def data_for(
-    context: Context, model: OpenModel, data: str | None, *, same: bool = False
+    context: Context,
+    model: OpenModel,
+    data: str | None,
+    *,
+    same: bool = False,
+    images: PathLike | None = None,
 ) -> DatasetIndex:
-    """DATA as given, or what the model was trained on; ``same``: DATA must be that.
+    """DATA as given, or what the model was trained on; ``same``: DATA must be that. ``images``: directory
+    of its images, where they are not beside the labels.
 
     Raises DataError as :func:`find_run_data`.
     """
@@ -69,6 +76,9 @@ def data_for(
         known = model.artifact.manifest.data.model_dump()
         named = config.data.model_copy(update={"name": str(known["name"])})
         config = config.model_copy(update={"data": named})
+    if images is not None:
+        apart = config.data.model_copy(update={"images": str(images)})
+        config = config.model_copy(update={"data": apart})
     with explain_missing_plugins({} if data else model.versions):
         if data and not same:
             index = open_run_data(context, data, config)

@@ -81,6 +81,7 @@ class CArrayBackend:
     def usage(self, manifest: Manifest) -> str:
         """How to call it."""
         height, width = manifest.preprocess.input_size
+        channels = manifest.preprocess.channels
         outputs = ", ".join(o.name for o in manifest.outputs)
         return f"""# {manifest.family} {manifest.variant} as C
 
@@ -88,6 +89,7 @@ class CArrayBackend:
 void edgectl_run(const float *images, float *heads);
 ```
 
-`images`: {manifest.preprocess.channel_order}, pixel / 255, 3 x {height} x {width}. `heads`: {outputs},
-one after the other. Compile `model.c` with `kernels.h` beside it; link the C library's mathematics (`-lm`).
+`images`: {manifest.preprocess.channel_order}, pixel / 255, {channels} x {height} x {width}.
+`heads`: {outputs}, one after the other. Compile `model.c` with `kernels.h` beside it; link the C
+library's mathematics (`-lm`).
 """

@@ -64,7 +64,7 @@ class CompiledRunner:
         weakref.finalize(self, place.cleanup)
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8 to one float32 NCHW array an output."""
+        """(N, H, W, C) uint8 to one float32 NCHW array an output."""
         x = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         sizes = [math.prod(s) for s in self._shapes]
         rows = np.empty((len(x), sum(sizes)), np.float32)

@@ -23,9 +23,18 @@ _INPUT_BIAS = (16, _HALF, _HALF)
 _FIXED_POINT = 8
 
 
+_GRAY = "YUV400_U8"
+"""A plane of luma alone, which is what a network of gray is fed."""
+
+
 def aipp_config(spec: PreprocessSpec, input_format: str) -> str:
-    """Text of ``aipp.cfg``: one static ``aipp_op`` in the protobuf text form."""
+    """Text of ``aipp.cfg``: one static ``aipp_op`` in the protobuf text form.
+
+    input_format: of images in color; those in gray are one plane whatever it says.
+    """
     height, width = spec.input_size
+    if spec.channels == 1:
+        input_format = _GRAY
     fields: list[tuple[str, Any]] = [
         ("aipp_mode", "static"),
         ("input_format", input_format),
@@ -33,7 +42,7 @@ def aipp_config(spec: PreprocessSpec, input_format: str) -> str:
         ("src_image_size_h", height),
         ("crop", "false"),
     ]
-    yuv, bgr = input_format.startswith("YUV"), spec.channel_order == "bgr"
+    yuv, bgr = input_format.startswith("YUV") and spec.channels == 3, spec.channel_order == "bgr"
     fields.append(("csc_switch", "true" if yuv else "false"))
     if yuv:
         # the exchange comes before the conversion: blue first is made by the matrix instead
@@ -42,7 +51,7 @@ def aipp_config(spec: PreprocessSpec, input_format: str) -> str:
         fields += [(f"input_bias_{i}", v) for i, v in enumerate(_INPUT_BIAS)]
     fields.append(("rbuv_swap_switch", "true" if bgr and not yuv else "false"))
     # mean_chn is an integer; the whole mean goes into min_chn, which is not
-    fields += [(f"mean_chn_{i}", 0) for i in range(3)]
+    fields += [(f"mean_chn_{i}", 0) for i in range(spec.channels)]
     fields += [(f"min_chn_{i}", f"{m:.6f}") for i, m in enumerate(spec.mean)]
     fields += [(f"var_reci_chn_{i}", f"{1 / s:.10f}") for i, s in enumerate(spec.std)]
     body = "".join(f"    {key}: {value}\n" for key, value in fields)
@@ -79,14 +88,15 @@ def emulate(aipp: Aipp, frame: np.ndarray) -> np.ndarray:
     """What the network receives, computed as the hardware does.
 
     Args:
-        frame: uint8, (H, W, 3) rgb for RGB888_U8; (H * 3 / 2, W) NV12 for YUV420SP_U8.
+        frame: uint8, (H, W, 3) rgb for RGB888_U8; (H * 3 / 2, W) NV12 for YUV420SP_U8; (H, W, 1) for
+            YUV400_U8.
 
     Returns:
-        float32 (3, H, W).
+        float32 (C, H, W).
     """
     pixels = _converted(aipp, frame)
     channels = []
-    for i in range(3):
+    for i in range(pixels.shape[2]):
         x = pixels[..., i].astype(np.float32)
         x = (
             x
@@ -98,7 +108,7 @@ def emulate(aipp: Aipp, frame: np.ndarray) -> np.ndarray:
 
 
 def _converted(aipp: Aipp, frame: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8, exchanged, then converted."""
+    """(H, W, C) uint8, exchanged, then converted."""
     swap = aipp.flag("rbuv_swap_switch")
     if not aipp.flag("csc_switch"):
         return frame[..., ::-1] if swap else frame

@@ -52,6 +52,12 @@ class AscendBackend:
                 where="backend.ascend.opset",
                 fix="leave it out",
             )
+        if config.input_format.startswith("YUV") and network.preprocess.channels == 1:
+            raise UsageError(
+                "the network sees gray: it is fed one plane, not NV12 frames",
+                where="backend.ascend.input_format",
+                fix="leave it out; the Y plane of such a frame is the image",
+            )
         if config.input_format.startswith("YUV") and any(n % 2 for n in network.input_size):
             raise UsageError(
                 "NV12 frames have even sizes",
@@ -67,13 +73,13 @@ class AscendBackend:
         text = aipp_config(network.preprocess, config.input_format)
         (directory / AIPP_FILE).write_text(text, encoding="ascii")
         if precision != "int8":
-            return Plan(atc_arguments(config, ONNX_FILE, PRODUCT, network.input_size), PRODUCT)
+            return Plan(atc_arguments(config, ONNX_FILE, PRODUCT, network.preprocess), PRODUCT)
         images = np.stack(list(network.images()))
         x = normalize(torch.from_numpy(images).permute(0, 3, 1, 2), network.preprocess)
         np.save(directory / "calibration.npy", x.numpy())
         shutil.copyfile(_JOB / "quantize.py", directory / "quantize.py")
         return Plan(
-            atc_arguments(config, DEPLOY_MODEL, PRODUCT, network.input_size),
+            atc_arguments(config, DEPLOY_MODEL, PRODUCT, network.preprocess),
             PRODUCT,
             before=(Step(AMCT, ("quantize.py",)),),
         )

@@ -9,6 +9,7 @@ def usage(manifest: Manifest) -> str:
     """Markdown."""
     spec = manifest.preprocess
     height, width = spec.input_size
+    order = "gray" if spec.channels == 1 else "red first"
     int8 = manifest.precision == "int8"
     first = "AMCT's Python (`amct_onnx`), then " if int8 else ""
     planned = (
@@ -25,7 +26,7 @@ def usage(manifest: Manifest) -> str:
 {command}{words}
 ```
 
-The OM takes uint8 (1, {height}, {width}, 3), red first, resized: {spec.resize}. AIPP (`aipp.cfg`)
+The OM takes uint8 (1, {height}, {width}, {spec.channels}), {order}, resized: {spec.resize}. AIPP (`aipp.cfg`)
 normalizes; do not normalize again. Outputs, raw, float32 (1, C, H, W):
 
 {outputs}

@@ -38,7 +38,7 @@ class AclRunner:
         weakref.finalize(self, _close, self._session, self._place)
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8, in the spec's order, to one float32 NCHW array an output."""
+        """(N, H, W, C) uint8, in the spec's order, to one float32 NCHW array an output."""
         # AIPP takes red first, and exchanges red and blue itself where the spec wants blue first
         images = images[..., ::-1] if self._bgr else images
         source, target = (Path(self._place.name, n) for n in ("x.npy", "y.npz"))

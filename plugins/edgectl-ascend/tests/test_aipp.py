@@ -9,7 +9,7 @@ import pytest
 import torch
 from edgectl_ascend.aipp import aipp_config, emulate, read_aipp, to_nv12
 
-from edgectl.data.images.preprocess import normalize
+from edgectl.data.images.preprocess import normalize, to_gray
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.spec import PreprocessSpec
 
@@ -25,15 +25,19 @@ def specs() -> dict[str, PreprocessSpec]:
             found[f"{info.name}-{variant.name}"] = family.preprocess(config, (32, 48))
     other = {"mean": (103.53, 116.28, 123.675), "std": (57.375, 57.12, 58.395)}
     found["bgr"] = PreprocessSpec((32, 48), channel_order="bgr", **other)
+    found["gray"] = found["bgr"].to_gray()
     return found
 
 
 @pytest.mark.parametrize(("name", "spec"), specs().items(), ids=list(specs()))
 def test_pixels_become_what_training_feeds(name: str, spec: PreprocessSpec) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-    ordered = rgb[..., ::-1].copy() if spec.channel_order == "bgr" else rgb
+    # AIPP exchanges red and blue itself
+    fed = to_gray(rgb[..., ::-1]) if spec.channels == 1 else rgb
+    ordered = fed[..., ::-1].copy() if spec.channel_order == "bgr" else fed
     expected = normalize(torch.from_numpy(ordered).permute(2, 0, 1)[None], spec)[0].numpy()
-    got = emulate(read_aipp(aipp_config(spec, "RGB888_U8")), rgb)
+    got = emulate(read_aipp(aipp_config(spec, "RGB888_U8")), fed)
+    assert len(got) == spec.channels
     np.testing.assert_allclose(got, expected, atol=1e-3)
 
 
@@ -75,6 +79,13 @@ def test_the_mean_is_taken_once_and_with_its_fraction() -> None:
 def test_files_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"aipp_op|static"):
         read_aipp(text)
+
+
+def test_gray_is_one_plane_without_a_conversion() -> None:
+    fields = read_aipp(aipp_config(PreprocessSpec((8, 8)).to_gray(), "RGB888_U8")).fields
+    assert fields["input_format"] == "YUV400_U8"
+    assert fields["csc_switch"] == fields["rbuv_swap_switch"] == "false"
+    assert not [k for k in fields if k.startswith("matrix") or k.endswith(("chn_1", "chn_2"))]
 
 
 def test_every_field_stands_once() -> None:

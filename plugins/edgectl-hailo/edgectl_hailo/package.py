@@ -12,6 +12,7 @@ def usage(manifest: Manifest) -> str:
     spec = manifest.preprocess
     height, width = spec.input_size
     built = manifest.built
+    order = "gray" if spec.channels == 1 else "red first"
     return "\n".join(
         [
             f"# {manifest.family} {manifest.variant} for Hailo",
@@ -23,7 +24,7 @@ def usage(manifest: Manifest) -> str:
             "| --- | --- |",
             "| `model.onnx` | the float network, opset 13, `(pixel - mean) / std` as its input |",
             f"| `{SCRIPT}` | model script: normalization, optimization level |",
-            f"| `{CALIBRATION}` | uint8 (N, {height}, {width}, 3), red first, not normalized |",
+            f"| `{CALIBRATION}` | uint8 (N, {height}, {width}, {spec.channels}), {order}, not normalized |",
             f"| `{COMPILE}`, `{SETTINGS}` | the compiler's three stages, and what they read |",
             *(
                 [f"| `{PARSED}`, `{OPTIMISED}` | after parsing, after quantizing |"]
@@ -31,7 +32,7 @@ def usage(manifest: Manifest) -> str:
                 else []
             ),
             "",
-            f"The HEF takes uint8 {height} x {width} x 3, red first, resized by {spec.resize}; "
+            f"The HEF takes uint8 {height} x {width} x {spec.channels}, {order}, resized by {spec.resize}; "
             "normalization is on the chip. **Do not normalize again.**",
             "",
             "| output | kind | stride | channels | to be applied |",

@@ -42,7 +42,7 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
         "onnx": network.file.name,
         "hw_arch": config.hw_arch,
         "start_node_names": [INPUT],
-        "net_input_shapes": {INPUT: [1, 3, *network.input_size]},
+        "net_input_shapes": {INPUT: [1, spec.channels, *network.input_size]},
         "heads": [head.to_dict() for head in heads_of(network)],
         "script": SCRIPT,
         "calibration": CALIBRATION,
@@ -62,12 +62,13 @@ def write_plan(network: Network, directory: Path, config: HailoConfig) -> Plan:
 
 
 def write_calibration(network: Network, path: Path) -> int:
-    """uint8 (N, rows, columns, 3), red first: the pixels training sees, before normalization, which the
+    """uint8 (N, rows, columns, C), red first: the pixels training sees, before normalization, which the
     model script does on the device. Returns N."""
     if network.calibration is None or not network.calibration.files:
         raise UsageError("the compiler quantizes on images", fix="add --calib DATA or --calib DIR")
     count = len(network.calibration.files)
-    array = open_memmap(path, "w+", np.uint8, (count, *network.input_size, 3))
+    shape = (count, *network.input_size, network.preprocess.channels)
+    array = open_memmap(path, "w+", np.uint8, shape)
     for row, image in zip(array, network.images(), strict=True):
         row[:] = red_first(image, network.preprocess.channel_order)
     array.flush()
@@ -75,7 +76,7 @@ def write_calibration(network: Network, path: Path) -> int:
 
 
 def red_first(images: np.ndarray, channel_order: str) -> np.ndarray:
-    """(..., 3) in ``channel_order`` to rgb."""
+    """(..., C) in ``channel_order`` to rgb; gray stays gray."""
     return images[..., ::-1] if channel_order == "bgr" else images
 
 

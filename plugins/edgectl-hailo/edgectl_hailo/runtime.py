@@ -92,7 +92,7 @@ class HailoRunner:
         weakref.finalize(self, _close, self._session, self._place)
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8 in the spec's order to one float32 NCHW (or (N, C)) array an output."""
+        """(N, H, W, C) uint8 in the spec's order to one float32 NCHW (or (N, C)) array an output."""
         place = Path(self._place.name)
         np.save(place / "images.npy", red_first(images, self._order))
         self._session.request({"images": "images.npy", "heads": "heads.npz"})

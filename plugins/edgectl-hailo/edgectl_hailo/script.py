@@ -1,8 +1,9 @@
 """The model script (``.alls``): what the compiler does beyond the ONNX file.
 
-The device takes raw uint8 pixels, red first, rows x columns x 3. Everything between them and the network's
-input is written here, each step exactly once. A command puts its layer directly behind the input layer, so
-the last one written is the first one run (Dataflow Compiler User Guide, Model Modification Commands).
+The device takes raw uint8 pixels, rows x columns x channels, red first or gray. Everything between them
+and the network's input is written here, each step exactly once. A command puts its layer directly behind
+the input layer, so the last one written is the first one run (Dataflow Compiler User Guide, Model
+Modification Commands).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def test_levels(asked: Any, images: int, level: int, falls: bool) -> None:
     assert found == level
     assert any("falls to" in r for r in remarks) == falls
     assert any(f"{images} calibration images" in r for r in remarks) == (images < 1024)
+
+
+def test_script_of_gray() -> None:
+    text = model_script(replace(SPEC, mean=(9.0,) * 3, std=(2.0,) * 3).to_gray(), HailoConfig(),
+                        level=0, images=64)  # fmt: skip
+    assert text.splitlines()[0] == "normalization1 = normalization([9.0], [2.0])"
+    assert "input_conversion" not in text
 
 
 def test_script_of_every_setting() -> None:

@@ -48,6 +48,14 @@ class HorizonBackend:
 
     def check(self, network: Network, *, precision: str, config: HorizonConfig) -> list[str]:
         """Operations hb_mapper refuses; an odd size, which NV12 does not have."""
+        gray = network.preprocess.channels == 1
+        if gray != (config.input_type_rt == "gray"):
+            raise UsageError(
+                f"the network sees {network.preprocess.channel_order}; hb_mapper does not make that of "
+                f"{config.input_type_rt}",
+                where="backend.horizon.input_type_rt",
+                fix="--set backend.horizon.input_type_rt=" + ("gray" if gray else "nv12"),
+            )
         if config.input_type_rt == "nv12" and any(n % 2 for n in network.input_size):
             raise UsageError(
                 "NV12 frames have even sizes",
@@ -133,7 +141,7 @@ def mapper_config(network: Network, config: HorizonConfig) -> dict[str, Any]:
             "input_layout_rt": "" if config.input_type_rt == "nv12" else "NHWC",
             "input_type_train": spec.channel_order,
             "input_layout_train": "NCHW",
-            "input_shape": f"1x3x{height}x{width}",
+            "input_shape": f"1x{spec.channels}x{height}x{width}",
             "norm_type": "data_mean_and_scale",
             "mean_value": numbers(spec.mean),
             "scale_value": numbers([1 / s for s in spec.std]),
@@ -153,7 +161,7 @@ def mapper_config(network: Network, config: HorizonConfig) -> dict[str, Any]:
 
 
 def _write_calibration(network: Network, place: Path) -> int:
-    """float32 (3, H, W) files, 0..255, in the order of training. How many."""
+    """float32 (C, H, W) files, 0..255, in the order of training. How many."""
     place.mkdir()
     count = 0
     for image in network.images():

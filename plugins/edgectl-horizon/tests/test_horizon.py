@@ -46,6 +46,36 @@ def here(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
+def test_networks_of_gray_are_fed_gray() -> None:
+    words = [
+        "--data",
+        "set",
+        "--imgsz",
+        "64",
+        "--epochs",
+        "1",
+        "--weights",
+        "none",
+        "--name",
+        "gray",
+    ]
+    assert call("train", "rtmdet", *words, "--set", "preprocess.channel_order=gray")[0] == 0
+    export = ["export", "runs/train/gray", "--backend", "horizon", "--plan"]
+    code, document = call(*export)
+    assert code == 2 and "input_type_rt=gray" in document["error"]["fix"]
+    code, document = call(*export, "--set", "backend.horizon.input_type_rt=gray")
+    assert code == 0, document["error"]
+    place = Path("runs/train/gray/export/horizon-int8")
+    inputs = yaml.safe_load((place / "hb_mapper.yaml").read_text())["input_parameters"]
+    assert inputs["input_type_rt"] == inputs["input_type_train"] == "gray"
+    assert inputs["input_shape"] == "1x1x64x64" and len(inputs["mean_value"].split()) == 1
+    sizes = {f.stat().st_size for f in (place / "calibration").iterdir()}
+    assert sizes == {64 * 64 * 4}
+    # a network of color is not fed gray
+    code, _ = call("export", RUN, *export[2:], "--set", "backend.horizon.input_type_rt=gray")
+    assert code == 2
+
+
 def test_the_plan_holds_what_the_compiler_wants() -> None:
     code, document = call("export", RUN, "--backend", "horizon", "--plan")
     assert code == 0, document["error"]

@@ -63,7 +63,7 @@ class OnnxBackend:
         outputs = ", ".join(f"`{o.name}`" for o in manifest.outputs)
         return f"""# {manifest.family} {manifest.variant} as ONNX
 
-Input `images`: float32 (1, 3, {height}, {width}), {spec.channel_order}, `(pixel - mean) / std`.
+Input `images`: float32 (1, {spec.channels}, {height}, {width}), {spec.channel_order}, `(pixel - mean) / std`.
 Outputs, raw: {outputs}.
 
 ```python
@@ -72,7 +72,7 @@ import numpy as np, onnxruntime
 session = onnxruntime.InferenceSession("{ONNX_FILE}")
 mean = np.float32({list(spec.mean)})
 std = np.float32({list(spec.std)})
-image = ...  # uint8 ({height}, {width}, 3), {spec.channel_order}, resized: {spec.resize}
+image = ...  # uint8 ({height}, {width}, {spec.channels}), {spec.channel_order}, resized: {spec.resize}
 x = ((image - mean) / std).transpose(2, 0, 1)[None]
 outputs = session.run(None, {{"images": x}})
 ```

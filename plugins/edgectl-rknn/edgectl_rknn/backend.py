@@ -135,7 +135,7 @@ from rknnlite.api import RKNNLite
 network = RKNNLite()
 network.load_rknn("{PRODUCT}")
 network.init_runtime()
-image = ...  # uint8 (1, {height}, {width}, 3), {spec.channel_order}, resized: {spec.resize}
+image = ...  # uint8 (1, {height}, {width}, {spec.channels}), {spec.channel_order}, resized: {spec.resize}
 outputs = network.inference(inputs=[image], data_format=["nhwc"])
 ```
 

@@ -52,7 +52,7 @@ class SimulatorRunner:
             )
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, H, W, 3) uint8 to one float32 NCHW array an output."""
+        """(N, H, W, C) uint8 to one float32 NCHW array an output."""
         source, target = (Path(self._place.name, n) for n in ("x.npy", "y.npz"))
         np.save(source, images)
         self._session.request({"input": str(source), "output": str(target)})

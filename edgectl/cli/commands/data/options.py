@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-Images = Annotated[
-    str,
-    typer.Option("--images", help="Directory of the images, where it is not beside the labels."),
-]
+IMAGES_HELP = "Directory of the images, where it is not beside the labels."
+Images = Annotated[str, typer.Option("--images", help=IMAGES_HELP)]
 Assignments = Annotated[
     list[str], typer.Option("--set", help="Any configuration key: data.yolo_columns=box.")
 ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgectl.data.formats.coco.document import label_of_ids, load_coco, plain_id, read_classes
 from edgectl.data.formats.coco.layouts import Part, find_layout
+from edgectl.data.formats.coco.masks import around_run_lengths
 from edgectl.data.formats.reading.boxes import StatedBoxes, make_sample, require_size
 from edgectl.data.formats.reading.finder import ImageFinder
 from edgectl.data.formats.reading.json_files import FIX
@@ -99,8 +100,9 @@ class _Reader:
                 absent.append(file)
                 lost += len(own)
             elif image.name:
-                size = size or self._measured(image, file)
-                samples.append(self._sample(image, size, file, own))
+                size = size or self._measured(image, file, len(own))
+                if size is not None:
+                    samples.append(self._sample(image, size, file, own))
         self._report(absent, lost, rows)
         return tuple(samples)
 
@@ -112,10 +114,16 @@ class _Reader:
             refuse(e, self.repairs, "broken_annotation", file, lost=labels, split=self.part.split)
             return Path()
 
-    def _measured(self, image: Path, file: str) -> tuple[int, int]:
+    def _measured(self, image: Path, file: str, labels: int) -> tuple[int, int] | None:
+        """The image's own size; None where it cannot be read and is left out."""
+        try:
+            size = image_size(image)
+        except DataError as e:
+            refuse(e, self.repairs, "unreadable_image", file, lost=labels, split=self.part.split)
+            return None
         detail = "no size in the annotations: the image's own is taken"
         self.repairs.append(Repair("size_from_image", file, detail, split=self.part.split))
-        return image_size(image)
+        return size
 
     def _report(self, absent: list[str], lost: int, rows: Rows) -> None:
         part = self.part
@@ -227,10 +235,11 @@ def _is_placeholder(annotation: dict[str, Any]) -> bool:
 
 
 def _box(annotation: dict[str, Any], file: str, path: Path) -> list[float]:
-    """The box as it stands, else the one around the polygons."""
+    """The box as it stands, else the one around the polygons or the mask."""
     bbox = annotation.get("bbox")
     if not bbox:
-        around = _around(annotation.get("segmentation"))
+        mask = annotation.get("segmentation")
+        around = around_run_lengths(mask) if isinstance(mask, dict) else _around(mask)
         if around is not None:
             return around
     try:

@@ -97,7 +97,9 @@ def assemble(
             if path is None:
                 absent.append(one)
                 continue
-            own.append(_sample(one, path, label, classes, repairs))
+            size = one.size or _measure(one, path, repairs)
+            if size is not None:
+                own.append(_sample(one, path, size, label, classes, repairs))
         except DataError as e:
             lost = len(one.names)
             refuse(e, repairs, "broken_annotation", one.name, lost=lost, split=one.split)
@@ -106,16 +108,23 @@ def assemble(
     return DatasetIndex(root.resolve().name, root, fmt, tuple(classes), splits, repairs)
 
 
+def _measure(one: StatedImage, path: Path, repairs: list[Repair]) -> tuple[int, int] | None:
+    """The image's own size; None where it cannot be read and is left out."""
+    try:
+        return image_size(path)
+    except DataError as e:
+        refuse(e, repairs, "unreadable_image", one.name, lost=len(one.names), split=one.split)
+        return None
+
+
 def _sample(
     one: StatedImage,
     path: Path,
+    size: tuple[int, int],
     label: dict[str, int],
     classes: Sequence[str],
     repairs: list[Repair],
 ) -> Sample:
-    size = one.size
-    if size is None:
-        size = image_size(path)
     require_size(size, one.name, str(one.file), FIX)
     corners = np.array(one.boxes, np.float64).reshape(-1, 4)
     if one.relative:

@@ -16,7 +16,7 @@ class Accelerator:
     def __init__(self, folder, model):
         self._outputs = model["outputs"]
         self._session = InferSession(model["device"], os.path.join(folder, model["om"]))
-        wanted = [1, *model["input_size"], 3]
+        wanted = [1, *model["input_size"], model["channels"]]
         found = list(self._session.get_inputs()[0].shape)
         if found != wanted:
             raise RuntimeError(
@@ -24,7 +24,7 @@ class Accelerator:
             )
 
     def heads(self, image):
-        """uint8 (rows, columns, 3), red first, to {head: float32 (C, H, W) or (C,)}."""
+        """uint8 (rows, columns, 3) red first, or (rows, columns, 1), to {head: float32 (C, H, W) or (C,)}."""
         answers = self._session.infer(feeds=[np.ascontiguousarray(image[None])])
         if len(answers) != len(self._outputs):
             raise RuntimeError(

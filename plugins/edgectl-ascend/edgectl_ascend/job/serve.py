@@ -2,7 +2,7 @@
 
     python3 serve.py MODEL.om
 
-Reads a JSON object a line, {"input": FILE.npy, "output": FILE.npz}: uint8 (N, H, W, 3), red first; writes
+Reads a JSON object a line, {"input": FILE.npy, "output": FILE.npz}: uint8 (N, H, W, C), red first; writes
 one array an output, in order.
 """
 

@@ -33,7 +33,7 @@ class Network:
         self._network = self._open.enter_context(self._model.configure())
 
     def heads(self, images):
-        """uint8 (N, rows, columns, 3), red first, to {head: float32 (N, rows, columns, channels)}."""
+        """uint8 (N, rows, columns, C), red first or gray, to {head: float32 (N, rows, columns, channels)}."""
         found = {head["name"]: [] for head in self._heads}
         for image in images:
             buffers = {
@@ -60,7 +60,7 @@ class Accelerator:
         self._network = Network(os.path.join(folder, model["hef"]), model["heads"])
 
     def heads(self, image):
-        """uint8 (rows, columns, 3), red first, to {head: float32 (C, H, W) or (C,)}."""
+        """uint8 (rows, columns, C), red first or gray, to {head: float32 (C, H, W) or (C,)}."""
         found = self._network.heads(image[None])
         return {name: channels_first(found[name][0], shape) for name, shape in self._shapes.items()}
 

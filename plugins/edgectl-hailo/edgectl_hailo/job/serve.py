@@ -2,7 +2,7 @@
 
     python3 serve.py sdk-native | sdk-optimized | sdk-quantized | hailort
 
-Reads a JSON object a line, ``{"images": FILE.npy, "heads": FILE.npz}``: uint8 (N, rows, columns, 3), red
+Reads a JSON object a line, ``{"images": FILE.npy, "heads": FILE.npz}``: uint8 (N, rows, columns, C), red
 first; writes one float32 array a head, (N, rows, columns, channels) as Hailo lays them out.
 """
 

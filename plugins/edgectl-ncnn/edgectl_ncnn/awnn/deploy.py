@@ -22,7 +22,7 @@ def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | 
     ``converted`` replaces.
 
     Raises:
-        UsageError: not a classifier: MaixPy3's script is written for those.
+        UsageError: not a classifier, or one of gray: MaixPy3's script is not written for those.
         ArtifactError: an archive without one ``.param`` and one ``.bin``.
     """
     if manifest.task != "classification":
@@ -30,6 +30,12 @@ def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | 
             f"the board's script reads classes; this model is for {manifest.task}",
             where="--target maixii-dock",
             fix="train a classifier (edgectl train resnet), or use the artifact's files by hand",
+        )
+    if manifest.preprocess.channels == 1:
+        raise UsageError(
+            "the board's camera gives color, and its script feeds that; this model sees gray",
+            where="--target maixii-dock",
+            fix="train without --set preprocess.channel_order=gray, or use the files by hand",
         )
     model = Path(manifest.model)
     param, weights = model.name, model.with_suffix(".bin").name
@@ -43,7 +49,7 @@ def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | 
         "param": param,
         "bin": weights,
         "converted": converted is not None,
-        "input": [columns, rows, 3],
+        "input": [columns, rows, spec.channels],
         "output": [1, 1, len(manifest.classes)],
         "mean": spec.mean,
         "norm": [1.0 / s for s in spec.std],

@@ -35,7 +35,7 @@ def write_package(
 
     Args:
         graph: float, of the normalized input.
-        images: uint8 (N, H, W, 3) batches, resized, in the spec's channel order.
+        images: uint8 (N, H, W, C) batches, resized, in the spec's channel order.
         count: how many of them to put in.
     """
     model = build_model(graph, output_names(len(graph.outputs)), input_name=INPUT)

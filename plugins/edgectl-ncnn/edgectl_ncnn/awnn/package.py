@@ -19,7 +19,9 @@ def mud(param: str, preprocess: PreprocessSpec, shapes: Sequence[tuple[int, int,
     """The INI file ``maix.nn.load`` takes. ``shapes``: (width, height, channels) of each output."""
     height, width = preprocess.input_size
     norm = [1.0 / s for s in preprocess.std]
-    numbers = ", ".join(str(v) for v in (width, height, 3, *preprocess.mean, *norm))
+    numbers = ", ".join(
+        str(v) for v in (width, height, preprocess.channels, *preprocess.mean, *norm)
+    )
     outputs = (f"output{i} = {', '.join(str(n) for n in shape)}" for i, shape in enumerate(shapes))
     weights = PurePosixPath(param).with_suffix(".bin")
     return "\n".join(
@@ -79,7 +81,7 @@ def usage(manifest: Manifest) -> str:
             f'model = {{"param": "{model}", "bin": "{model.with_suffix(".bin")}"}}',
             "options = {",
             '    "model_type": "awnn",',
-            f'    "inputs": {{"input0": ({width}, {height}, 3)}},',
+            f'    "inputs": {{"input0": ({width}, {height}, {spec.channels})}},',
             f'    "outputs": {outputs},',
             f'    "mean": {list(spec.mean)},',
             f'    "norm": {[1.0 / v for v in spec.std]},',

@@ -12,10 +12,10 @@ static int cells_along(int pixels, int stride) { return stride ? (pixels + strid
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fprintf(stderr, "usage: %s image.rgb   (%d x %d x 3 bytes)\n", argv[0], kColumns, kRows);
+    std::fprintf(stderr, "usage: %s image.rgb   (%d x %d x %d bytes)\n", argv[0], kColumns, kRows, kChannels);
     return 2;
   }
-  std::vector<unsigned char> pixels(static_cast<size_t>(kRows) * kColumns * 3);
+  std::vector<unsigned char> pixels(static_cast<size_t>(kRows) * kColumns * kChannels);
   std::FILE* file = std::fopen(argv[1], "rb");
   if (!file || std::fread(pixels.data(), 1, pixels.size(), file) != pixels.size()) {
     std::fprintf(stderr, "%s: not %zu bytes\n", argv[1], pixels.size());
@@ -29,7 +29,8 @@ int main(int argc, char** argv) {
     return 5;
   }
   // the bytes are in the order the network was trained on: nothing to swap
-  ncnn::Mat in = ncnn::Mat::from_pixels(pixels.data(), ncnn::Mat::PIXEL_RGB, kColumns, kRows);
+  const int type = kChannels == 1 ? ncnn::Mat::PIXEL_GRAY : ncnn::Mat::PIXEL_RGB;
+  ncnn::Mat in = ncnn::Mat::from_pixels(pixels.data(), type, kColumns, kRows);
   in.substract_mean_normalize(kMean, kNorm);
   ncnn::Extractor extractor = net.create_extractor();
   extractor.input("in0", in);

@@ -8,6 +8,8 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.spec import PreprocessSpec
 from edgectl.tasks.decode_rule import head_notes
 
+_ORDERS = {"rgb": "PIXEL_BGR2RGB", "bgr": "PIXEL_BGR", "gray": "PIXEL_BGR2GRAY"}
+
 
 def usage(manifest: Manifest) -> str:
     """Markdown from the manifest's ``preprocess``, ``outputs`` and ``classes``."""
@@ -71,7 +73,7 @@ def _cpp(manifest: Manifest) -> list[str]:
     spec = manifest.preprocess
     height, width = spec.input_size
     mean, norm = (", ".join(f"{float(v):#.9g}f" for v in text.split(", ")) for text in _norm(spec))
-    order = "PIXEL_BGR2RGB" if spec.channel_order == "rgb" else "PIXEL_BGR"
+    order = _ORDERS[spec.channel_order]
     model = PurePosixPath(manifest.model)
     lines = [
         "#include <algorithm>",
@@ -102,8 +104,8 @@ def _cpp(manifest: Manifest) -> list[str]:
             f"cols, rows, {width}, {height});"
         )
     lines += [
-        f"const float mean[3] = {{{mean}}};",
-        f"const float norm[3] = {{{norm}}};",
+        f"const float mean[{spec.channels}] = {{{mean}}};",
+        f"const float norm[{spec.channels}] = {{{norm}}};",
         "in.substract_mean_normalize(mean, norm);",
         "",
         "ncnn::Extractor ex = net.create_extractor();",
@@ -117,7 +119,7 @@ def _cpp(manifest: Manifest) -> list[str]:
 def _python(manifest: Manifest) -> list[str]:
     spec = manifest.preprocess
     mean, norm = _norm(spec)
-    order = "PIXEL_BGR2RGB" if spec.channel_order == "rgb" else "PIXEL_BGR"
+    order = _ORDERS[spec.channel_order]
     model = PurePosixPath(manifest.model)
     height, width = spec.input_size
     lines = [

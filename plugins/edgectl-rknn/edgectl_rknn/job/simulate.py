@@ -3,7 +3,7 @@
 So it is built again from the same files, and written again: how many bytes of that file are not those of the
 file that ships goes into the first answer. Some never are: the toolkit writes memory it has not set.
 
-Request: {"input": "x.npy", "output": "y.npz"}; x is (N, H, W, 3) uint8, y has one array an output.
+Request: {"input": "x.npy", "output": "y.npz"}; x is (N, H, W, C) uint8, y has one array an output.
 """
 
 import json

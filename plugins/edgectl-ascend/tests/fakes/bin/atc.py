@@ -23,7 +23,7 @@ FLAGS = {
     "log",
 }
 SOCS = {"Ascend310", "Ascend310P3", "Ascend310B1", "Ascend310B4", "Ascend910B3"}
-FORMATS = {"RGB888_U8", "YUV420SP_U8"}
+FORMATS = {"RGB888_U8": 3, "YUV420SP_U8": 3, "YUV400_U8": 1}
 KEYS = re.compile(
     r"aipp_mode|input_format|src_image_size_[wh]|crop|csc_switch|rbuv_swap_switch"
     r"|matrix_r[012]c[012]|input_bias_[012]|mean_chn_[012]|min_chn_[012]|var_reci_chn_[012]"
@@ -71,7 +71,9 @@ def main():
         refuse("E10033", "unknown field of aipp_op")
     if [fields["src_image_size_h"], fields["src_image_size_w"]] != [str(n) for n in shape[2:]]:
         refuse("E10034", "src_image_size")
-    if any("." in fields["mean_chn_%d" % i] for i in range(3)):
+    if FORMATS[fields["input_format"]] != shape[1]:
+        refuse("E10034", "channels of input_format")
+    if any("." in fields["mean_chn_%d" % i] for i in range(shape[1])):
         refuse("E10033", "mean_chn is an integer")
     with zipfile.ZipFile(given["output"] + ".om", "w") as om:
         om.write(given["model"], "model.onnx")
