@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from edgectl.workflows.evaluate import Evaluation as Evaluation
     from edgectl.workflows.evaluate import evaluate as evaluate
     from edgectl.workflows.export import export as export
+    from edgectl.workflows.export import quantize as quantize
     from edgectl.workflows.load import Model as Model
     from edgectl.workflows.load import load as load
+    from edgectl.workflows.networks.check import Checked as Checked
+    from edgectl.workflows.networks.check import check_network as check_network
     from edgectl.workflows.predict import Prediction as Prediction
     from edgectl.workflows.predict import Predictions as Predictions
     from edgectl.workflows.predict import predict as predict
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 _HOME = {
     "train": "edgectl.workflows.train",
     "export": "edgectl.workflows.export",
+    "quantize": "edgectl.workflows.export",
+    "check_network": "edgectl.workflows.networks.check",
     "qat": "edgectl.workflows.qat",
     "evaluate": "edgectl.workflows.evaluate",
     "predict": "edgectl.workflows.predict",
@@ -70,6 +75,7 @@ _HOME = {
     "Bundle": "edgectl.deploy.bundle",
     "Model": "edgectl.workflows.load",
     "DataReport": "edgectl.workflows.data.check",
+    "Checked": "edgectl.workflows.networks.check",
     "Benchmark": "edgectl.workflows.bench",
     "Profile": "edgectl.backends.cost",
     "Page": "edgectl.workflows.report",

@@ -16,6 +16,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 Size = tuple[int, int]
 """(height, width), everywhere."""
 Progress = Callable[[str], None]
+TENSORS = "tensors"
+"""Instead of a task's name: nobody said how the outputs of a network are read."""
+_CHANNELS = 3  # images are decoded in color, always
 ChannelOrder = Literal["rgb", "bgr", "gray"]
 LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue count in gray: ITU-R BT.601, as JPEG, OpenCV's ``cvtColor`` and the Y plane of
@@ -38,6 +41,8 @@ class PreprocessSpec:
         pad_side: ``bottom_right`` puts the image at the origin; ``center`` splits the border.
         channel_order: ``rgb``, ``bgr`` (as cv2 decodes) or ``gray``: one channel, by :data:`LUMA`.
         mean, std: per channel, in 0..255 units, in ``channel_order``.
+        interpolation: OpenCV's of that name; ``auto``: area averaging where an image shrinks, else
+            bilinear.
 
     Raises:
         ValueError: values nothing can be computed with.
@@ -54,6 +59,7 @@ class PreprocessSpec:
     std: tuple[float, ...] = (255.0, 255.0, 255.0)
     layout: Literal["nchw"] = "nchw"
     dtype: Literal["float32"] = "float32"
+    interpolation: Literal["auto", "bilinear", "area", "bicubic", "nearest"] = "auto"
 
     def __post_init__(self) -> None:
         """Checks the values, not their types: those :meth:`from_dict` checks."""

@@ -38,7 +38,9 @@ ROOMS["runs"] = BASE - {"quant", "toolchains"}
 ROOMS["artifacts"] = BASE - {"quant", "toolchains"}
 ROOMS["backends"] = BASE | {"artifacts"}
 ROOMS["train"] = BASE | {"runs"}
-ROOMS["evaluation"] = BASE | {"runs", "backends", "artifacts"}
+# where a network comes from: above the checkpoint of a family, beside it the files of other programs
+ROOMS["sources"] = BASE | {"runs", "backends"}
+ROOMS["evaluation"] = BASE | {"runs", "backends", "artifacts", "sources"}
 ROOMS["export"] = ROOMS["evaluation"] | {"evaluation"}
 ROOMS["qat"] = ROOMS["export"] | {"export", "train"}
 ROOMS["deploy"] = ROOMS["export"] | {"export"}

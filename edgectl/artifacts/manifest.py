@@ -199,6 +199,9 @@ class Manifest(_Part):
         tools: versions of Python, of packages and of plugins.
         model: the file a device loads; where the artifact is only planned, the ONNX file.
         runtime: on which the file is scored, where it is not the backend's first.
+        decode: the decode rule of a network that is no family's.
+        cut_at: its tensors that were named as heads.
+        tail: the file that makes such a network's own outputs of its heads.
         metrics, gate: None where there were no labelled images to score on.
     """
 
@@ -230,6 +233,9 @@ class Manifest(_Part):
     remarks: tuple[str, ...] = ()
     compiler: Compiler | None = None
     runtime: str | None = None
+    decode: str | None = None
+    tail: _Path | None = None
+    cut_at: tuple[str, ...] = ()
     parity: Parity
     tensors: Tensors
     metrics: Scores | None = None

@@ -40,6 +40,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("edgectl.cli.commands.eval", "Score a checkpoint or an exported file."),
     "predict": ("edgectl.cli.commands.predict", "Run a model on images of your own."),
     "export": ("edgectl.cli.commands.export", "Write the file that ships, and prove it."),
+    "quantize": (
+        "edgectl.cli.commands.networks.quantize",
+        "Write a network of another program in integers, and prove it.",
+    ),
+    "check": (
+        "edgectl.cli.commands.networks.check",
+        "Every operation of a network: runs, rewritten, cut, refused.",
+    ),
     "quant": ("edgectl.cli.commands.quant", "Which tensor costs what in integers."),
     "qat": ("edgectl.cli.commands.qat", "Train in the backend's integer arithmetic, then export."),
     "bench": (

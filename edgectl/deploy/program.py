@@ -91,7 +91,7 @@ def write_program(
         **facts,
         "task": task,
         "classes": list(manifest.classes),
-        **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side")},
+        **{k: spec[k] for k in ("input_size", "resize", "pad_value", "pad_side", "interpolation")},
         "channels": manifest.preprocess.channels,
         **reading,
     }

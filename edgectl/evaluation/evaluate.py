@@ -28,7 +28,8 @@ from edgectl.metrics.gates import GateResult, check_gates
 from edgectl.metrics.report import DatasetIdentity, EvaluationReport, ModelIdentity
 from edgectl.plugins.family import Postprocess
 from edgectl.plugins.info import BackendInfo
-from edgectl.runs.trained import TrainedModel
+from edgectl.sources.source import Source
+from edgectl.sources.tail import Tail
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl.tasks.lookup import load_task, task_info, task_metrics
 
@@ -37,36 +38,56 @@ _BATCH = 16  # also the batch the cell-wise figures are defined for
 
 @dataclass(frozen=True)
 class EvaluationTarget:
-    """Something that can be scored: how it predicts, and what the report calls it."""
+    """Something that can be scored: how it predicts, and what the report calls it.
+
+    Attributes:
+        postprocess: None where nobody said how the heads are read.
+        tail: from the heads to the network's own outputs, where they are something else.
+    """
 
     predict: Predictor
-    postprocess: Postprocess
+    postprocess: Postprocess | None
     preprocess: PreprocessSpec
     outputs: tuple[OutputSpec, ...]
     classes: tuple[str, ...]
     task: str
     identity: ModelIdentity
     arena_bytes: int | None = None
+    tail: Tail | None = None
+
+    def require_postprocess(self) -> Postprocess:
+        """Raises UsageError where nobody said how the heads are read."""
+        if self.postprocess is None:
+            raise UsageError(
+                "nobody said how the outputs of this network are read",
+                where=self.identity.path,
+                fix="add --decode RULE; without one, eval measures agreement with the float outputs",
+            )
+        return self.postprocess
+
+    def run(self, images: np.ndarray) -> list[Tensor]:
+        """The network's own outputs. images: uint8 (N, H, W, 3)."""
+        heads = self.predict(images)
+        return heads if self.tail is None else self.tail.run(heads)
 
 
-def target_from_checkpoint(
-    trained: TrainedModel, task: str, threshold: float | None
-) -> EvaluationTarget:
-    """The float network of a checkpoint."""
+def target_from_source(source: Source, threshold: float | None) -> EvaluationTarget:
+    """A float network."""
     return EvaluationTarget(
-        predict=trained.predictor(),
-        postprocess=trained.postprocess(threshold),
-        preprocess=trained.preprocess,
-        outputs=trained.outputs,
-        classes=trained.classes,
-        task=task,
+        predict=source.predictor(),
+        postprocess=source.postprocess(threshold) if source.decoded else None,
+        preprocess=source.preprocess,
+        outputs=source.outputs,
+        classes=source.classes,
+        task=source.task,
+        tail=source.tail,
         identity=ModelIdentity(
-            path=str(trained.path),
-            kind="checkpoint",
+            path=str(source.path),
+            kind="checkpoint" if source.trained is not None else "network",
             backend=None,
             precision="fp32",
-            sha256=sha256_of(trained.path),
-            bytes=trained.path.stat().st_size,
+            sha256=source.sha256,
+            bytes=source.path.stat().st_size,
         ),
     )
 
@@ -75,10 +96,11 @@ def target_from_artifact(
     artifact: Artifact,
     backend: ArtifactReader,
     info: BackendInfo,
-    postprocess: Postprocess,
+    postprocess: Postprocess | None,
     *,
     runtime: str | None,
     threshold: float | None,
+    tail: Tail | None = None,
 ) -> EvaluationTarget:
     """The file that ships, on one of its backend's runtimes.
 
@@ -101,9 +123,9 @@ def target_from_artifact(
     )
     whole = file == artifact.model_file
     point = manifest.operating_point
-    if threshold is not None:
+    if postprocess is not None and threshold is not None:
         postprocess.threshold = threshold
-    elif point is not None:
+    elif postprocess is not None and point is not None:
         postprocess.threshold = point.threshold
 
     def predict(images: np.ndarray) -> list[Tensor]:
@@ -126,6 +148,7 @@ def target_from_artifact(
             runtime=runtime,
         ),
         arena_bytes=runner.arena_bytes,
+        tail=tail,
     )
 
 
@@ -160,7 +183,7 @@ def score_images(
     figures, metric = evaluate_metric(
         model.predict,
         _told(batches, progress),
-        model.postprocess,
+        model.require_postprocess(),
         model.outputs,
         task_metrics(model.task, model.classes, model.outputs, model.preprocess.input_size),
     )

@@ -14,7 +14,6 @@ from edgectl.errors import UnsupportedOpError
 from edgectl.export.request import ExportRequest
 from edgectl.quant.calibrate import calibrate
 from edgectl.quant.graph.module import GraphModule
-from edgectl.quant.graph.trace import trace
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.runs.trained import nchw
 from edgectl.spec import Progress
@@ -30,17 +29,17 @@ def balance_network(
     Args:
         scheme: the compiler's arithmetic.
     """
-    trained, config = request.trained, request.trained.config.quant
+    source, config = request.source, request.source.config.quant
     if request.calibration is None or not (config.equalize or config.split_silu):
         return None
     try:
-        graph = trace(trained.model, trained.preprocess.input_size, trained.preprocess.channels)
+        graph = source.trace()
     except UnsupportedOpError as e:
         progress(f"left as it is: {e.message}")
         return None
     images = [
-        normalize(nchw(p), trained.preprocess)
-        for p in request.calibration.images(trained.preprocess, _BATCH)
+        normalize(nchw(p), source.preprocess)
+        for p in request.calibration.images(source.preprocess, _BATCH)
     ]
     # ranges and biases are the compiler's: only what changes the float network is wanted
     measures = config.model_copy(

@@ -22,11 +22,15 @@ from edgectl.artifacts.manifest import (
     TrainingData,
 )
 from edgectl.errors import ArtifactError
-from edgectl.export.gate import has_validation_split, score_float_and_artifact
+from edgectl.export.gate import (
+    has_validation_split,
+    score_agreement_of_artifact,
+    score_float_and_artifact,
+)
 from edgectl.export.request import ExportRequest
-from edgectl.files import sha256_of
 from edgectl.plugins.info import BackendInfo
 from edgectl.runs.provenance import versions
+from edgectl.sources.tail import TAIL_FILE
 from edgectl.spec import OutputSpec, Progress
 
 
@@ -69,6 +73,10 @@ def finish_artifact(
     manifest = build_manifest(request, written)
     readme = request.backend.usage(manifest)
     (directory / "README.md").write_text(readme, encoding="utf-8")
+    if request.source.tail is not None:
+        (directory / TAIL_FILE).write_bytes(request.source.tail.content)
+    if not request.source.decoded:
+        return _finish_undecoded(request, manifest, directory, progress)
     if not has_validation_split(request):
         progress("not scored: no labelled images to score on")
         return write_manifest(directory, manifest)
@@ -78,35 +86,50 @@ def finish_artifact(
     return write_manifest(directory, manifest.model_copy(update={"metrics": scores, "gate": gate}))
 
 
+def _finish_undecoded(
+    request: ExportRequest[Any], manifest: Manifest, directory: Path, progress: Progress
+) -> Artifact:
+    """Nobody said how the outputs are read: agreement with the float network is what can be measured."""
+    progress("no decode rule: measuring how far the file agrees with the float outputs")
+    manifest = manifest.model_copy(update={"files": list_files(directory)})
+    scores = score_agreement_of_artifact(request, Artifact(directory, manifest))
+    return write_manifest(directory, manifest.model_copy(update={"metrics": scores}))
+
+
 def build_manifest(request: ExportRequest[Any], written: WrittenModel) -> Manifest:
     """Everything known before the file is scored."""
-    trained = request.trained
-    checkpoint = trained.checkpoint
-    stated: dict[str, Any] = {"compiler": written.compiler, "runtime": written.runtime}
+    source = request.source
+    stated: dict[str, Any] = {
+        "compiler": written.compiler,
+        "runtime": written.runtime,
+        "decode": source.decode,
+        "tail": None if source.tail is None else TAIL_FILE,
+        "cut_at": source.cut_at or None,
+    }
     return Manifest(
         backend=request.info.name,
         precision=request.precision,
         stage=request.stage,
-        family=checkpoint.family,
-        variant=checkpoint.variant,
-        network_config=trained.config.model,
+        family=source.family,
+        variant=source.variant,
+        network_config=source.network_config,
         task=request.task,
-        classes=tuple(trained.classes),
-        preprocess=trained.preprocess,
+        classes=tuple(source.classes),
+        preprocess=source.preprocess,
         outputs=written.outputs,
-        overlap=getattr(trained.postprocess(), "overlap", None),
-        operating_point=request.operating_point or checkpoint.operating_point,
+        overlap=getattr(source.postprocess(), "overlap", None) if source.decoded else None,
+        operating_point=request.operating_point or source.operating_point,
         checkpoint=Origin(
             # relative, so that a run directory can be moved or copied as a whole
-            path=Path(os.path.relpath(trained.path, request.out)).as_posix(),
-            sha256=sha256_of(trained.path),
-            epoch=checkpoint.epoch,
+            path=Path(os.path.relpath(source.path, request.out)).as_posix(),
+            sha256=source.sha256,
+            epoch=source.epoch,
         ),
         # where the set lay is this machine's affair
         data=TrainingData.model_validate(
-            {key: value for key, value in checkpoint.data.items() if key != "path"}
+            {key: value for key, value in source.data.items() if key != "path"}
         ),
-        gates=tuple(trained.config.gates),
+        gates=tuple(source.config.gates),
         calibration=_describe_calibration(request),
         tools=versions(),
         status=written.status,

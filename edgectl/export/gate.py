@@ -7,8 +7,10 @@ from typing import Any
 
 from edgectl.artifacts.artifact import Artifact
 from edgectl.artifacts.manifest import Gate, Manifest, Scores
+from edgectl.data.select.calibration import CalibrationSet
 from edgectl.errors import GateFailedError
-from edgectl.evaluation.evaluate import score, target_from_artifact, target_from_checkpoint
+from edgectl.evaluation.agreement import images_of_split, score_agreement
+from edgectl.evaluation.evaluate import score, target_from_artifact, target_from_source
 from edgectl.export.request import ExportRequest
 from edgectl.metrics.report import EvaluationReport
 from edgectl.tasks.lookup import task_info
@@ -16,7 +18,7 @@ from edgectl.tasks.lookup import task_info
 
 def has_validation_split(request: ExportRequest[Any]) -> bool:
     """Whether there are labelled images to score on: training allows sets without *valid*."""
-    split = request.trained.config.data.valid_split
+    split = request.source.config.data.valid_split
     return request.index is not None and bool(request.index.splits.get(split))
 
 
@@ -29,14 +31,14 @@ def score_float_and_artifact(
         artifact: the files, in a directory whose name is temporary still.
     """
     assert request.index is not None
-    trained, split = request.trained, request.trained.config.data.valid_split
-    reference = score(target_from_checkpoint(trained, request.task, None), request.index, split)
+    source, split = request.source, request.source.config.data.valid_split
+    reference = score(target_from_source(source, None), request.index, split)
     report = score(
         target_from_artifact(
             artifact,
             request.backend,
             request.info,
-            trained.postprocess(),
+            source.postprocess(),
             runtime=None,
             threshold=None,
         ),
@@ -47,6 +49,38 @@ def score_float_and_artifact(
     drop = float(reference.metrics[name]) - float(report.metrics[name])
     gate = Gate(metric=name, drop=drop, limit=request.max_drop, passed=drop <= request.max_drop)
     return Scores(network=reference, file=_relative(report, artifact.directory)), gate
+
+
+def score_agreement_of_artifact(request: ExportRequest[Any], artifact: Artifact) -> Scores | None:
+    """How far the file's outputs agree with the float network's on *valid*, or on the calibration images;
+    None without images."""
+    source = request.source
+    images = _images_to_compare(request)
+    if images is None:
+        return None
+    candidate = target_from_artifact(
+        artifact,
+        request.backend,
+        request.info,
+        None,
+        runtime=None,
+        threshold=None,
+        tail=source.tail,
+    )
+    reference = target_from_source(source, None)
+    report = score_agreement(candidate, reference, images)
+    return Scores(
+        network=score_agreement(reference, reference, images),
+        file=_relative(report, artifact.directory),
+    )
+
+
+def _images_to_compare(request: ExportRequest[Any]) -> CalibrationSet | None:
+    if has_validation_split(request):
+        assert request.index is not None
+        split = request.source.config.data.valid_split
+        return images_of_split(request.index, split)
+    return request.calibration
 
 
 def require_gate(manifest: Manifest, directory: Path, fix: str) -> None:

@@ -2,7 +2,7 @@
 
 Three questions, answered on images the quantizer has not seen:
 
-1. Does the float graph, lowered for the device, still equal the trained network? (max abs difference)
+1. Does the float graph, lowered for the device, still equal the network? (max abs difference)
 2. What did quantization cost at the raw heads? (SQNR in dB, before any output activation)
 3. Do the runtimes that must agree bit for bit do so on the file itself? (differing elements: 0)
 """
@@ -29,7 +29,8 @@ from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.simulate import simulate
 from edgectl.quant.sqnr import sqnr_db
-from edgectl.runs.trained import TrainedModel, nchw
+from edgectl.runs.trained import nchw
+from edgectl.sources.source import Source
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 # fp32 networks of up to a hundred layers, folded batch norm: larger means a wrong graph
@@ -48,7 +49,7 @@ def raw_heads(graph: QuantGraph, specs: Sequence[OutputSpec]) -> list[str]:
 
 
 def measure_graph_parity(
-    trained: TrainedModel,
+    source: Source,
     graph: QuantGraph,
     quantized: QuantizedGraph | None,
     specs: Sequence[OutputSpec],
@@ -64,7 +65,7 @@ def measure_graph_parity(
         GateFailedError: the float graph is not the network (a fault of edgectl, never of the user).
     """
     heads = raw_heads(graph, specs)
-    predict = trained.predictor()
+    predict = source.predictor()
     gaps, images = [torch.zeros(())], 0
     signal: dict[str, list[Tensor]] = {h: [] for h in heads}
     test: dict[str, list[Tensor]] = {h: [] for h in heads}
@@ -87,7 +88,7 @@ def measure_graph_parity(
     worst = float(torch.stack(gaps).max())  # not a number where any of them is
     if not worst <= _LOWERING_TOLERANCE * max(1.0, span):
         raise GateFailedError(
-            f"the lowered float graph differs from the trained network by {worst:.2g}",
+            f"the lowered float graph differs from the network by {worst:.2g}",
             fix="please report this with the run directory",
         )
     noise = (
@@ -103,9 +104,9 @@ def measure_graph_parity(
 
 def choose_parity_images(request: ExportRequest[Any]) -> list[np.ndarray]:
     """Images for parity: valid where there is one, else the calibration images."""
-    spec = request.trained.preprocess
+    spec = request.source.preprocess
     source: Iterable[np.ndarray]
-    valid = request.trained.config.data.valid_split
+    valid = request.source.config.data.valid_split
     samples = () if request.index is None else request.index.splits.get(valid, ())
     if samples:
         # sets that come class by class would otherwise show the first class only
@@ -140,7 +141,7 @@ def measure_runtime_parity(
     Args:
         exact: those of ``runtimes`` that must agree bit for bit.
         images: (N, H, W, C) uint8.
-        heads: the trained network's raw outputs for the images.
+        heads: the network's raw outputs for the images.
 
     Returns:
         All but ``graph``.

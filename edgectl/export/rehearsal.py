@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from edgectl.backends.contract import Backend
     from edgectl.export.stages import Prepared
 
-_NO_SEARCH = QuantConfig(
+PLAIN_RANGES = QuantConfig(
     observer="minmax", silence=False, equalize=False, split_silu=0.0, bias_correction=False
 )
+"""Ranges as they are seen, without any search."""
 
 
 def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.ndarray) -> None:
@@ -43,11 +44,11 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
         GateFailedError: the float graph is not the network, a head of the file has another shape than
             the network's, or runtimes that must agree do not.
     """
-    trained, backend = request.trained, request.backend
-    measure_graph_parity(trained, prepared.graph, None, prepared.outputs, [images], prepared.lower)
+    source, backend = request.source, request.backend
+    measure_graph_parity(source, prepared.graph, None, prepared.outputs, [images], prepared.lower)
     stored: list[Tensor] = [prepared.lower(nchw(images))]
     scheme = backend.scheme(request.backend_config)
-    quantized: QuantizedGraph = calibrate(prepared.graph, scheme, lambda: stored, _NO_SEARCH)
+    quantized: QuantizedGraph = calibrate(prepared.graph, scheme, lambda: stored, PLAIN_RANGES)
     with tempfile.TemporaryDirectory(prefix="edgectl-rehearsal-") as temporary:
         directory = Path(temporary)
         try:
@@ -56,8 +57,8 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
                     graph=quantized,
                     directory=directory,
                     outputs=prepared.outputs,
-                    preprocess=trained.preprocess,
-                    classes=tuple(trained.classes),
+                    preprocess=source.preprocess,
+                    classes=tuple(source.classes),
                     precision=request.precision,
                     config=request.backend_config,
                 )
@@ -66,7 +67,7 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
             # perhaps a scale the search would not choose; if not, the real file says so again
             return
         with torch.no_grad():
-            heads = trained.predictor()(images)
+            heads = source.predictor()(images)
         measure_runtime_parity(
             backend,
             request.info,
@@ -74,7 +75,7 @@ def rehearse(prepared: Prepared, request: ExportRequest[Backend], images: np.nda
             runtimes=request.info.runtimes,
             exact=request.info.exact,
             specs=prepared.outputs,
-            preprocess=trained.preprocess,
+            preprocess=source.preprocess,
             images=images,
             heads=heads,
         )

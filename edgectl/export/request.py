@@ -11,7 +11,7 @@ from edgectl.data.index import DatasetIndex
 from edgectl.data.select.calibration import CalibrationSet
 from edgectl.errors import UsageError
 from edgectl.plugins.info import BackendInfo
-from edgectl.runs.trained import TrainedModel
+from edgectl.sources.source import Source
 from edgectl.spec import OperatingPoint
 
 B = TypeVar("B", bound=ArtifactReader)
@@ -25,12 +25,11 @@ class ExportRequest(Generic[B]):
         index: the data set, for parity and scores; None exports without them (and says so).
         calibration: images of *train*; None only for float precisions.
         max_drop: limit on the main metric's drop from float; checked when ``index`` is given.
-        operating_point: replaces the checkpoint's (QAT chooses its own).
+        operating_point: replaces the source's (QAT chooses its own).
         stage: ``ptq``, ``qat`` or ``float``, for the manifest.
     """
 
-    trained: TrainedModel
-    task: str
+    source: Source
     backend: B
     info: BackendInfo
     backend_config: Any
@@ -41,6 +40,11 @@ class ExportRequest(Generic[B]):
     max_drop: float
     operating_point: OperatingPoint | None = None
     stage: str = "ptq"
+
+    @property
+    def task(self) -> str:
+        """What the network does."""
+        return self.source.task
 
     def require_precision(self) -> None:
         """Raises UsageError for one the backend does not write."""

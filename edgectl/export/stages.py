@@ -37,12 +37,12 @@ from edgectl.files import replacing, require_replaceable
 from edgectl.plugins.info import BackendInfo
 from edgectl.quant.graph.lower import fold_preprocess
 from edgectl.quant.graph.quant_graph import QuantGraph
-from edgectl.quant.graph.trace import trace
 from edgectl.quant.head_distance import HeadRole
 from edgectl.quant.kept import calibrate_once
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.remarks import compare_with_training, describe_images
-from edgectl.runs.trained import TrainedModel, nchw
+from edgectl.runs.trained import nchw
+from edgectl.sources.source import Source
 from edgectl.spec import OutputSpec, PreprocessSpec, Progress
 
 _BATCH = 16
@@ -67,21 +67,19 @@ class Prepared:
         return images.to(torch.float32) / 255.0
 
 
-def prepare(
-    trained: TrainedModel, backend: Backend, info: BackendInfo, backend_config: Any
-) -> Prepared:
+def prepare(source: Source, backend: Backend, info: BackendInfo, backend_config: Any) -> Prepared:
     """Traces the network, lowers the preprocessing, and lets the backend check and rewrite.
 
     Raises:
         ArtifactError: ops the device cannot run, each with module path and replacement.
     """
-    graph = trace(trained.model, trained.preprocess.input_size, trained.preprocess.channels)
+    graph = source.trace()
     folded = info.input == "unit"
     if folded:
-        graph = fold_preprocess(graph, trained.preprocess)
-    require_supported(backend.check(graph), info, trained.path)
-    graph, outputs = backend.prepare(graph, trained.outputs, backend_config)
-    return Prepared(graph, outputs, None if folded else trained.preprocess)
+        graph = fold_preprocess(graph, source.preprocess, exact=True)
+    require_supported(backend.check(graph), info, source.path)
+    graph, outputs = backend.prepare(graph, source.outputs, backend_config)
+    return Prepared(graph, outputs, None if folded else source.preprocess)
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,11 @@ def calibration_input(prepared: Prepared, request: ExportRequest[Backend]) -> Ca
     """
     if request.calibration is None:
         raise UsageError("int8 needs calibration images", fix="add --calib DATA or --calib DIR")
-    trained = request.trained
-    pixels = [nchw(p) for p in request.calibration.images(trained.preprocess, _BATCH)]
+    source = request.source
+    pixels = [nchw(p) for p in request.calibration.images(source.preprocess, _BATCH)]
     remarks = describe_images(pixels)
     if pixels:
-        remarks += compare_with_training(trained.model, normalize(pixels[0], trained.preprocess))
+        remarks += compare_with_training(source.model, normalize(pixels[0], source.preprocess))
     heads = raw_heads(prepared.graph, prepared.outputs)
     raw = QuantGraph(
         [n for n in prepared.graph if n.name in heads or n.name not in prepared.graph.outputs],
@@ -127,7 +125,7 @@ def quantize_raw(
         given.graph,
         request.backend.scheme(request.backend_config),
         given.images,
-        request.trained.config.quant,
+        request.source.config.quant,
         progress,
         given.roles,
         cache_directory() / "calibration",
@@ -143,7 +141,7 @@ def calibrated(
     """PTQ of the whole graph. ``given``: made from the request where it is not there yet."""
     given = given or calibration_input(prepared, request)
     assert request.calibration is not None
-    for few in request.calibration.images(request.trained.preprocess, _REHEARSED):
+    for few in request.calibration.images(request.source.preprocess, _REHEARSED):
         rehearse(prepared, request, few)
         break
     found = quantize_raw(given, request, progress)
@@ -173,7 +171,7 @@ def export_model(
     request.require_precision()
     require_replaceable(request.out, "artifact")
     progress("tracing the network")
-    prepared = prepare(request.trained, request.backend, request.info, request.backend_config)
+    prepared = prepare(request.source, request.backend, request.info, request.backend_config)
     remarks = _remarks(request.backend, prepared.graph)
     for remark in remarks:
         progress(remark)
@@ -196,7 +194,7 @@ def export_model(
             parity=_measure_parity(request, prepared, quantized, model_file),
             tensors=Tensors.from_description(request.backend.describe(model_file)),
             remarks=remarks,
-            quantization=None if quantized is None else request.trained.config.quant.model_dump(),
+            quantization=None if quantized is None else request.source.config.quant.model_dump(),
         )
         artifact = finish_artifact(request, written, directory, progress)
     require_gate(
@@ -218,14 +216,14 @@ def _write_files(
     directory: Path,
 ) -> Path:
     """The model file, and what else goes into ``directory``."""
-    trained, backend = request.trained, request.backend
+    source, backend = request.source, request.backend
     files = backend.write(
         WriteRequest(
             graph=prepared.graph if quantized is None else quantized,
             directory=directory,
             outputs=prepared.outputs,
-            preprocess=trained.preprocess,
-            classes=tuple(trained.classes),
+            preprocess=source.preprocess,
+            classes=tuple(source.classes),
             precision=request.precision,
             config=request.backend_config,
         )
@@ -234,8 +232,8 @@ def _write_files(
         backend.package(
             directory,
             graph=prepared.graph,
-            images=request.calibration.images(trained.preprocess, _BATCH),
-            preprocess=trained.preprocess,
+            images=request.calibration.images(source.preprocess, _BATCH),
+            preprocess=source.preprocess,
             config=request.backend_config,
         )
     return files[0]
@@ -247,12 +245,12 @@ def _measure_parity(
     quantized: QuantizedGraph | None,
     model_file: Path,
 ) -> Parity:
-    trained, info = request.trained, request.info
+    source, info = request.source, request.info
     batches = choose_parity_images(request)
-    predict = trained.predictor()
+    predict = source.predictor()
     with torch.no_grad():
         graph = measure_graph_parity(
-            trained, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
+            source, prepared.graph, quantized, prepared.outputs, batches, prepared.lower
         )
     # floating-point kernels agree within rounding only; nothing exact is promised of them
     inexact = [r for r in info.runtimes if r not in info.exact]
@@ -263,7 +261,7 @@ def _measure_parity(
         runtimes=inexact if quantized is None else info.runtimes,
         exact=() if quantized is None else info.exact,
         specs=prepared.outputs,
-        preprocess=trained.preprocess,
+        preprocess=source.preprocess,
         images=np.concatenate(batches),
         heads=[torch.cat(parts) for parts in zip(*map(predict, batches), strict=True)],
     )

@@ -82,7 +82,7 @@ def export_network(
         parity = _measure_parity(request, directory, product, built=compilation.built)
         written = WrittenModel(
             model=product,
-            outputs=request.trained.outputs,
+            outputs=request.source.outputs,
             parity=parity,
             tensors=Tensors.from_description(
                 describe_onnx(network.file)
@@ -103,18 +103,18 @@ def _write_network(
     request: ExportRequest[VendorBackend], directory: Path, progress: Progress
 ) -> Network:
     """The ONNX file, checked by the backend, and balanced where its compiler profits from that."""
-    trained, backend, config = request.trained, request.backend, request.backend_config
+    source, backend, config = request.source, request.backend, request.backend_config
     network = Network(
         directory / ONNX_FILE,
-        trained.preprocess,
-        trained.outputs,
-        trained.classes,
+        source.preprocess,
+        source.outputs,
+        source.classes,
         request.calibration,
     )
     opset = backend.opset(config, precision=request.precision)
-    write_onnx(trained.model, network.preprocess, network.outputs, network.file, opset=opset)
+    write_onnx(source.model, network.preprocess, network.outputs, network.file, opset=opset)
     issues = backend.check(network, precision=request.precision, config=config)
-    require_supported(issues, request.info, trained.path)
+    require_supported(issues, request.info, source.path)
     if request.precision == "int8" and isinstance(backend, Balanced):
         progress("balancing the network")
         suited = balance_network(request, backend.scheme(config), progress)
@@ -204,10 +204,10 @@ def _measure_parity(
     request: ExportRequest[VendorBackend], directory: Path, product: str, *, built: bool
 ) -> Parity:
     """The ONNX file against the network, then every runtime of the product against both."""
-    trained, info = request.trained, request.info
+    source, info = request.source, request.info
     images = np.concatenate(choose_parity_images(request))
     with torch.no_grad():
-        heads = trained.predictor()(images)
+        heads = source.predictor()(images)
     files = {ONNX_RUNTIME: directory / ONNX_FILE}
     if built:
         files |= {r: directory / product for r in info.runtimes if r != ONNX_RUNTIME}
@@ -219,8 +219,8 @@ def _measure_parity(
             file,
             runtimes=(runtime,),
             exact=(),
-            specs=trained.outputs,
-            preprocess=trained.preprocess,
+            specs=source.outputs,
+            preprocess=source.preprocess,
             images=images,
             heads=heads,
         )
@@ -232,7 +232,7 @@ def _measure_parity(
     span = max(1.0, *(float(h.abs().max()) for h in heads))
     if worst is not None and not worst <= _ONNX_TOLERANCE * span:  # not a number is wrong too
         raise GateFailedError(
-            f"the ONNX file differs from the trained network by {worst:.2g}",
+            f"the ONNX file differs from the network by {worst:.2g}",
             fix="please report this with the run directory",
         )
     return Parity(

@@ -19,7 +19,8 @@ class ModelIdentity(_Part):
     """Which file was scored.
 
     Attributes:
-        backend: that wrote it; None for a checkpoint.
+        kind: ``network`` is a float network that is no family's.
+        backend: that wrote it; None for a float network.
         precision: the file computes in.
         sha256: of everything a device loads.
         bytes: of everything a device loads.
@@ -27,7 +28,7 @@ class ModelIdentity(_Part):
     """
 
     path: str
-    kind: Literal["checkpoint", "artifact"]
+    kind: Literal["checkpoint", "network", "artifact"]
     backend: str | None
     precision: str
     sha256: str

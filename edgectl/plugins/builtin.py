@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgectl.plugins.head import HeadKind
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.plugins.info import CheckInfo, FormatInfo, TaskInfo
+from edgectl.plugins.info import CheckInfo, DecoderInfo, FormatInfo, TaskInfo
 
 _WRITTEN = ("coco-roboflow", "coco-2017", "voc", "yolo", "csv", "folder")
 _FORMATS = (
@@ -46,7 +46,16 @@ def edgectl_register_tasks() -> list[TaskInfo]:
             main_metric="AP",
             labels="boxes",
             decoder="boxes",
-            heads=("class_logits", "box_distances", "box_log_distances", "centerness_logits"),
+            heads=(
+                "class_logits",
+                "box_distances",
+                "box_log_distances",
+                "box_pixels",
+                "box_distributions",
+                "box_centers",
+                "centerness_logits",
+                "objectness_logits",
+            ),
             # scoring wants even the faintest boxes, people do not
             shown_threshold=0.3,
         ),
@@ -113,6 +122,71 @@ def edgectl_register_heads() -> list[HeadKind]:
             unit="stride",
             suppression="overlap",
             note="Distances are stored as logarithms: take `exp` of them first.",
+        ),
+        HeadKind(
+            name="box_pixels",
+            summary="distances from the cell's point to left, top, right and bottom, in pixels of the "
+            "network's input",
+            part="sides",
+            fixed=4,
+            suppression="overlap",
+            note="Distances are pixels already: nothing is multiplied.",
+        ),
+        HeadKind(
+            name="box_distributions",
+            summary="for each of left, top, right and bottom 16 numbers, whose softmax weighs the distances "
+            "0 to 15, in strides",
+            part="sides",
+            fixed=64,
+            transform="expectation",
+            unit="stride",
+            suppression="overlap",
+            note="A distance is the mean of 0 to 15 under the softmax of its 16 numbers.",
+        ),
+        HeadKind(
+            name="box_centers",
+            summary="x and y of the box's middle, seen from the cell's point, and the logarithms of its "
+            "width and height, in strides",
+            part="sides",
+            fixed=4,
+            transform="center",
+            unit="stride",
+            suppression="overlap",
+            note="Width and height are stored as logarithms: take `exp` of them first.",
+        ),
+        HeadKind(
+            name="objectness_logits",
+            summary="whether there is an object",
+            part="quality",
+            fixed=1,
+            activations=("sigmoid",),
+            combine="product",
+            note="A score is the product of class score and objectness.",
+        ),
+        HeadKind(
+            name="tensor",
+            summary="numbers whose meaning only the network's maker knows",
+            part="values",
+        ),
+    ]
+
+
+@hookimpl
+def edgectl_register_decoders() -> list[DecoderInfo]:
+    """Rules for heads that are no family's."""
+    place = "edgectl.tasks.foreign_heads"
+    return [
+        DecoderInfo(
+            "classify", "one output, a number a class", "classification", f"{place}:ClassifyRule"
+        ),
+        DecoderInfo(
+            "yolox", "YOLOX: class, box and objectness a stride", "detection", f"{place}:YoloxRule"
+        ),
+        DecoderInfo(
+            "yolov8",
+            "YOLOv8, 9, 11, 12: box distribution and classes a stride",
+            "detection",
+            f"{place}:Yolov8Rule",
         ),
     ]
 

@@ -76,11 +76,20 @@ class Family(Protocol):
         """With the family's default threshold."""
         ...
 
-    def load_weights(self, model: nn.Module, config: Any, path: Path) -> dict[str, Any]:
+    def load_weights(
+        self, model: nn.Module, config: Any, path: Path, *, fold: bool = True
+    ) -> dict[str, Any]:
         """Pretrained weights by key. Returns ``{"matched": n, "of": m, "missing": [...]}``;
-        raises ArtifactError when nothing matches. Folds the weights' normalization into the stem
-        where it differs from :meth:`preprocess`. For a network of one channel,
-        :func:`edgectl.nn.stem.color_stem` sums a color stem."""
+        raises ArtifactError when nothing matches.
+
+        Args:
+            fold: takes the file for one of the published ones, and folds their normalization into the stem
+                where it differs from :meth:`preprocess`. Without it the tensors are loaded as they are: the
+                caller knows how images are prepared for them. Since 0.3; families without it are asked
+                for published files only.
+
+        For a network of one channel, :func:`edgectl.nn.stem.color_stem` sums a color stem.
+        """
         ...
 
 

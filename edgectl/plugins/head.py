@@ -25,7 +25,10 @@ class HeadKind:
         per_class, fixed: the tensor has ``per_class * classes + fixed`` channels.
         activations: those an OutputSpec of this kind may name.
         background: channel 0 is the background, and class k is channel k + 1.
-        transform: applied to each raw number before it is a length.
+        transform: applied to each raw number before it is a length. ``expectation``: a side is a softmax
+            over as many numbers as there are lengths 0, 1, 2 ..., and its length their mean; ``center``: the
+            numbers are not sides but the box's middle, seen from the cell's point, and the logarithms of its
+            width and height.
         unit: what such a number is multiplied by to be input pixels: 1, the head's stride, or the side of
             the input it lies along (its width for x, its height for y).
         combine: of ``quality``: how it changes the scores of its cell.
@@ -46,7 +49,7 @@ class HeadKind:
     fixed: int = 0
     activations: tuple[str, ...] = ("none",)
     background: bool = False
-    transform: Literal["none", "exp"] = "none"
+    transform: Literal["none", "exp", "expectation", "center"] = "none"
     unit: Literal["none", "stride", "input"] = "none"
     combine: Literal["none", "product", "geometric_mean"] = "none"
     suppression: Literal["none", "neighbors", "overlap"] = "none"

@@ -24,6 +24,7 @@ from edgectl.plugins.info import (
     CheckInfo,
     CommandInfo,
     DatasetInfo,
+    DecoderInfo,
     DoctorCheck,
     FamilyInfo,
     FormatInfo,
@@ -63,6 +64,15 @@ def edgectl_register_heads() -> list[HeadKind]:  # type: ignore[empty-body]
 
     Called with the families. A kind is read whenever a model with such a head is checked by the conformance
     kit, distilled, described in a README or deployed. Since 0.2.
+    """
+
+
+@hookspec
+def edgectl_register_decoders() -> list[DecoderInfo]:  # type: ignore[empty-body]
+    """Rules for raw heads of networks that are no family's: what ``--decode`` may name.
+
+    Called with the families. A rule's code is imported when it is named, or when an artifact made by it is
+    opened. Since 0.3.
     """
 
 

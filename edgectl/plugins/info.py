@@ -19,7 +19,8 @@ class WeightsSource:
     """Where pretrained weights come from: a file name searched in ``$EDGECTL_WEIGHTS`` and the
     user cache, then ``url`` (never with ``--offline``).
 
-    ``mean``/``std`` (0..255 units, rgb) is the normalization the weights were trained with.
+    ``mean``/``std`` (0..255 units, rgb) is the normalization the weights were trained with,
+    ``channel_order`` the order of the channels they expect.
     """
 
     filename: str
@@ -27,6 +28,7 @@ class WeightsSource:
     licence: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    channel_order: Literal["rgb", "bgr"] = "rgb"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,24 @@ class TaskInfo:
     shown_threshold: float | None = None
     empty_images: bool = True
     most_shown: int | None = None
+    api: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class DecoderInfo:
+    """A rule for raw heads of networks that are no family's (``edgectl_register_decoders``): what
+    ``--decode`` may name.
+
+    Attributes:
+        summary: which heads it reads, for people.
+        task: name of the registered task their results belong to.
+        entry: ``module:Class`` of a :class:`edgectl.tasks.decoders.Decoder`, imported when it is named.
+    """
+
+    name: str
+    summary: str
+    task: str
+    entry: str
     api: tuple[int, int] = (1, 1)
 
 

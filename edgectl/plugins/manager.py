@@ -23,6 +23,7 @@ HOOKS: dict[str, tuple[str, type]] = {
     "edgectl_register_families": ("family", info.FamilyInfo),
     "edgectl_register_tasks": ("task", info.TaskInfo),
     "edgectl_register_heads": ("head", head.HeadKind),
+    "edgectl_register_decoders": ("decoder", info.DecoderInfo),
     "edgectl_register_backends": ("backend", info.BackendInfo),
     "edgectl_register_datasets": ("dataset", info.DatasetInfo),
     "edgectl_register_formats": ("format", info.FormatInfo),

@@ -20,6 +20,7 @@ from edgectl.plugins.info import (
     CheckInfo,
     CommandInfo,
     DatasetInfo,
+    DecoderInfo,
     DoctorCheck,
     FamilyInfo,
     FormatInfo,
@@ -89,6 +90,7 @@ class Registry:
     families: Table[FamilyInfo]
     tasks: Table[TaskInfo]
     heads: Table[HeadKind]
+    decoders: Table[DecoderInfo]
     backends: Table[BackendInfo]
     datasets: Table[DatasetInfo]
     formats: Table[FormatInfo]
@@ -135,6 +137,7 @@ def build_registry(manager: PluginManager | None = None) -> Registry:
         table("family"),
         table("task"),
         table("head"),
+        table("decoder"),
         table("backend"),
         table("dataset"),
         table("format"),

@@ -51,8 +51,8 @@ def run_qat(
         GateFailedError: runtimes that must agree do not.
     """
     require_trainable(request)
-    trained = request.trained
-    prepared = prepare(trained, request.backend, request.info, request.backend_config)
+    source = request.source
+    prepared = prepare(source, request.backend, request.info, request.backend_config)
     scheme = request.backend.scheme(request.backend_config)
     if resume is not None:
         quantized = load_graph(resume.start, scheme)
@@ -62,13 +62,13 @@ def run_qat(
     if resume is not None and resume.model["sha256"] != trainee.checksum:
         raise ArtifactError(
             "the float model has changed since the run began",
-            where=str(trained.path),
+            where=str(source.path),
             fix="restore it, or start again: edgectl qat --backend " + request.info.name,
         )
     fit = Trainer(trainee, reporter, processes).fit(run, resume)
     if processes.is_main:
         best = QuantizedCheckpoint.load(run.best)
-        point = best.operating_point or trained.checkpoint.operating_point
+        point = best.operating_point or source.operating_point
         request = replace(request, stage="qat", operating_point=point)
         _write_metrics(run, _export(request, best.quantized(scheme), progress), best)
     processes.wait()

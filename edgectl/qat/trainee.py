@@ -68,18 +68,18 @@ class QatTrainee:
     ) -> None:
         assert request.index is not None
         self._request, self._prepared, self._quantized = request, prepared, quantized
-        self._origin = {"path": origin, "sha256": sha256_of(request.trained.path)}
+        self._origin = {"path": origin, "sha256": sha256_of(request.source.path)}
         self._stored = store_graph(quantized)
         self._heads = raw_heads(prepared.graph, prepared.outputs)
-        self._settings = derive_settings(request.trained.config)
+        self._settings = derive_settings(request.source.config)
         self.remedy = f"lower the learning rate: --set qat.lr={self._settings.optimizer.lr / 4:g}"
-        self._data = _describe_data(request.trained.config, request.index)
+        self._data = _describe_data(request.source.config, request.index)
         self._train, self._holdout = _open_loaders(request, processes)
         self._metrics = task_metrics(
             request.task,
-            request.trained.classes,
+            request.source.classes,
             prepared.outputs,
-            request.trained.preprocess.input_size,
+            request.source.preprocess.input_size,
         )
         self._criterion: Criterion | None = None
         self._teacher: QuantGraph | None = None
@@ -92,7 +92,7 @@ class QatTrainee:
     @property
     def config(self) -> RunConfig:
         """The float run's, with what was set for this one."""
-        return self._request.trained.config
+        return self._request.source.config
 
     @property
     def settings(self) -> TrainConfig:
@@ -123,7 +123,7 @@ class QatTrainee:
         self, network: nn.Module, device: torch.device, precision: str, processes: Processes
     ) -> nn.Module:
         """The network as it is; brings the teacher to the device."""
-        self._criterion = self._request.trained.criterion()
+        self._criterion = self._request.source.require_trained().criterion()
         self._teacher = None
         if self.config.qat.teacher_weight:
             nodes = [copy.copy(n) for n in self._prepared.graph]
@@ -176,7 +176,7 @@ class QatTrainee:
                 return [y.cpu() for y in applied(x)]
 
         batches, specs, metrics = self._holdout.batches, self._prepared.outputs, self._metrics
-        postprocess = self._request.trained.postprocess()
+        postprocess = self._request.source.postprocess()
         if not metrics.tuned:
             figures = score(record(predict, batches), postprocess, specs, metrics)
             return Verdict(float(figures[metrics.main]), None, {})
@@ -189,7 +189,7 @@ class QatTrainee:
         """Integers to be, and the graph they belong to."""
         request, verdict = self._request, snapshot.verdict
         return QuantizedCheckpoint(
-            config=request.trained.config.model_dump(mode="json"),
+            config=request.source.config.model_dump(mode="json"),
             backend=request.info.name,
             model=self._origin,
             calibration={} if request.calibration is None else request.calibration.to_dict(),
@@ -240,9 +240,9 @@ def _open_loaders(
     request: ExportRequest[Backend], processes: Processes
 ) -> tuple[TrainBatches, HeldBack | None]:
     """*train* as the float run divided it."""
-    trained, config = request.trained, request.trained.config
+    source, config = request.source, request.source.config
     assert request.index is not None
-    kept, held = trained.divided(request.index.splits[config.data.train_split])
+    kept, held = source.require_trained().divided(request.index.splits[config.data.train_split])
     # the last polish wants images like those the device will see
     calm = config.model_copy(
         update={
@@ -257,14 +257,14 @@ def _open_loaders(
     task = load_task(request.task)
     batches = task.train_batches(
         tuple(kept),
-        trained.preprocess,
+        source.preprocess,
         calm,
-        num_classes=len(trained.classes),
+        num_classes=len(source.classes),
         batch=processes.part_of(config.qat.batch),
         shard=processes.shard,
     )
     if not held:
         return batches, None
     objects = sum(len(s.class_labels()) for s in held)
-    images = task.eval_batches(held, trained.preprocess, batch=_BATCH)
+    images = task.eval_batches(held, source.preprocess, batch=_BATCH)
     return batches, HeldBack(images, len(held), objects)

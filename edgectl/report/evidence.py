@@ -90,14 +90,15 @@ def collect_evidence(
         target.task, target.classes, target.outputs, target.preprocess.input_size
     )
     metric, over_all = (metrics.report or metrics.build)(), metrics.build()
-    point = target.postprocess.threshold
+    postprocess = target.require_postprocess()
+    point = postprocess.threshold
     shown = point if info.operating_point else info.shown_threshold or 0.0
     found: list[Detections] = []
     for r in record(target.predict, task.eval_batches(samples, target.preprocess, batch=_BATCH)):
-        results = target.postprocess(r.outputs, target.outputs)
+        results = postprocess(r.outputs, target.outputs)
         metric.update(results, r.targets)
-        with _threshold(target.postprocess, min(point, _LOW)):
-            over_all.update(target.postprocess(r.outputs, target.outputs), r.targets)
+        with _threshold(postprocess, min(point, _LOW)):
+            over_all.update(postprocess(r.outputs, target.outputs), r.targets)
         found += results
         progress(len(results))
     matches = metric.matches() if isinstance(metric, Matching) else [None] * len(samples)

@@ -70,7 +70,9 @@ def describe_curves(
     curve = evidence.curve
     if curve is None:
         return {}
-    point = target.postprocess.threshold if task_info(target.task).operating_point else None
+    point = (
+        target.require_postprocess().threshold if task_info(target.task).operating_point else None
+    )
     at = int(np.argmax(curve.f1)) if point is None else _nearest(curve, point)
     words = "best F1" if point is None else "operating point"
     mark = f"{words}, score {curve.scores[at]:.2f}"

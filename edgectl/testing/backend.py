@@ -16,6 +16,7 @@ from edgectl.errors import ArtifactError, BackendUnavailableError, EdgectlError
 from edgectl.export.stages import export_model
 from edgectl.plugins.info import BackendInfo
 from edgectl.plugins.registry import load_entry
+from edgectl.sources.source import from_trained
 from edgectl.testing.export import ExportContract
 from edgectl.testing.line import Project
 from edgectl.workflows.export_request import make_request
@@ -127,7 +128,8 @@ class BackendContract(ExportContract):
         assert model.trained is not None
         spec = replace(model.trained.preprocess, **changes)
         checkpoint = replace(model.trained.checkpoint, preprocess=spec)
-        model = replace(model, trained=replace(model.trained, checkpoint=checkpoint))
+        otherwise = replace(model.trained, checkpoint=checkpoint)
+        model = replace(model, source=from_trained(otherwise, model.task))
         place = out.with_name(f"{out.name}-{precision}")
         request = make_request(context, model, self.backend, precision=precision, out=place)
         manifest = export_model(request).manifest

@@ -75,7 +75,7 @@ def analyze(
             fix="analyze for a backend that writes its files itself: edgectl plugins list",
         )
     note = context.console.note
-    prepared = prepare(request.trained, request.backend, request.info, request.backend_config)
+    prepared = prepare(request.source, request.backend, request.info, request.backend_config)
     given = calibration_input(prepared, request)
     for remark in given.remarks:
         context.console.warn(remark)

@@ -206,7 +206,7 @@ def _measure_checkpoint(
     trained = opened.trained
     assert trained is not None
     latency = measure(trained.predictor(), _shape_of(trained.preprocess), seconds=seconds)
-    name = task_info(opened.family.info.task).main_metric
+    name = task_info(opened.task).main_metric
     return BenchRow(
         model=str(path),
         backend="torch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import GateFailedError, UsageError
@@ -15,7 +15,7 @@ from edgectl.evaluation.evaluate import (
     compare_scored,
     samples_of,
     score_images,
-    target_from_checkpoint,
+    target_from_source,
 )
 from edgectl.labels import has_objects
 from edgectl.metrics.bootstrap import Comparison
@@ -23,11 +23,15 @@ from edgectl.metrics.diagnosis import Evidence, Finding, diagnose
 from edgectl.metrics.gates import Gate, GateResult
 from edgectl.metrics.report import DatasetIdentity, EvaluationReport, ModelIdentity
 from edgectl.runs.events import read_events
+from edgectl.spec import TENSORS
 from edgectl.tasks.lookup import task_info
-from edgectl.workflows.arguments import PathLike, read_path
+from edgectl.workflows.arguments import PathLike, SizeLike, read_path
 from edgectl.workflows.console import Console
+from edgectl.workflows.networks.agreement import evaluate_agreement
+from edgectl.workflows.opening.anything import open_anything
 from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
+from edgectl.workflows.opening.networks import NetworkOptions, read_statement
 from edgectl.workflows.opening.run_data import data_for
 
 _SIZES = {"bytes", "arena_bytes"}
@@ -104,20 +108,24 @@ def evaluate(
     gate: Sequence[str] = (),
     against: PathLike | None = None,
     device: str | None = None,
+    imgsz: SizeLike | None = None,
     console: Console | None = None,
     offline: bool = False,
+    **network: Unpack[NetworkOptions],
 ) -> Evaluation:
     """``edgectl eval``: each argument is its option.
 
     Args:
-        model: a run, checkpoint or artifact; a run stands for the file it exported last, where there
-            is one. Default: the latest run.
+        model: a run, checkpoint, artifact or network of another program; a run stands for the file it
+            exported last, where there is one. Default: the latest run.
         data: default: what the model was trained on. split: default: the run's validation split.
         images: directory of its images, where they are not beside the labels.
         threshold: of scores, 0 to 1; default: the operating point stored with the model.
         gate: ``"f1>=0.7"`` or ``"f1_drop<=0.01"``, beside those configured for the run.
         against: a model to compare with; an artifact is compared with its checkpoint.
         device: where checkpoints run; default: the CPU. A file runs on its runtime.
+        imgsz, network: of networks of other programs; see
+            :class:`edgectl.workflows.opening.networks.NetworkOptions`.
 
     Raises:
         UsageError, UnknownNameError: a model, split or runtime that does not go.
@@ -125,8 +133,23 @@ def evaluate(
         GateFailedError: the evaluation is its ``result``.
     """
     context = open_context(console, offline)
-    opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
-    index = data_for(context, opened, None if data is None else str(data), images=images)
+    wanted = None if data is None else str(data)
+    opened = open_anything(
+        context,
+        read_path(model),
+        read_statement(network, imgsz),
+        prefer_artifact=True,
+        device=device,
+        data=wanted,
+    )
+    if opened.task == TENSORS:
+        report = evaluate_agreement(
+            context, opened, wanted, split, runtime=runtime, against=read_path(against)
+        )
+        return _require_gates(
+            Evaluation(report=report, gates=tuple(apply_gates(gate, report, None)))
+        )
+    index = data_for(context, opened, wanted, images=images)
     split = _choose_split(split, opened, index)
     empty = not has_objects(samples_of(index, split))
     if empty:
@@ -188,7 +211,7 @@ def _configured_gates(context: Context, model: OpenModel, compared: bool) -> lis
     """Of the run. A drop is what a file lost on its way from the checkpoint: that itself has none."""
     warn = context.console.warn
     if model.artifact is not None:
-        if model.trained is None and model.artifact.manifest.gates is None:
+        if model.source is None and model.artifact.manifest.gates is None:
             warn(
                 "the checkpoint is gone, and the gates configured for its run with it: none is checked"
             )
@@ -208,6 +231,8 @@ def name_model(model: ModelIdentity) -> str:
     """``float checkpoint`` or ``tflite int8 (litert)``."""
     if model.kind == "checkpoint":
         return "float checkpoint"
+    if model.kind == "network":
+        return "float network"
     return f"{model.backend} {model.precision} ({model.runtime})"
 
 
@@ -227,12 +252,12 @@ def _reference(
         return _score(context, target, index, split)
     if model.artifact is None:
         return None
-    if model.trained is None:
+    if model.source is None:
         context.console.warn(
-            "the checkpoint this file was exported from is gone: no float figures beside it"
+            "the network this file was exported from is gone: no float figures beside it"
         )
         return None
-    target = target_from_checkpoint(model.trained, model.family.info.task, None)
+    target = target_from_source(model.source, None)
     return _score(context, target, index, split)
 
 
@@ -245,7 +270,7 @@ def gather_evidence(
 ) -> Evidence:
     """What findings are drawn from: the metrics, the images, and the run where they are its own."""
     run, name = model.location.run, model.config.data.train_split
-    noted = (model.trained.checkpoint.data if model.trained else {}).get("fingerprint", {})
+    noted = (model.source.data if model.source else {}).get("fingerprint", {})
     known = name in index.splits and noted.get(name) == index.fingerprint(name)
     return Evidence(
         main=task_info(candidate.task).main_metric,
@@ -254,6 +279,6 @@ def gather_evidence(
         scored=samples_of(index, split),
         train=index.splits[name] if known else None,
         preprocess=candidate.preprocess,
-        threshold=candidate.postprocess.threshold,
+        threshold=candidate.require_postprocess().threshold,
         events=read_events(run.events) if run is not None else (),
     )

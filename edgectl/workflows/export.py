@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.errors import BackendUnavailableError, GateFailedError, UsageError
@@ -22,10 +22,12 @@ from edgectl.workflows.arguments import (
     read_size,
 )
 from edgectl.workflows.console import Console
-from edgectl.workflows.conversion import convert, find_file
-from edgectl.workflows.export_request import make_request
+from edgectl.workflows.export_request import make_network_request, make_request
+from edgectl.workflows.networks.conversion import convert, find_file
+from edgectl.workflows.opening.anything import require_cpu, require_nothing_said
 from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.models import open_model
+from edgectl.workflows.opening.networks import NetworkOptions, is_network, read_statement
 
 
 def export(
@@ -43,14 +45,20 @@ def export(
     set: Settings = (),  # noqa: A002 - the option's name
     console: Console | None = None,
     offline: bool = False,
+    **network: Unpack[NetworkOptions],
 ) -> Artifact:
     """``edgectl export``: each argument is its option.
 
     Args:
-        model: a run, a checkpoint, or an int8 model file whose arithmetic the backend writes, as it is;
-            default: the latest run.
+        model: a run, a checkpoint, a network of another program (``model.onnx``, ``model.pt2``,
+            ``module:function``, ``timm:NAME``, ``torchvision:NAME``, a family's bare weights), or an int8
+            model file whose arithmetic the backend writes, as it is; default: the latest run.
+        network: of networks of other programs; see
+            :class:`edgectl.workflows.opening.networks.NetworkOptions`.
+        imgsz: of networks that leave their size open; of a checkpoint, only to check.
         plan: everything a vendor's compiler needs, without running it.
-        data: where the run's data set is now, if it has moved.
+        data: where the run's data set is now, if it has moved; of other networks, labelled images to
+            score on.
         device: where the float network runs, for parity and scores; default: the CPU.
         set: any configuration keys, over those of the run.
         console: whom to tell of the progress; nobody by default.
@@ -60,15 +68,32 @@ def export(
         GateFailedError: the file lost too much. It is kept, and is the error's ``result``.
         BackendUnavailableError: no compiler. The plan is the error's ``result``.
     """
-    context = open_context(console, offline)
-    file = find_file(context, read_path(model))
+    context, path = open_context(console, offline), read_path(model)
+    said = read_statement(network, imgsz)
+    if path is not None and is_network(path):
+        require_cpu(device)
+        request = make_network_request(
+            context,
+            path,
+            said,
+            backend,
+            precision=precision,
+            calib=None if calib is None else str(calib),
+            data=None if data is None else str(data),
+            out=read_path(out),
+            flags={"quant": {"calib_images": calib_images}} if calib_images else {},
+            assignments=read_settings(set),
+        )
+        return _run(context, request, plan)
+    require_nothing_said(said, path)
+    file = find_file(context, path)
     if file is not None:
-        _require_cpu(device)
+        require_cpu(device)
         words = read_settings(set)
         return convert(
             context, file, backend, precision=precision, out=read_path(out), assignments=words
         )
-    opened = open_model(context.registry, read_path(model), prefer_artifact=False, device=device)
+    opened = open_model(context.registry, path, prefer_artifact=False, device=device)
     request = make_request(
         context,
         opened,
@@ -81,6 +106,15 @@ def export(
         flags={"quant": {"calib_images": calib_images}} if calib_images else {},
         assignments=read_settings(set),
     )
+    return _run(context, request, plan)
+
+
+def quantize(model: PathLike, *, backend: str, **options: Any) -> Artifact:
+    """``edgectl quantize``: :func:`export` of a network that is none of the families, with its options."""
+    return export(model, backend=backend, **options)
+
+
+def _run(context: Context, request: ExportRequest[Any], plan: bool) -> Artifact:
     if plan:
         _require_compiler(request)
     try:
@@ -99,20 +133,11 @@ def _require_compiler(request: ExportRequest[Any]) -> None:
         )
 
 
-def _require_cpu(device: str | None) -> None:
-    if device not in (None, "cpu", "auto"):
-        raise UsageError(
-            "a network that is not a family's is compared on the CPU",
-            where="--device",
-            fix="leave --device out",
-        )
-
-
 def run_export(context: Context, request: ExportRequest[Any], *, plan_only: bool) -> Artifact:
     """The pipeline the backend wants. Raises what :func:`export` does."""
     if request.info.takes == "graph":
         return export_model(request, progress=context.console.note)
-    tools = request.trained.config.tools
+    tools = request.source.config.tools
 
     def find(info: ToolInfo) -> Tool:
         return find_tool(info, tools)

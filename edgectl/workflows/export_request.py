@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from edgectl.data.select.calibration import (
 from edgectl.errors import UsageError
 from edgectl.export.request import ExportRequest
 from edgectl.plugins.absent import explain_missing_plugins
-from edgectl.runs.trained import TrainedModel
+from edgectl.sources.options import Statement
+from edgectl.sources.source import Source
 from edgectl.spec import Size
-from edgectl.workflows.opening.backends import open_backend
-from edgectl.workflows.opening.configuration import apply_overrides
+from edgectl.workflows.opening.anything import open_network, restrict_to_classes
+from edgectl.workflows.opening.backends import OpenBackend, open_backend
+from edgectl.workflows.opening.configuration import apply_overrides, resolve_config
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.datasets import open_run_data
 from edgectl.workflows.opening.models import OpenModel
@@ -48,44 +50,111 @@ def make_request(
         UsageError: MODEL is an artifact, or --imgsz is not the checkpoint's.
         DataError: the run's data set has moved and its images are needed, or ``data`` is another set.
     """
-    trained = _require_checkpoint(model)
+    source = _require_float(model)
     if imgsz is not None:
-        _require_size(model, trained, imgsz)
-    config = apply_overrides(trained.config, flags or {}, assignments or [])
+        _require_size(model, source, imgsz)
+    config = apply_overrides(source.config, flags or {}, assignments or [])
     opened = open_backend(context.registry, backend, config)
     if precision is None:
         precision = opened.info.precisions[0]
     needed = precision == "int8" and calib is None
     with explain_missing_plugins(model.versions):
-        index = _labelled_images(context, trained, config, data, needed=needed)
+        index = _labelled_images(context, source, config, data, needed=needed)
     calibration = _calibration(context, calib, config, index) if precision == "int8" else None
     run = model.location.run
     parent = (run.path if run else model.location.path.parent) / "export"
+    return _put_together(
+        source.configured(config),
+        opened,
+        precision,
+        out or parent / f"{backend}-{precision}",
+        index,
+        calibration,
+    )
+
+
+def make_network_request(
+    context: Context,
+    model: Path,
+    said: Statement,
+    backend: str,
+    *,
+    precision: str | None = None,
+    calib: str | None = None,
+    data: str | None = None,
+    out: Path | None = None,
+    flags: dict[str, Any] | None = None,
+    assignments: list[str] | None = None,
+) -> ExportRequest[Any]:
+    """The same for a network that is no checkpoint of edgectl's. ``data``: labelled images to score on, and
+    to calibrate on where ``calib`` names none.
+
+    Raises:
+        UsageError: what nobody said. UnsupportedOpError, ArtifactError: a network that cannot be read.
+    """
+    config = resolve_config({}, flags or {}, assignments or [])
+    opened = open_backend(context.registry, backend, config)
+    if precision is None:
+        precision = opened.info.precisions[0]
+    index = open_run_data(context, data, config) if data else None
+    calibration = _calibration(context, calib, config, index) if precision == "int8" else None
+    found = open_network(
+        context,
+        model,
+        said,
+        config,
+        assignments=assignments or [],
+        data_classes=() if index is None else index.classes,
+        images=calibration,
+    )
+    source = found.source
+    assert source is not None
+    if index is not None and source.decoded:
+        index = restrict_to_classes(context, index, source.classes)
+    name = re.sub(r"[^\w.-]+", "-", source.variant)
+    place = model.parent if model.is_file() else Path()
+    return _put_together(
+        source,
+        opened,
+        precision,
+        out or place / f"{name}-{backend}-{precision}",
+        index,
+        calibration,
+    )
+
+
+def _put_together(
+    source: Source,
+    opened: OpenBackend,
+    precision: str,
+    out: Path,
+    index: DatasetIndex | None,
+    calibration: CalibrationSet | None,
+) -> ExportRequest[Any]:
     return ExportRequest(
-        trained=replace(trained, config=config),
-        task=model.family.info.task,
+        source=source,
         backend=opened.backend,
         info=opened.info,
         backend_config=opened.config,
         precision=precision,
-        out=out or parent / f"{backend}-{precision}",
+        out=out,
         index=index,
         calibration=calibration,
-        max_drop=config.quant.max_drop,
+        max_drop=source.config.quant.max_drop,
     )
 
 
 def _labelled_images(
-    context: Context, trained: TrainedModel, config: RunConfig, data: str | None, *, needed: bool
+    context: Context, source: Source, config: RunConfig, data: str | None, *, needed: bool
 ) -> DatasetIndex | None:
     """The set of the run, or the one the caller's configuration names; None where there is none and
     none is ``needed``: the file is then not scored."""
     if not data and not config.data.name:
         return None
-    if not data and config.data.name != trained.config.data.name:
+    if not data and config.data.name != source.config.data.name:
         return open_run_data(context, config.data.name, config)
     try:
-        return find_run_data(context, config, trained.checkpoint.data, data)
+        return find_run_data(context, config, source.data, data)
     except MovedDataError as e:
         if needed:
             raise
@@ -93,23 +162,23 @@ def _labelled_images(
         return None
 
 
-def _require_checkpoint(model: OpenModel) -> TrainedModel:
-    if model.trained is None or model.artifact is not None:
+def _require_float(model: OpenModel) -> Source:
+    if model.source is None or model.artifact is not None:
         raise UsageError(
             "an exported file cannot be exported again",
             where=str(model.location.path),
             fix="name the run or its checkpoint",
         )
-    return model.trained
+    return model.source
 
 
-def _require_size(model: OpenModel, trained: TrainedModel, wanted: Size) -> None:
-    size = trained.preprocess.input_size
+def _require_size(model: OpenModel, source: Source, wanted: Size) -> None:
+    size = source.preprocess.input_size
     if wanted != size:
         raise UsageError(
             f"the checkpoint was trained at {size[0]}x{size[1]}; another size is another network",
             where="--imgsz",
-            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.family.info.name}"
+            fix=f"leave --imgsz out, or train at the size you want: edgectl train {model.name}"
             f" --imgsz {wanted[0]} {wanted[1]}",
         )
 

@@ -86,7 +86,7 @@ def load(
     )
     return Model(
         path=opened.location.path,
-        family=opened.family.info.name,
+        family=opened.name,
         task=target.task,
         classes=target.classes,
         preprocess=target.preprocess,

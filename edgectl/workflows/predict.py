@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import cv2
 import numpy as np
@@ -17,11 +17,14 @@ from edgectl.evaluation.evaluate import EvaluationTarget
 from edgectl.evaluation.predict import draw, find, summarize
 from edgectl.files import replacing_file
 from edgectl.metrics.report import ModelIdentity
+from edgectl.spec import TENSORS
 from edgectl.tasks.lookup import task_info
-from edgectl.workflows.arguments import PathLike, read_path
+from edgectl.workflows.arguments import PathLike, SizeLike, read_path
 from edgectl.workflows.console import Console
+from edgectl.workflows.opening.anything import open_anything
 from edgectl.workflows.opening.context import open_context
-from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
+from edgectl.workflows.opening.models import OpenModel, open_for_evaluation
+from edgectl.workflows.opening.networks import NetworkOptions, read_statement
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,23 @@ def predict(
     threshold: float | None = None,
     every: int = 1,
     device: str | None = None,
+    imgsz: SizeLike | None = None,
     console: Console | None = None,
     offline: bool = False,
     on_image: Callable[[Prediction], None] = lambda prediction: None,
+    **network: Unpack[NetworkOptions],
 ) -> Predictions:
     """``edgectl predict``: each argument is its option.
 
     Args:
-        model: a run, checkpoint or artifact; None: the latest run.
+        model: a run, checkpoint, artifact or network of another program; None: the latest run.
         source: an image, a directory of images or a video.
         out: a directory for images with what was found.
         threshold: of scores, 0 to 1; default: the operating point, for detectors 0.3.
         every: of a video, every so manyeth frame.
         device: where a checkpoint runs; default: the CPU.
+        imgsz, network: of networks of other programs; see
+            :class:`edgectl.workflows.opening.networks.NetworkOptions`.
         on_image: called with each prediction as it is made.
 
     Raises:
@@ -88,7 +95,13 @@ def predict(
         DataError: what cannot be read as image or video.
     """
     context = open_context(console, offline)
-    opened = open_model(context.registry, read_path(model), prefer_artifact=True, device=device)
+    opened = open_anything(
+        context,
+        read_path(model),
+        read_statement(network, imgsz),
+        prefer_artifact=True,
+        device=device,
+    )
     if opened.artifact is not None and device not in (None, "cpu", "auto"):
         raise UsageError(
             "an exported file runs on its runtime, not on a device",
@@ -111,7 +124,9 @@ def predict(
 
 def choose_threshold(model: OpenModel, threshold: float | None) -> float | None:
     """As given; else what the task shows to people, or None for the stored operating point."""
-    return task_info(model.family.info.task).shown_threshold if threshold is None else threshold
+    if threshold is not None or model.task == TENSORS:
+        return threshold
+    return task_info(model.task).shown_threshold
 
 
 class _Drawings:

@@ -32,6 +32,7 @@ import edgectl
 from edgectl.data.select.calibration import CalibrationSet, calibration_from_directory
 from edgectl.export.stages import export_model
 from edgectl.plugins.registry import build_registry
+from edgectl.sources.source import from_trained
 from edgectl.spec import PreprocessSpec
 from edgectl.workflows.export_request import make_request
 from edgectl.workflows.opening.context import open_context
@@ -66,7 +67,8 @@ def misread(model: OpenModel) -> OpenModel:
     spec = model.trained.preprocess
     wrong = replace(spec, mean=(0.0,) * 3, std=(255.0,) * 3, channel_order="bgr")
     checkpoint = replace(model.trained.checkpoint, preprocess=wrong)
-    return replace(model, trained=replace(model.trained, checkpoint=checkpoint))
+    trained = replace(model.trained, checkpoint=checkpoint)
+    return replace(model, source=from_trained(trained, model.task))
 
 
 def scores(

@@ -40,7 +40,7 @@ def measure(words: tuple[str, str, str, list[str]]) -> tuple[float, float, float
     context = open_context()
     opened = open_model(context.registry, Path(run["run"]), prefer_artifact=False)
     request = make_request(context, opened, "tflite", flags={"quant": {"calib_images": IMAGES}})
-    prepared = prepare(request.trained, request.backend, request.info, request.backend_config)
+    prepared = prepare(request.source, request.backend, request.info, request.backend_config)
     given = calibration_input(prepared, request)
     start = time.process_time()
     with torch.no_grad():
@@ -49,7 +49,7 @@ def measure(words: tuple[str, str, str, list[str]]) -> tuple[float, float, float
     floating = time.process_time() - start
     start = time.process_time()
     scheme = request.backend.scheme(request.backend_config)
-    config = request.trained.config.quant
+    config = request.source.config.quant
     found = calibrate(given.graph, scheme, lambda: given.images, config, roles=given.roles)
     quantizing = time.process_time() - start
     start = time.process_time()

@@ -21,6 +21,7 @@ from edgectl.export.stages import export_model
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.runs.checkpoint import Checkpoint
 from edgectl.runs.trained import load_trained_model
+from edgectl.sources.source import from_trained
 
 REGISTRY = build_registry()
 CLASSES = ["one", "two"]
@@ -105,8 +106,7 @@ class Made:
         backend = REGISTRY.backends.get(backend_name)
         made = load_entry(backend.entry, backend_name)
         return ExportRequest(
-            trained=load_trained_model(path, Checkpoint.load(path), family),
-            task=info.task,
+            source=from_trained(load_trained_model(path, Checkpoint.load(path), family), info.task),
             backend=made,
             info=backend,
             backend_config=made.config_type(),
@@ -164,10 +164,8 @@ def test_a_head_of_another_shape_is_found_before_the_search(
     searched: list[Any] = []
     calibrate = importlib.import_module("edgectl.quant.calibrate")
     monkeypatch.setattr(calibrate, "search_ranges", lambda *args, **_: searched.append(args))
-    searching = request.trained.config.model_copy(update={"quant": RunConfig().quant})
-    request = replace(
-        request, backend=Transposing(), trained=replace(request.trained, config=searching)
-    )
+    searching = request.source.config.model_copy(update={"quant": RunConfig().quant})
+    request = replace(request, backend=Transposing(), source=request.source.configured(searching))
     said: list[str] = []
     with pytest.raises(GateFailedError, match="the network's is"):
         export_model(request, progress=said.append)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from edgectl.cli.commands.data.options import IMAGES_HELP
+from edgectl.cli.commands.networks.options import with_network_options
 from edgectl.cli.session import Session
 
 app = typer.Typer(add_completion=False)
@@ -21,9 +23,10 @@ Exit code 4 when a gate fails."""
 
 
 @app.command("eval", epilog=_EPILOG)
+@with_network_options
 def evaluate(
     ctx: typer.Context,
-    model: Path | None = typer.Argument(None, help="Run, checkpoint, artifact or model file."),
+    model: Path | None = typer.Argument(None, help="Run, checkpoint, artifact or other network."),
     data: str | None = typer.Option(None, help="Default: the data the model was trained on."),
     images: str | None = typer.Option(None, help=IMAGES_HELP),
     split: str | None = typer.Option(None, help="Default: the run's validation split."),
@@ -38,6 +41,9 @@ def evaluate(
     device: str | None = typer.Option(
         None, help="Where the float network runs: cpu (default), cuda, npu, mps, xpu."
     ),
+    imgsz: str | None = typer.Option(None, help="Of a network that leaves it open."),
+    *,
+    network: dict[str, Any],
 ) -> None:
     """Score a checkpoint or an exported file."""
     session: Session = ctx.obj
@@ -57,7 +63,9 @@ def evaluate(
             against=against,
             device=device,
             console=session,
+            imgsz=imgsz,
             offline=session.offline,
+            **network,
         ),
         say_evaluation,
     )

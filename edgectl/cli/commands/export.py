@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from edgectl.cli.commands.networks.options import with_network_options
 from edgectl.cli.session import Session
 
 app = typer.Typer(add_completion=False)
@@ -15,6 +17,8 @@ _EPILOG = """Examples:
 edgectl export --backend tflite
 
 edgectl export runs/train/fomo-001 --backend tflite --calib ./images --calib-images 200
+
+edgectl export yolov8n.onnx --backend tflite --calib ./images --data coco128 --decode yolov8
 
 edgectl export model.tflite --backend c
 
@@ -27,10 +31,13 @@ Exit code 4 when the file loses more than quant.max_drop of the main metric; it 
 
 
 @app.command(epilog=_EPILOG)
+@with_network_options
 def export(
     ctx: typer.Context,
     model: Path | None = typer.Argument(
-        None, help="Run, checkpoint or int8 model file; default: the latest run."
+        None,
+        help="Run, checkpoint, network of another program (.onnx, .pt2, module:function, timm:NAME, "
+        "torchvision:NAME, a family's weights) or int8 model file; default: the latest run.",
     ),
     backend: str = typer.Option(..., help="One of 'edgectl plugins list'."),
     precision: str | None = typer.Option(
@@ -40,16 +47,24 @@ def export(
         None, help="Calibration images: DATA (its train split) or a directory of images."
     ),
     calib_images: int | None = typer.Option(None, min=1, help="How many."),
-    imgsz: str | None = typer.Option(None, help="Only to check: must be the checkpoint's size."),
+    imgsz: str | None = typer.Option(
+        None, help="Of a network that leaves it open; of a checkpoint, only to check."
+    ),
     plan: bool = typer.Option(
         False, "--plan", help="Everything a vendor's compiler needs, without running it."
     ),
-    out: Path | None = typer.Option(None, help="Default: RUN/export/BACKEND-PRECISION."),
-    data: str | None = typer.Option(None, help="Where the run's data set is now, if it has moved."),
+    out: Path | None = typer.Option(
+        None, help="Default: RUN/export/BACKEND-PRECISION, or beside the file."
+    ),
+    data: str | None = typer.Option(
+        None, help="Where the run's data set is now; of other networks, images to score on."
+    ),
     device: str | None = typer.Option(
         None, help="Where the float network runs: cpu (default), cuda, npu, mps, xpu."
     ),
     assignments: list[str] = typer.Option([], "--set", help="Any configuration key: a.b=c."),
+    *,
+    network: dict[str, Any],
 ) -> None:
     """Write the file that ships, and prove it."""
     session: Session = ctx.obj
@@ -72,6 +87,7 @@ def export(
             set=assignments,
             console=session,
             offline=session.offline,
+            **network,
         ),
         say_artifact,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from edgectl.cli.commands.networks.options import with_network_options
 from edgectl.cli.session import Session
 from edgectl.errors import UsageError
 
@@ -21,6 +23,7 @@ edgectl predict runs/train/rtmdet-001 film.mp4 --out ./seen --every 5"""
 
 
 @app.command(epilog=_EPILOG)
+@with_network_options
 def predict(
     ctx: typer.Context,
     words: list[Path] = typer.Argument(help="[MODEL] and an image, a directory or a video."),
@@ -33,6 +36,9 @@ def predict(
     device: str | None = typer.Option(
         None, help="Where a checkpoint runs: cpu (default), cuda, npu, mps, xpu."
     ),
+    imgsz: str | None = typer.Option(None, help="Of a network that leaves it open."),
+    *,
+    network: dict[str, Any],
 ) -> None:
     """Run a model on images of your own."""
     session: Session = ctx.obj
@@ -58,7 +64,9 @@ def predict(
             every=every,
             device=device,
             console=session,
+            imgsz=imgsz,
             offline=session.offline,
+            **network,
             on_image=show,
         ),
         lambda session, found: None,

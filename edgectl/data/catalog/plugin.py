@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgectl.plugins.builtin import (
     edgectl_register_checks,
+    edgectl_register_decoders,
     edgectl_register_formats,
     edgectl_register_heads,
     edgectl_register_tasks,
@@ -15,6 +16,7 @@ __all__ = [
     "edgectl_register_checks",
     "edgectl_register_datasets",
     "edgectl_register_formats",
+    "edgectl_register_decoders",
     "edgectl_register_heads",
     "edgectl_register_tasks",
 ]

@@ -94,20 +94,32 @@ def resize_image(image_bgr: np.ndarray, spec: PreprocessSpec) -> tuple[np.ndarra
     height, width = image_bgr.shape[:2]
     (new_height, new_width), geometry = letterbox_geometry(height, width, spec)
     if spec.channels == 1:
-        resized = resize_to(to_gray(image_bgr), (new_height, new_width))
+        gray = to_gray(image_bgr)
+        resized = resize_to(gray, (new_height, new_width), spec.interpolation)
     else:
-        resized = in_order(resize_to(image_bgr, (new_height, new_width)), spec)
+        color = resize_to(image_bgr, (new_height, new_width), spec.interpolation)
+        resized = in_order(color, spec)
     out = np.full((*spec.input_size, spec.channels), spec.pad_value, np.uint8)
     top, left = geometry.pad_top, geometry.pad_left
     out[top : top + new_height, left : left + new_width] = resized
     return out, geometry
 
 
-def resize_to(image: np.ndarray, size: Size) -> np.ndarray:
-    """(H, W, C) to ``size``: area averaging when it shrinks (no aliasing), bilinear when it grows."""
+_INTERPOLATIONS = {
+    "bilinear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "bicubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+}
+
+
+def resize_to(image: np.ndarray, size: Size, interpolation: str = "auto") -> np.ndarray:
+    """(H, W, C) to ``size``. ``auto``: area averaging when it shrinks (no aliasing), else bilinear."""
     height, width = image.shape[:2]
-    shrinks = size[0] * size[1] < height * width
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    if interpolation == "auto":
+        shrinks = size[0] * size[1] < height * width
+        interpolation = "area" if shrinks else "bilinear"
+    how = _INTERPOLATIONS[interpolation]
     resized = np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
     return resized.reshape(*size, -1)  # OpenCV drops an axis of one channel
 

@@ -105,15 +105,9 @@ def boxes(outputs, model, rule):
                 confidence = np.sqrt(confidence)
         label, y, x = np.nonzero(confidence > model["threshold"])
         side, grid = parts["sides"]
-        distances = grid[:, y, x]
-        if side["transform"] == "exp":
-            distances = np.exp(distances)
-        unit = stride if side["unit"] == "stride" else 1
-        left, top, right, bottom = distances * unit
         # single precision from here on: what a microcontroller computes, to the last bit
         point = (np.stack([x, y]).astype(np.float32) + np.float32(side["offset"])) * stride
-        at_x, at_y = point
-        corners = np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
+        corners = corners_of(side, grid[:, y, x], point)
         found.append((confidence[label, y, x], label, corners))
     confidence, label, corners = (np.concatenate(part) for part in zip(*found))
     order = np.argsort(-confidence, kind="stable")[: rule["most_candidates"]]
@@ -124,6 +118,26 @@ def boxes(outputs, model, rule):
         (int(label[i]), float(confidence[i]), tuple(float(v) for v in corners[i]))
         for i in order[kept]
     ]
+
+
+def corners_of(side, values, point):
+    """Boxes (K, 4) of the raw numbers (C, K) of the cells with these points (2, K)."""
+    unit = side["stride"] if side["unit"] == "stride" else 1
+    at_x, at_y = point
+    if side["transform"] == "center":
+        middle_x, middle_y = at_x + values[0] * unit, at_y + values[1] * unit
+        half_x, half_y = np.exp(values[2]) * unit / 2, np.exp(values[3]) * unit / 2
+        low, high = (middle_x - half_x, middle_y - half_y), (middle_x + half_x, middle_y + half_y)
+        return np.stack([*low, *high], axis=1)
+    if side["transform"] == "exp":
+        values = np.exp(values)
+    if side["transform"] == "expectation":
+        bins = values.reshape(4, -1, values.shape[1])
+        powers = np.exp(bins - bins.max(axis=1, keepdims=True))
+        lengths = np.arange(bins.shape[1], dtype=np.float32)[None, :, None]
+        values = (powers * lengths).sum(axis=1) / powers.sum(axis=1)
+    left, top, right, bottom = values * unit
+    return np.stack([at_x - left, at_y - top, at_x + right, at_y + bottom], axis=1)
 
 
 def suppress(corners, labels, overlap, most):

@@ -3,6 +3,13 @@
 import cv2
 import numpy as np
 
+INTERPOLATIONS = {
+    "bilinear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "bicubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+}
+
 
 def geometry(height, width, model):
     """((rows, columns) the image takes, (scale x, scale y), (left, top))."""
@@ -24,8 +31,10 @@ def fit(image_bgr, model):
     if gray:
         image_bgr = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
     size, _, (left, top) = geometry(height, width, model)
-    # area averaging when it shrinks: no aliasing
-    how = cv2.INTER_AREA if size[0] * size[1] < height * width else cv2.INTER_LINEAR
+    named = model["interpolation"]
+    if named == "auto":  # area averaging when it shrinks: no aliasing
+        named = "area" if size[0] * size[1] < height * width else "bilinear"
+    how = INTERPOLATIONS[named]
     small = cv2.resize(image_bgr, (size[1], size[0]), interpolation=how)
     out = np.full((*model["input_size"], model["channels"]), model["pad_value"], np.uint8)
     seen = small[:, :, None] if gray else small[:, :, ::-1]

@@ -16,7 +16,11 @@ from edgectl.spec import PreprocessSpec
 
 
 def fold_preprocess(
-    graph: QuantGraph, spec: PreprocessSpec, input_scale: float = 1.0 / 255.0
+    graph: QuantGraph,
+    spec: PreprocessSpec,
+    input_scale: float = 1.0 / 255.0,
+    *,
+    exact: bool = False,
 ) -> QuantGraph:
     """A graph of ``x = pixel * input_scale`` that computes what ``graph`` computes of
     ``(pixel - mean) / std``. The channel order stays the spec's: whoever feeds it, feeds that.
@@ -25,15 +29,19 @@ def fold_preprocess(
     explicit pad node writes that value and the result is exact. Where they differ, one constant
     cannot express it: the mean of the means is padded, and an output that overlaps the border is
     off by at most the sum over its padded taps of ``|w| * |mean_c - mean of means| / std_c`` (w:
-    the weight before folding). Readers other than convolutions get a depthwise 1x1 convolution,
-    which is exact.
+    the weight before folding); with ``exact`` such a network gets a depthwise 1x1 convolution in front
+    instead. So do readers other than convolutions.
     """
     scale, shift = (t.double() for t in _affine(graph, spec, input_scale))
     if bool((scale == 1).all()) and bool((shift == 0).all()):
         return graph.copy()
     result = graph.copy()
     readers = result.consumers(result.input.name)
-    if result.input.name in result.outputs or any(r.op != "conv" for r in readers):
+    border = -shift / scale
+    padded = any(any(r.attrs["padding"]) for r in readers if r.op == "conv")
+    even = float(border.max() - border.min()) < 1e-9 or not padded
+    foldable = all(r.op == "conv" for r in readers) and result.input.name not in result.outputs
+    if not foldable or (exact and not even):
         return _prepend(result, scale, shift)
     value = float((-shift / scale).mean())
     nodes: list[Node] = []

@@ -7,6 +7,7 @@ model that takes the body's outputs and gives the file's own. Nothing in a file 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from edgectl.errors import DependencyError, UnsupportedOpError
+from edgectl.errors import DependencyError, UnsupportedOpError, UsageError
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
 from edgectl.quant.graph.onnx_load import find_input, load_onnx, make_static
 from edgectl.quant.graph.onnx_ops import HANDLERS, Call, as_tensor
@@ -72,22 +73,32 @@ class OnnxNetwork:
     verdicts: tuple[Verdict, ...]
 
 
-def read_onnx(path: Path, input_size: Size | None = None) -> OnnxNetwork:
+def read_onnx(
+    path: Path, input_size: Size | None = None, *, outputs: Sequence[str] = ()
+) -> OnnxNetwork:
     """Reads, makes static, simplifies and translates a file.
 
     Args:
         input_size: (height, width); needed where the file leaves them open.
+        outputs: tensors to cut at, instead of where the first operation is that cannot be quantized.
 
     Raises:
         DependencyError: onnx or onnxsim is not installed.
         ArtifactError: not an ONNX file, or one that contradicts itself.
-        UsageError: the size is open and not given, or not the file's.
+        UsageError: the size is open and not given, or not the file's; no such tensor.
         UnsupportedOpError: no operation of it could be translated, or it has several inputs.
     """
     model = load_onnx(path)
     entry, channels_last, shape = find_input(model, path, input_size)
+    own = [o.name for o in model.graph.output]
+    keep_tensors(model, outputs, path)
     model = make_static(model, entry, shape, path)
-    return _Translation(model, entry, channels_last, path).result()
+    require_tensors(model, outputs, path)
+    extra = [o for o in model.graph.output if o.name not in own]
+    for output in extra:
+        model.graph.output.remove(output)
+    model.graph.value_info.extend(extra)
+    return _Translation(model, entry, channels_last, path, tuple(outputs)).result()
 
 
 @dataclass
@@ -98,6 +109,7 @@ class _Translation:
     entry: str
     channels_last: bool
     path: Path
+    cut_at: tuple[str, ...] = ()
     builder: DraftBuilder = field(default_factory=DraftBuilder)
     values: dict[str, Value] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
@@ -118,9 +130,14 @@ class _Translation:
         if self.channels_last:
             shape = (shape[0], shape[3], shape[1], shape[2])
         self.values[self.entry] = self.builder.add("input", (), shape)
+        needed = self._needed()
         for node in graph.node:
-            self._translate(node)
-        self._peel()
+            if needed is not None and not needed.intersection(node.output):
+                self._cut(node, "behind the outputs named")
+            else:
+                self._translate(node)
+        if needed is None:
+            self._peel()
         heads = self._heads()
         names = [self._ref(h).name for h in heads]
         body = simplify(self.builder.nodes, names)
@@ -129,6 +146,16 @@ class _Translation:
         return OnnxNetwork(
             body, tuple(heads), self.model, tail, self.channels_last, tuple(self.verdicts)
         )
+
+    def _needed(self) -> set[str] | None:
+        """Tensors the named outputs depend on; None where none are named."""
+        if not self.cut_at:
+            return None
+        needed = set(self.cut_at)
+        for node in reversed(self.model.graph.node):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+        return needed
 
     def _ref(self, name: str) -> Ref:
         value = self.values[name]
@@ -235,6 +262,45 @@ class _Translation:
         return tail
 
 
+def keep_tensors(model: onnx.ModelProto, names: Sequence[str], path: Path) -> None:
+    """Makes tensors outputs, so that simplifying keeps them. Raises UsageError for one that is not there."""
+    import onnx
+
+    require_tensors(model, names, path)
+    there = {o.name for o in model.graph.output}
+    shaped = {v.name: v for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    for name in names:
+        if name in there:
+            continue
+        if name not in shaped:
+            raise UsageError(f"the shape of '{name}' is not known", where=str(path))
+        model.graph.output.append(shaped[name])
+
+
+def require_tensors(model: onnx.ModelProto, names: Sequence[str], path: Path) -> None:
+    """Raises UsageError for a name no operation of the file gives its result."""
+    made = {o for n in model.graph.node for o in n.output}
+    for name in names:
+        if name not in made:
+            near = difflib.get_close_matches(name, sorted(made), n=3)
+            raise UsageError(
+                f"no tensor '{name}'",
+                where=str(path),
+                fix=f"near: {', '.join(near)}" if near else "names as Netron shows them",
+            )
+
+
+def extract_body(network: OnnxNetwork) -> onnx.ModelProto:
+    """From the file's input to the heads."""
+    import onnx.utils
+
+    entry = network.model.graph.input[0].name
+    body: onnx.ModelProto = onnx.utils.Extractor(network.model).extract_model(
+        [entry], list(network.heads)
+    )
+    return body
+
+
 def _path_of(node: onnx.NodeProto) -> str:
     """``/backbone/stem/Conv`` as ``backbone.stem.Conv``."""
     name: str = node.name or node.output[0]
@@ -264,7 +330,6 @@ def compute_heads(network: OnnxNetwork, images: Tensor) -> list[Tensor]:
 
     Raises DependencyError where onnxruntime is not installed.
     """
-    import onnx.utils
     import torch
 
     try:
@@ -274,7 +339,7 @@ def compute_heads(network: OnnxNetwork, images: Tensor) -> list[Tensor]:
             "comparing with the file needs onnxruntime", fix="pip install 'edgectl[onnx]'"
         ) from e
     entry = network.model.graph.input[0].name
-    body = onnx.utils.Extractor(network.model).extract_model([entry], list(network.heads))
+    body = extract_body(network)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -43,6 +44,33 @@ def trace(model: nn.Module, input_size: Size, in_chans: int = 3) -> QuantGraph:
         program = torch.export.export(model, (example,), strict=False)
         graph = _translate(program)
         _verify(graph, model, tuple(example.shape))
+    return graph
+
+
+def trace_program(program: torch.export.ExportedProgram) -> QuantGraph:
+    """The graph of a program that was exported already, of one image.
+
+    Raises what :func:`trace` does.
+    """
+    shapes = [
+        tuple(n.meta["val"].shape)
+        for n in program.graph.nodes
+        if n.op == "placeholder" and n.name in program.graph_signature.user_inputs
+    ]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or not all(isinstance(d, int) for d in shapes[0]):
+        raise UnsupportedOpError(
+            f"inputs {[list(s) for s in shapes]}",
+            where="model",
+            fix="export it with one static image: (1, 3, H, W)",
+        )
+    if shapes[0][0] != 1:
+        raise UnsupportedOpError(
+            f"a batch of {shapes[0][0]}", where="model", fix="export it with a batch of one"
+        )
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        graph = _translate(program)
+        _verify(graph, program.module(), shapes[0])
     return graph
 
 
@@ -125,6 +153,8 @@ def _module_path(node: fx.Node) -> str:
 
 
 def _flat(arguments: Any) -> list[Any]:
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
     if isinstance(arguments, (list, tuple)):
         return [leaf for a in arguments for leaf in _flat(a)]
     return [arguments]
@@ -143,7 +173,7 @@ def _output_names(outputs: Any) -> list[str]:
     return names
 
 
-def _verify(graph: QuantGraph, model: nn.Module, size: tuple[int, ...]) -> None:
+def _verify(graph: QuantGraph, model: Callable[[Tensor], Any], size: tuple[int, ...]) -> None:
     """Compares every output with the model's on images that reach the clamps, relative to its own range.
 
     A large output does not excuse a wrong small one: logits in the hundreds beside probabilities.

@@ -1,4 +1,4 @@
-"""Opens a run, a checkpoint or an artifact by its path, and makes it scorable."""
+"""Opens a run, a checkpoint, an artifact or a foreign network by its path, and makes it scorable."""
 
 from __future__ import annotations
 
@@ -9,43 +9,85 @@ import torch
 from pydantic import ValidationError
 
 from edgectl.artifacts.artifact import Artifact, explain_damage, open_artifact
+from edgectl.artifacts.manifest import Manifest
 from edgectl.config.schema import RunConfig
-from edgectl.errors import ArtifactError, UsageError
+from edgectl.errors import ArtifactError, EdgectlError, UsageError
 from edgectl.evaluation.evaluate import (
     EvaluationTarget,
     target_from_artifact,
-    target_from_checkpoint,
+    target_from_source,
 )
-from edgectl.files import MANIFEST, find_artifacts
+from edgectl.files import MANIFEST, find_artifacts, sha256_of
 from edgectl.plugins.absent import explain_missing_plugins
+from edgectl.plugins.family import Postprocess
+from edgectl.plugins.info import FamilyInfo
 from edgectl.plugins.registry import Registry
-from edgectl.runs.checkpoint import Checkpoint
+from edgectl.runs.checkpoint import Checkpoint, is_checkpoint
 from edgectl.runs.locate import ModelLocation, resolve_model
 from edgectl.runs.trained import TrainedModel, configuration_error, load_trained_model
+from edgectl.sources.options import Statement
+from edgectl.sources.reading import NETWORK
+from edgectl.sources.source import Source, from_trained
+from edgectl.sources.tail import Tail, read_tail
+from edgectl.spec import TENSORS
+from edgectl.tasks.decoders import build_postprocess
 from edgectl.train.device import choose_device, choose_threads
 from edgectl.workflows.opening.backends import open_backend
 from edgectl.workflows.opening.families import OpenFamily, open_family
+from edgectl.workflows.opening.networks import NetworkReader, is_network
+
+FOREIGN = (NETWORK, "file")
+"""Instead of a family's name: a network that is no family's, an int8 file of another program."""
 
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A MODEL and where it belongs. ``artifact`` is None for a checkpoint."""
+    """A MODEL and where it belongs.
+
+    Attributes:
+        family: None for a network that is no family's.
+        source: its float network; None where an artifact's is gone.
+        artifact: None for a float network.
+    """
 
     location: ModelLocation
-    family: OpenFamily
-    trained: TrainedModel | None
+    family: OpenFamily | None
+    source: Source | None
     artifact: Artifact | None
+
+    @property
+    def trained(self) -> TrainedModel | None:
+        """A family's float network."""
+        return None if self.source is None else self.source.trained
+
+    @property
+    def task(self) -> str:
+        """What it does; ``tensors`` where nobody said how its outputs are read."""
+        if self.artifact is not None:
+            return self.artifact.manifest.task
+        assert self.source is not None
+        return self.source.task
+
+    @property
+    def name(self) -> str:
+        """Of its family, or of itself."""
+        if self.family is not None:
+            return self.family.info.name
+        if self.source is not None:
+            return self.source.variant
+        assert self.artifact is not None
+        return self.artifact.manifest.variant
 
     @property
     def config(self) -> RunConfig:
         """Configuration of the run it came from; defaults where an artifact stands alone."""
-        return self.trained.config if self.trained else RunConfig()
+        return self.source.config if self.source else RunConfig()
 
     @property
     def gates(self) -> tuple[str, ...]:
         """Configured for its run; the manifest remembers them where the checkpoint is gone."""
-        if self.trained is not None:
-            return self.trained.config.gates
+        if self.source is not None:
+            return self.source.config.gates
         assert self.artifact is not None
         return self.artifact.manifest.gates or ()
 
@@ -54,16 +96,16 @@ class OpenModel:
         """Distributions it was made with."""
         if self.artifact is not None:
             return self.artifact.manifest.tools
-        assert self.trained is not None
-        return self.trained.checkpoint.versions
+        assert self.source is not None
+        return dict(self.source.versions)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """What it was trained to tell apart."""
         if self.artifact is not None:
             return self.artifact.manifest.classes
-        assert self.trained is not None
-        return self.trained.classes
+        assert self.source is not None
+        return self.source.classes
 
 
 def open_model(
@@ -87,7 +129,8 @@ def open_model(
         raise ArtifactError(
             "a model file alone does not say what it is: no manifest.json beside it",
             where=str(location.path),
-            fix="name the artifact directory, or export the file with edgectl",
+            fix="name the artifact directory; eval, predict and export take float networks of other "
+            "programs (.onnx, .pt2, module:function); bench and profile take this file as it is",
         )
     if location.kind == "run" and prefer_artifact:
         newest = _newest_artifact(location)
@@ -99,19 +142,28 @@ def open_model(
         with explain_missing_plugins(checkpoint.versions):
             family = open_family(registry, checkpoint.family)
         trained = load_trained_model(location.path, checkpoint, family.family)
-        return OpenModel(location, family, replace(trained, device=chosen), None)
+        trained = replace(trained, device=chosen)
+        return OpenModel(location, family, from_trained(trained, family.info.task), None)
+    return _open_artifact(registry, location, chosen)
+
+
+def _open_artifact(registry: Registry, location: ModelLocation, device: str) -> OpenModel:
     artifact = open_artifact(location.path)
-    with explain_missing_plugins(artifact.manifest.tools):
-        family = open_family(registry, artifact.manifest.family)
-    if family.info.task != artifact.manifest.task:
+    manifest = artifact.manifest
+    if manifest.family in FOREIGN:
+        return OpenModel(location, None, _foreign_origin(registry, artifact), artifact)
+    with explain_missing_plugins(manifest.tools):
+        family = open_family(registry, manifest.family)
+    if family.info.task != manifest.task:
         raise explain_damage(
             artifact.directory / MANIFEST,
-            f"'task': {artifact.manifest.task}, which {family.info.name} does not do",
+            f"'task': {manifest.task}, which {family.info.name} does not do",
         )
     origin = _origin(artifact, family)
+    source = None
     if origin is not None:
-        origin = replace(origin, device=chosen)
-    return OpenModel(location, family, origin, artifact)
+        source = from_trained(replace(origin, device=device), family.info.task)
+    return OpenModel(location, family, source, artifact)
 
 
 def _require_float(location: ModelLocation) -> None:
@@ -133,15 +185,53 @@ def _newest_artifact(location: ModelLocation) -> Path | None:
     return max(found, key=lambda p: (p / MANIFEST).stat().st_mtime) if found else None
 
 
-def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
-    """The checkpoint an artifact was exported from, if it is still there and still the same."""
-    from edgectl.files import sha256_of
-
+def _same_file(artifact: Artifact) -> Path | None:
+    """What an artifact was made of, if it is still there and still the same."""
     noted = artifact.manifest.checkpoint
     path = Path(artifact.directory, noted.path).resolve()
-    if not path.is_file() or sha256_of(path) != noted.sha256:
+    return path if path.is_file() and sha256_of(path) == noted.sha256 else None
+
+
+def _origin(artifact: Artifact, family: OpenFamily) -> TrainedModel | None:
+    """The checkpoint an artifact was exported from, if it is still there and still the same."""
+    path = _same_file(artifact)
+    if path is None or not is_checkpoint(path):
         return None
     return load_trained_model(path, Checkpoint.load(path), family.family)
+
+
+def _foreign_origin(registry: Registry, artifact: Artifact) -> Source | None:
+    """The file a network was read from. One that was built by code is gone: no code is imported because a
+    manifest says so."""
+    path = _same_file(artifact)
+    if path is None or not is_network(path) or artifact.manifest.family != NETWORK:
+        return None
+    try:
+        source = NetworkReader(registry).open(path, state_artifact(artifact), RunConfig())
+    except EdgectlError:
+        return None
+    return replace(source, preprocess=artifact.preprocess)
+
+
+def state_artifact(artifact: Artifact) -> Statement:
+    """What has to be said of the float network an artifact was made of."""
+    manifest, spec = artifact.manifest, artifact.preprocess
+    return Statement(
+        input_size=spec.input_size,
+        mean=spec.mean,
+        std=spec.std,
+        channel_order=spec.channel_order,
+        resize=_spell_resize(manifest),
+        interpolation=spec.interpolation,
+        decode=manifest.decode or "",
+        outputs=manifest.cut_at,
+        classes=manifest.classes if manifest.decode else (),
+    )
+
+
+def _spell_resize(manifest: Manifest) -> str:
+    spec = manifest.preprocess
+    return "center" if spec.resize == "letterbox" and spec.pad_side == "center" else spec.resize
 
 
 def open_for_evaluation(
@@ -155,21 +245,47 @@ def open_for_evaluation(
                 where="--runtime",
                 fix="export first: edgectl export --backend BACKEND",
             )
-        assert model.trained is not None
-        return target_from_checkpoint(model.trained, model.family.info.task, threshold)
+        assert model.source is not None
+        return target_from_source(model.source, threshold)
     with explain_missing_plugins(model.versions):
         backend = open_backend(registry, model.artifact.backend, model.config)
-    family, manifest = model.family.family, model.artifact.manifest
-    try:
-        model_config = family.config_type.model_validate(manifest.network_config, strict=False)
-    except ValidationError as e:
-        raise configuration_error(e, manifest.family, model.artifact.directory) from e
-    postprocess = family.postprocess(model_config, num_classes=len(manifest.classes))
     return target_from_artifact(
         model.artifact,
         backend.backend,
         backend.info,
-        postprocess,
+        _postprocess_of(model, model.artifact),
         runtime=runtime,
         threshold=threshold,
+        tail=_tail_of(model.artifact),
     )
+
+
+def _postprocess_of(model: OpenModel, artifact: Artifact) -> Postprocess | None:
+    """The family's, or the decode rule's; None where nobody said how the outputs are read."""
+    manifest = artifact.manifest
+    if model.family is None:
+        if manifest.task == TENSORS:
+            return None
+        return build_postprocess(manifest.decode, manifest.outputs, None)
+    family = model.family.family
+    try:
+        model_config = family.config_type.model_validate(manifest.network_config, strict=False)
+    except ValidationError as e:
+        raise configuration_error(e, manifest.family, artifact.directory) from e
+    return family.postprocess(model_config, num_classes=len(manifest.classes))
+
+
+def _tail_of(artifact: Artifact) -> Tail | None:
+    name = artifact.manifest.tail
+    return None if name is None else read_tail(artifact.directory / name, artifact.outputs)
+
+
+def family_of(model: OpenModel) -> FamilyInfo:
+    """Raises UsageError for a network that is no family's."""
+    if model.family is None:
+        raise UsageError(
+            "a network that is not a family's has no recipe to train by",
+            where=str(model.location.path),
+            fix="edgectl export takes it; edgectl models lists the families",
+        )
+    return model.family.info

@@ -69,11 +69,11 @@ def data_for(
     Raises DataError as :func:`find_run_data`.
     """
     config = model.config
-    if model.trained is not None:
-        known: Mapping[str, Any] = model.trained.checkpoint.data
+    if model.source is not None and model.family is not None:
+        known: Mapping[str, Any] = model.source.data
     else:
-        assert model.artifact is not None
-        known = model.artifact.manifest.data.model_dump()
+        stated = None if model.artifact is None else model.artifact.manifest.data
+        known = {"name": ""} if stated is None else stated.model_dump()
         named = config.data.model_copy(update={"name": str(known["name"])})
         config = config.model_copy(update={"data": named})
     if images is not None:

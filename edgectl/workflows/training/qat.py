@@ -65,8 +65,8 @@ def plan_new_qat(
 ) -> QatPlan:
     """A new run from ``model``: a run, a checkpoint, or the latest run."""
     opened = open_model(context.registry, model, prefer_artifact=False)
-    if opened.trained is not None and opened.artifact is None:
-        opened = _with_config(opened, _on_one_cpu(opened.trained.config))
+    if opened.source is not None and opened.artifact is None:
+        opened = _with_config(opened, _on_one_cpu(opened.source.config))
     return QatPlan(opened, backend, flags, assignments, name=name)
 
 
@@ -133,7 +133,7 @@ def train_and_export(
             assignments=plan.assignments,
         )
     device = choose_device(config.train.device)
-    request = replace(request, trained=replace(request.trained, device=device))
+    request = replace(request, source=request.source.on(device))
     require_trainable(request)
     run = _open_run(plan, processes)
     on_opened(run)
@@ -168,15 +168,15 @@ def _open_run(plan: QatPlan, processes: Processes) -> RunDirectory:
     """A new directory, or the one that goes on; made by the first process."""
     path = None if plan.run is None else plan.run.path
     if processes.is_main and path is None:
-        path = create_run(plan.model.family.info.name, name=plan.name, kind="qat").path
+        path = create_run(plan.model.name, name=plan.name, kind="qat").path
     path = processes.broadcast(path)
     assert path is not None
     return RunDirectory(path)
 
 
 def _with_config(model: OpenModel, config: RunConfig) -> OpenModel:
-    assert model.trained is not None
-    return replace(model, trained=replace(model.trained, config=config))
+    assert model.source is not None
+    return replace(model, source=model.source.configured(config))
 
 
 def _on_one_cpu(config: RunConfig) -> RunConfig:

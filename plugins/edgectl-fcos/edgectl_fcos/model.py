@@ -21,7 +21,7 @@ from edgectl_fcos.head import STRIDES, FcosHead
 from edgectl_fcos.loss import FcosCriterion
 from edgectl_fcos.neck import build_neck
 from edgectl_fcos.postprocess import FcosPostprocess
-from edgectl_fcos.weights import SEEN, load_torchvision
+from edgectl_fcos.weights import IMAGENET, SEEN, load_torchvision
 
 _PYRAMID = {
     "neck": "fpn",
@@ -139,6 +139,8 @@ class FcosFamily:
         """Decoding and non-maximum suppression."""
         return FcosPostprocess(config)
 
-    def load_weights(self, model: nn.Module, config: FcosConfig, path: Path) -> dict[str, Any]:
+    def load_weights(
+        self, model: nn.Module, config: FcosConfig, path: Path, *, fold: bool = True
+    ) -> dict[str, Any]:
         """torchvision's FCOS, or its classifiers."""
-        return load_torchvision(model, path, SEEN[config.normalise])
+        return load_torchvision(model, path, SEEN[config.normalise] if fold else IMAGENET)

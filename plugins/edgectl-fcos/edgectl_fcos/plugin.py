@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.plugins.info import FamilyInfo, VariantInfo, WeightsSource
+from edgectl.plugins.info import DecoderInfo, FamilyInfo, VariantInfo, WeightsSource
 
 
 def _torchvision(filename: str) -> WeightsSource:
@@ -14,6 +14,19 @@ def _torchvision(filename: str) -> WeightsSource:
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
     )
+
+
+@hookimpl
+def edgectl_register_decoders() -> list[DecoderInfo]:
+    """How heads of files that other programs exported are read."""
+    return [
+        DecoderInfo(
+            "fcos",
+            "FCOS: classes, distances, center-ness a stride",
+            "detection",
+            "edgectl_fcos.foreign:FcosRule",
+        )
+    ]
 
 
 @hookimpl

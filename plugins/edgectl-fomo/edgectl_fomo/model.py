@@ -109,10 +109,12 @@ class FomoFamily:
         """With the default threshold until the operating point is known."""
         return FomoPostprocess(_STRIDES[config.stages])
 
-    def load_weights(self, model: nn.Module, config: FomoConfig, path: Path) -> dict[str, Any]:
+    def load_weights(
+        self, model: nn.Module, config: FomoConfig, path: Path, *, fold: bool = True
+    ) -> dict[str, Any]:
         """ImageNet weights into the backbone; the head stays as it is."""
         assert isinstance(model, Fomo)
-        source = _source_of(config, path)
+        source = _source_of(config, path) if fold else None
         trained_on = None if source is None else Normalization(source.mean, source.std)
         return load_mobilenetv2(model.backbone, path, trained_on)
 

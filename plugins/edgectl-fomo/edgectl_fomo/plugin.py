@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.plugins.info import FamilyInfo, VariantInfo, WeightsSource
+from edgectl.plugins.info import DecoderInfo, FamilyInfo, VariantInfo, WeightsSource
 
 _W035 = WeightsSource(
     filename="mobilenetv2_w035_in1k_224.pth",
@@ -19,6 +19,19 @@ _W100 = WeightsSource(
     mean=(123.675, 116.28, 103.53),
     std=(58.395, 57.12, 57.375),
 )
+
+
+@hookimpl
+def edgectl_register_decoders() -> list[DecoderInfo]:
+    """How grids of files that other programs exported are read."""
+    return [
+        DecoderInfo(
+            "centroid",
+            "one grid of cells, the background in channel 0",
+            "centroid",
+            "edgectl_fomo.foreign:CentroidRule",
+        )
+    ]
 
 
 @hookimpl

@@ -34,7 +34,9 @@ class FomoPostprocess:
     def __call__(self, outputs: Sequence[Tensor], specs: Sequence[OutputSpec]) -> list[Detections]:
         """One (N, C + 1, rows, columns) tensor, logits or (``applied``) scores."""
         (raw,), (spec,) = outputs, specs
-        scores = raw if spec.applied else torch.sigmoid(raw)
+        scores = raw
+        if not spec.applied:
+            scores = raw.softmax(1) if spec.activation == "softmax" else raw.sigmoid()
         # argmax takes the lowest channel on a tie: background before classes, as the device does
         cells = scores.argmax(dim=1)
         best = scores.gather(1, cells[:, None])[:, 0]

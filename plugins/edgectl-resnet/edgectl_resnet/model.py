@@ -88,10 +88,12 @@ class ResnetFamily:
         """A ranking of the classes."""
         return ClassificationPostprocess()
 
-    def load_weights(self, model: nn.Module, config: ResnetConfig, path: Path) -> dict[str, Any]:
+    def load_weights(
+        self, model: nn.Module, config: ResnetConfig, path: Path, *, fold: bool = True
+    ) -> dict[str, Any]:
         """ImageNet weights; the classifier stays as it is unless the classes are ImageNet's."""
         assert isinstance(model, ResNet | MobileNetV2)
-        return load_imagenet(model, path, _source_of(config))
+        return load_imagenet(model, path, _source_of(config) if fold else None)
 
 
 def _source_of(config: ResnetConfig) -> WeightsSource:

@@ -18,10 +18,13 @@ _NORM_EPS = {"mobilenetv2_w100_in1k_deq_fp16.pth": 1e-3}
 """Files whose batch norms were not trained with the network's own eps."""
 
 
-def load_imagenet(model: ResNet | MobileNetV2, path: Path, source: WeightsSource) -> dict[str, Any]:
+def load_imagenet(
+    model: ResNet | MobileNetV2, path: Path, source: WeightsSource | None
+) -> dict[str, Any]:
     """Loads every tensor that fits; the classifier only where the number of classes agrees.
 
-    Our network sees pixel / 255; weights trained on (pixel - mean) / std are rewritten for that.
+    Our network sees pixel / 255; weights trained on (pixel - mean) / std are rewritten for that, where
+    ``source`` says which.
 
     Returns:
         ``{"matched": n, "of": m, "missing": [names]}``.
@@ -41,7 +44,7 @@ def load_imagenet(model: ResNet | MobileNetV2, path: Path, source: WeightsSource
             model, state, where=path, fix="use weights of this variant, or --weights none"
         )
         stem = next(iter(model.state_dict()))
-        if stem not in report["missing"]:
+        if source is not None and stem not in report["missing"]:
             renormalize(conv, norm, Normalization(source.mean, source.std), seen)
     return report
 

@@ -181,11 +181,12 @@ class RtmdetFamily:
         """Decoding and non-maximum suppression."""
         return RtmdetPostprocess(config)
 
-    def load_weights(self, model: nn.Module, config: RtmdetConfig, path: Path) -> dict[str, Any]:
+    def load_weights(
+        self, model: nn.Module, config: RtmdetConfig, path: Path, *, fold: bool = True
+    ) -> dict[str, Any]:
         """OpenMMLab's checkpoints; ImageNet weights for a MobileNetV2."""
         if isinstance(model, Rtmdet) and isinstance(model.backbone, MobileNetV2Pyramid):
             source = MOBILENETV2_W035
-            return load_mobilenetv2(
-                model.backbone.body, path, Normalization(source.mean, source.std)
-            )
-        return load_openmmlab(model, path, unit_input=config.normalise == "unit")
+            made_for = Normalization(source.mean, source.std) if fold else None
+            return load_mobilenetv2(model.backbone.body, path, made_for)
+        return load_openmmlab(model, path, unit_input=config.normalise == "unit", fold=fold)

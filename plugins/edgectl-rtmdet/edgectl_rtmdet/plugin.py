@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgectl.plugins.hookspecs import hookimpl
-from edgectl.plugins.info import FamilyInfo, VariantInfo, WeightsSource
+from edgectl.plugins.info import DecoderInfo, FamilyInfo, VariantInfo, WeightsSource
 
 _PUBLISHED = "https://download.openmmlab.com/"
 _DETECTORS = _PUBLISHED + "mmdetection/v3.0/rtmdet/"
@@ -16,6 +16,7 @@ def _weights(filename: str, url: str) -> WeightsSource:
         licence="Apache-2.0",
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
+        channel_order="bgr",
     )
 
 
@@ -39,6 +40,26 @@ MOBILENETV2_W035 = WeightsSource(
     mean=(127.5, 127.5, 127.5),
     std=(127.5, 127.5, 127.5),
 )
+
+
+@hookimpl
+def edgectl_register_decoders() -> list[DecoderInfo]:
+    """How heads of files that other programs exported are read."""
+    place = "edgectl_rtmdet.foreign"
+    return [
+        DecoderInfo(
+            "rtmdet",
+            "RTMDet as MMDeploy exports it: classes and distances in pixels a stride",
+            "detection",
+            f"{place}:RtmdetRule",
+        ),
+        DecoderInfo(
+            "rtmdet_heads",
+            "RTMDet's raw heads: classes and distances in strides a stride",
+            "detection",
+            f"{place}:RtmdetHeadsRule",
+        ),
+    ]
 
 
 @hookimpl

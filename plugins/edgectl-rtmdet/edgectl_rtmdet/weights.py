@@ -22,11 +22,14 @@ exactly: its PAD writes one number into all channels."""
 _STEM = "backbone.stem.0.conv.weight"
 
 
-def load_openmmlab(model: nn.Module, path: Path, *, unit_input: bool) -> dict[str, Any]:
+def load_openmmlab(
+    model: nn.Module, path: Path, *, unit_input: bool, fold: bool = True
+) -> dict[str, Any]:
     """Loads every tensor that fits: a file for other classes gives all but the class predictors.
 
     Those files expect blue first and their own normalization; the first convolution is rewritten for
-    red first and ours: pixel / 255 with ``unit_input``, else :data:`CENTRED`.
+    red first and ours: pixel / 255 with ``unit_input``, else :data:`CENTRED`. Without ``fold`` the tensors
+    stay as they are.
 
     Returns:
         ``{"matched": n, "of": m, "missing": [names]}``.
@@ -45,7 +48,7 @@ def load_openmmlab(model: nn.Module, path: Path, *, unit_input: bool) -> dict[st
             where=path,
             fix="use RTMDet or CSPNeXt weights of the variant's size, or --weights none",
         )
-        if _STEM not in report["missing"]:
+        if fold and _STEM not in report["missing"]:
             with torch.no_grad():
                 conv.weight.copy_(conv.weight.flip(1))
             renormalize(conv, norm, IMAGENET, seen)

@@ -22,6 +22,8 @@ from edgectl_c.program.source import read_source
 
 _RESULT, _CANDIDATE = 24, 8
 _COLUMNS = 6
+_TABLED = ("none", "exp")
+"""Transforms of one number alone."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class _Writer:
     def decoder(self) -> Decoder:
         """Chooses the program."""
         parts = {"classes": self.classes, "cells": self.cells, "boxes": self.boxes}
+        if any(h["transform"] not in _TABLED for h in self.rule.get("heads", ())):
+            parts = {}  # a length depends on more than one byte
         declared = parts.get(self.rule["program"], self.nothing)()
         roots = self.defines.get("DECODE_ROOTS") == "1"
         special = any(word in t for t in self.texts for word in ("INFINITY", "NAN"))
