@@ -21,13 +21,21 @@ from edgectl.errors import ArtifactError, UsageError
 from edgectl.tasks.decode_rule import decode_rule
 from edgectl.tasks.lookup import load_task
 
-_MODULES = ("main.py", "images.py")
+_MODULES = ("main.py", "images.py", "README.md")
 _DECODER = "decode.py"
 
 
 def require_decoder(manifest: Manifest) -> None:
     """Raises UsageError for heads the task's decoder does not read."""
     decode_rule(manifest.task, manifest.outputs)
+
+
+def board_decoder(task: str) -> str:
+    """Text of ``decode.py``: the task's own, or core's. Raises UnknownNameError for a task nobody offers."""
+    own = load_task(task).board_decoder()
+    if own is not None:
+        return own
+    return (resources.files("edgectl.deploy") / "board" / _DECODER).read_text("utf-8")
 
 
 def take_product(
@@ -67,7 +75,7 @@ def take_product(
 def write_program(
     manifest: Manifest, directory: Path, *, device: str, facts: Mapping[str, Any]
 ) -> None:
-    """``main.py`` and its modules, ``model.json``, ``labels.txt``.
+    """``main.py`` and its modules, ``model.json``, ``labels.txt``, ``README.md``.
 
     Args:
         device: text of ``device.py``.
@@ -79,10 +87,8 @@ def write_program(
     task = manifest.task
     reading = decoding(manifest)
     code = resources.files("edgectl.deploy") / "board"
-    texts = {name: (code / name).read_text("utf-8") for name in (*_MODULES, _DECODER)}
-    own = load_task(task).board_decoder()
-    if own is not None:
-        texts[_DECODER] = own
+    texts = {name: (code / name).read_text("utf-8") for name in _MODULES}
+    texts[_DECODER] = board_decoder(task)
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     (directory / "device.py").write_text(device, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -81,14 +82,11 @@ def test_golden_vectors(here: Any, built: Any, tmp_path: Path, name: str) -> Non
     assert deploy(here, name, tmp_path / "bundle")[0] == 0
     done = on_board(here, tmp_path / "bundle", "--golden")
     assert done.returncode == 0, done.stderr
-    first, *lines = done.stdout.splitlines()
+    first, *lines, verdict = done.stdout.splitlines()
     assert first == "measured on sdk-quantized" and len(lines) == 4
-    shares = [float(w) for line in lines for w in line.replace("(", " ").split() if _number(w)]
-    assert shares and max(shares[1::2]) < 3  # percent: one 8-bit step of the stand-in, and a little
-
-
-def _number(word: str) -> bool:
-    return word.replace(".", "", 1).isdigit()
+    assert verdict == "self-test passed"
+    shares = [float(share) for line in lines for share in re.findall(r"\(([\d.]+) %\)", line)]
+    assert shares and max(shares) < 3  # percent: one 8-bit step of the stand-in, and a little
 
 
 def test_another_networks_hef_is_noticed(here: Any, built: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import shutil
 import subprocess
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 from edgectl_ncnn.board.deploy import write_project
 
+from edgectl.data.images.preprocess import resize_image
+from edgectl.deploy.reference import decode, decoding
 from edgectl.errors import UsageError
 from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec
 from edgectl.testing.manifest import make_manifest
@@ -23,7 +26,7 @@ NCNN = """
 #include <vector>
 namespace ncnn {
 struct Mat {
-  enum { PIXEL_RGB = 1 };
+  enum { PIXEL_RGB = 1, PIXEL_GRAY = 3 };
   int w = 0, h = 0, c = 0;
   std::vector<float> data;
   static Mat from_pixels(const unsigned char*, int, int, int) { return Mat(); }
@@ -46,7 +49,7 @@ struct Extractor {
 struct Net {
   int load_param(const char*) { return 0; }
   int load_model(const char*) { return 0; }
-  Extractor create_extractor() { return Extractor(); }
+  Extractor create_extractor() const { return Extractor(); }
 };
 }
 """
@@ -74,7 +77,7 @@ def run(directory, document, heads, size):
         data = np.array(shape, np.int32).tobytes() + values.tobytes()
         (directory / f"{spec.name}.raw").write_bytes(data)
     (directory / "0.rgb").write_bytes(bytes(size[0] * size[1] * 3))
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-O1"]
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-O1", "-ffp-contract=off"]
     subprocess.run(["g++", *flags, "main.cpp", "-o", "run"], cwd=directory, check=True)
     told = subprocess.run(
         ["./run", "0.rgb"], cwd=directory, capture_output=True, text=True, check=True
@@ -133,11 +136,136 @@ def test_classes(tmp_path):
     family = resnet.ResnetFamily()
     specs = family.outputs(family.config_type(), num_classes=3)
     logits = torch.tensor([[1.0, 300.0, 299.0]])
-    ((name, score, *_),) = run(
-        tmp_path, manifest("classification", specs, (32, 32)), [logits], (32, 32)
-    )
-    assert name == "b"
+    lines = run(tmp_path, manifest("classification", specs, (32, 32)), [logits], (32, 32))
+    assert [name for name, _ in lines] == ["b", "c", "a"]
+    score = lines[0][1]
     assert float(score) == pytest.approx(torch.softmax(logits, 1)[0, 1].item(), abs=1e-4)
+
+
+def grids_of(family, sizes, num_classes, rng, special):
+    """Heads of few values, so that many are equal, and some that are no numbers."""
+    heads = []
+    for spec, size in zip(family, sizes, strict=True):
+        values = rng.integers(-3, 4, (spec.channels, *size)).astype(np.float32)
+        if special:
+            values[rng.random(values.shape) < 0.03] = np.nan
+            values[rng.random(values.shape) < 0.03] = np.inf
+        heads.append(torch.from_numpy(values)[None])
+    return heads
+
+
+def decoded(document, heads):
+    """What the boards with Python find."""
+    named = {s.name: h[0].numpy() for s, h in zip(document.outputs, heads, strict=True)}
+    with np.errstate(all="ignore"):
+        return decode(named, decoding(document))
+
+
+@pytest.mark.parametrize("special", [False, True], ids=["ties and inside out", "no numbers"])
+@pytest.mark.parametrize("task", ["detection", "quality", "centroid"])
+def test_ties_negative_sides_and_what_is_no_number_are_as_in_python(tmp_path, task, special):
+    strides = (8, 16)
+    specs = [OutputSpec(f"c{s}", "class_logits", s, 3, "sigmoid") for s in strides]
+    specs += [OutputSpec(f"b{s}", "box_distances", s, 4, offset=0.5) for s in strides]
+    if task == "quality":
+        specs += [OutputSpec(f"q{s}", "centerness_logits", s, 1, "sigmoid") for s in strides]
+    if task == "centroid":
+        specs = [OutputSpec("cells", "cell_logits", 8, 4, "sigmoid")]
+    size = (48, 32)
+    document = manifest("centroid" if task == "centroid" else "detection", specs, size, 0.3)
+    sizes = [(-(-size[0] // s.stride), -(-size[1] // s.stride)) for s in specs]
+    heads = grids_of(specs, sizes, 3, np.random.default_rng(5), special)
+    wanted = decoded(document, heads)
+    lines = run(tmp_path, document, heads, size)
+    assert len(wanted) > 3
+    assert [name for name, *_ in lines] == ["abc"[label] for label, *_ in wanted]
+    for (_, score, *box), (_, value, place) in zip(lines, wanted, strict=True):
+        assert float(score) == pytest.approx(value, abs=1e-4)
+        np.testing.assert_allclose([float(v) for v in box], place, atol=0.06)
+
+
+def test_the_self_test(tmp_path):
+    specs = [OutputSpec("cells", "cell_logits", 8, 3, "sigmoid")]
+    document = manifest("centroid", specs, (16, 24), 0.4)
+    head = torch.randn(1, 3, 2, 3, generator=torch.Generator().manual_seed(0))
+    run(tmp_path, document, [head], (16, 24))
+    golden = tmp_path / "golden"
+    golden.mkdir()
+    (golden / "0.rgb").write_bytes(bytes(16 * 24 * 3))
+
+    def verdict(values):
+        np.save(golden / "0.cells.npy", values.astype(np.float32))
+        words = ["./run", "--golden"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.splitlines()[-1] if done.stdout else done.stderr
+
+    assert verdict(head[0].numpy() * 1.01) == (0, "self-test passed")
+    code, said = verdict(head[0].numpy() + 1)
+    assert code == 4 and said.startswith("self-test FAILED")
+    assert verdict(np.zeros((3, 2, 2)))[0] == 1
+    shutil.rmtree(golden)
+    assert verdict_absent(tmp_path) == 1
+
+
+def verdict_absent(directory):
+    words = ["./run", "--golden"]
+    return subprocess.run(words, cwd=directory, capture_output=True, check=False).returncode
+
+
+def test_hostile_names_compile_and_mean_what_was_said(tmp_path):
+    names = ('"); system("touch harm', "a\nb", "*/", "??/", "back\\slash")
+    specs = [OutputSpec("y", "class_logits", 0, 5, "softmax")]
+    document = manifest("classification", specs, (8, 8)).model_copy(
+        update={"classes": names, "operating_point": OperatingPoint(0.1, "*/ x; /*\n#error", 0.5)}
+    )
+    logits = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]])
+    lines = run(tmp_path, document, [logits], (8, 8))
+    said = " ".join(" ".join(words) for words in lines)
+    assert said.startswith('"); system("touch harm')
+    assert not (tmp_path / "harm").exists()
+
+
+OPENCV = pathlib.Path("/usr/include/opencv4")
+
+
+@pytest.mark.skipif(not (OPENCV / "opencv2/videoio.hpp").is_file(), reason="no OpenCV for C++")
+@pytest.mark.parametrize("spec", [
+    PreprocessSpec((48, 64)),
+    PreprocessSpec((48, 64), pad_side="center", pad_value=3, channel_order="bgr"),
+    PreprocessSpec((48, 64), resize="stretch"),
+])  # fmt: skip
+def test_images_are_fitted_as_in_training(tmp_path, spec):
+    document = manifest(
+        "classification", [OutputSpec("y", "class_logits", 0, 3, "softmax")], (48, 64)
+    )
+    write_project(document.model_copy(update={"preprocess": spec}), tmp_path)
+    (tmp_path / "net.h").write_text(NCNN)
+    (tmp_path / "fit.cpp").write_text(FIT)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-DWITH_OPENCV", f"-I{OPENCV}"]
+    libraries = ["-lopencv_core", "-lopencv_imgproc", "-lopencv_imgcodecs", "-lopencv_videoio"]
+    subprocess.run(["g++", *flags, "-fsyntax-only", "main.cpp"], cwd=tmp_path, check=True)
+    subprocess.run(["g++", *flags, "fit.cpp", "-o", "fit", *libraries], cwd=tmp_path, check=True)
+    rng = np.random.default_rng(0)
+    for height, width in ((200, 133), (20, 31), (48, 64), (7, 300)):
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        (tmp_path / "image.raw").write_bytes(image.tobytes())
+        subprocess.run(["./fit", str(height), str(width)], cwd=tmp_path, check=True)
+        found = np.fromfile(tmp_path / "out.raw", np.uint8).reshape(48, 64, 3)
+        # another version of OpenCV may round an average the other way
+        assert np.abs(found.astype(int) - resize_image(image, spec)[0]).max() <= 1
+
+
+FIT = """
+#include <cstdlib>
+#include <fstream>
+#include "images.h"
+int main(int, char** argv) {
+  cv::Mat image(std::atoi(argv[1]), std::atoi(argv[2]), CV_8UC3);
+  std::ifstream("image.raw", std::ios::binary).read(reinterpret_cast<char*>(image.data), image.total() * 3);
+  const std::vector<unsigned char> out = edgectl::fit(image);
+  std::ofstream("out.raw", std::ios::binary).write(reinterpret_cast<const char*>(out.data()), out.size());
+}
+"""
 
 
 def test_heads_nobody_decodes_are_refused(tmp_path):

@@ -6,27 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from edgectl.deploy.c_text import comment as comment
+from edgectl.deploy.c_text import literal as literal
+from edgectl.deploy.c_text import quote as quote
+
 _COLUMNS = 100
-
-
-def quote(text: str) -> str:
-    """A C string literal of any text, as UTF-8: what stands in it, nothing can end.
-
-    Everything but plain letters, digits and spaces is written as three octal digits: no quote, no backslash,
-    no line end, no trigraph and no end of a comment gets through, and no digit behind can join in.
-    """
-    return '"' + "".join(map(_octal, text.encode("utf-8", "replace"))) + '"'
-
-
-def _octal(byte: int) -> str:
-    c = chr(byte)
-    return c if c.isascii() and (c.isalnum() or c in " _-.") else f"\\{byte:03o}"
-
-
-def comment(text: str) -> str:
-    """A comment of any text: letters, digits and harmless marks; the rest becomes an underscore."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.,:()[]") else "_" for c in text)
-    return f"/* {safe} */"
 
 
 def array(kind: str, name: str, values: Iterable[int] | np.ndarray) -> str:
@@ -46,13 +30,3 @@ def array(kind: str, name: str, values: Iterable[int] | np.ndarray) -> str:
 def record(fields: Mapping[str, object]) -> str:
     """A designated initializer."""
     return "{" + ", ".join(f".{k} = {v}" for k, v in fields.items()) + "}"
-
-
-def literal(value: float) -> str:
-    """The nearest float, as a literal."""
-    v = np.float32(value)
-    if np.isnan(v):
-        return "NAN"
-    if np.isinf(v):
-        return "INFINITY" if v > 0 else "-INFINITY"
-    return np.format_float_scientific(v, trim="0") + "f"

@@ -1,4 +1,4 @@
-"""The MaixII-Dock's bundle: MaixPy3 script, settings, labels, and what MaixHub's converter returned."""
+"""The MaixII-Dock's bundle: MaixPy3 program, settings, labels, and what MaixHub's converter returned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 from edgectl.artifacts.manifest import Manifest
 from edgectl.data.catalog.download import unpack
-from edgectl.errors import ArtifactError, UsageError
+from edgectl.deploy.program import board_decoder
+from edgectl.deploy.reference import decoding
+from edgectl.errors import ArtifactError
+from edgectl.spec import OutputSpec, Size
 from edgectl_ncnn.awnn.package import mud
 
 _LIMIT = 256 << 20
@@ -18,25 +21,14 @@ _LIMIT = 256 << 20
 
 
 def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | None) -> None:
-    """``main.py``, ``model.json``, ``labels.py`` and the ``.mud`` beside the model files, which
-    ``converted`` replaces.
+    """``main.py``, ``decode.py``, ``model.json``, ``labels.py``, ``README.md`` and the ``.mud`` beside the
+    model files, which ``converted`` replaces.
 
     Raises:
-        UsageError: not a classifier, or one of gray: MaixPy3's script is not written for those.
+        UsageError: heads the task's decoder does not read.
         ArtifactError: an archive without one ``.param`` and one ``.bin``.
     """
-    if manifest.task != "classification":
-        raise UsageError(
-            f"the board's script reads classes; this model is for {manifest.task}",
-            where="--target maixii-dock",
-            fix="train a classifier (edgectl train resnet), or use the artifact's files by hand",
-        )
-    if manifest.preprocess.channels == 1:
-        raise UsageError(
-            "the board's camera gives color, and its script feeds that; this model sees gray",
-            where="--target maixii-dock",
-            fix="train without --set preprocess.channel_order=gray, or use the files by hand",
-        )
+    reading = decoding(manifest)
     model = Path(manifest.model)
     param, weights = model.name, model.with_suffix(".bin").name
     if converted is not None:
@@ -45,24 +37,37 @@ def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | 
         param, weights = _bring_back(converted, directory)
     spec = manifest.preprocess
     rows, columns = spec.input_size
+    shapes = [_shape(o, spec.input_size) for o in manifest.outputs]
     settings = {
         "param": param,
         "bin": weights,
         "converted": converted is not None,
         "input": [columns, rows, spec.channels],
-        "output": [1, 1, len(manifest.classes)],
+        "output_shapes": shapes,
         "mean": spec.mean,
         "norm": [1.0 / s for s in spec.std],
         "labels": manifest.classes,
+        **{k: getattr(spec, k) for k in ("resize", "pad_value", "pad_side", "channel_order")},
+        **reading,
     }
     text = json.dumps(settings, indent=1, ensure_ascii=False) + "\n"
     (directory / "model.json").write_text(text, encoding="utf-8")
-    described = mud(param, spec, [(1, 1, len(manifest.classes))])
+    described = mud(param, spec, shapes)
     (directory / Path(param).with_suffix(".mud")).write_text(described, encoding="ascii")
     labels = f"labels = {list(manifest.classes)!r}\n"
     (directory / "labels.py").write_text(labels, encoding="utf-8")
-    script = resources.files("edgectl_ncnn.awnn") / "board" / "main.py"
-    (directory / "main.py").write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+    board = resources.files("edgectl_ncnn.awnn") / "board"
+    for name in ("main.py", "README.md"):
+        (directory / name).write_text((board / name).read_text("utf-8"), encoding="utf-8")
+    (directory / "decode.py").write_text(board_decoder(manifest.task), encoding="utf-8")
+
+
+def _shape(output: OutputSpec, size: Size) -> tuple[int, int, int]:
+    """(width, height, channels), as MaixPy3 wants them."""
+    if not output.stride:
+        return 1, 1, output.channels
+    rows, columns = (-(-n // output.stride) for n in size)
+    return columns, rows, output.channels
 
 
 def _bring_back(archive: Path, directory: Path) -> tuple[str, str]:
