@@ -31,6 +31,7 @@ from edgectl.quant.rewrite.balance_plan import BalancePlanner
 from edgectl.quant.rewrite.bias_correction import correct_biases
 from edgectl.quant.rewrite.channel_classes import total_macs
 from edgectl.quant.rewrite.mute_channels import silence
+from edgectl.quant.rewrite.separate_ranges import separate_ranges
 from edgectl.spec import Progress
 
 _SILENCE_WORTH = 0.5
@@ -58,8 +59,8 @@ def calibrate(
 
     Raises:
         DataError: no images.
-        UnsupportedOpError: ops that join ranges the scheme fixes differently.
     """
+    graph = separate_ranges(graph, scheme)
     work = _Calibration(graph, scheme, images, config, progress or (lambda _: None), roles)
     work.choose_first()
     if config.silence:

@@ -16,7 +16,7 @@ from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QParams, QuantScheme
 from edgectl.quant.weights import round_bias, round_weight
 
-_MOVES_VALUES = frozenset({"concat", "max_pool", "upsample", "reshape"})
+_MOVES_VALUES = frozenset({"concat", "max_pool", "upsample", "reshape", "transpose", "slice"})
 """Ops that leave a tensor on its grid when input and output share it."""
 
 

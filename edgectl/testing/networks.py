@@ -15,6 +15,7 @@ from edgectl.quant.graph.quant_graph import Node, QuantGraph, execute
 from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.ranges import qparams, range_groups
+from edgectl.quant.rewrite.separate_ranges import separate_ranges
 from edgectl.quant.weights import weight_scales
 
 
@@ -62,6 +63,32 @@ class Net:
         channels = self.values[x].shape[1]
         return self.conv(x, channels * multiplier, groups=channels, **kw)
 
+    def conv_transpose(
+        self,
+        x: str,
+        out: int,
+        kernel: tuple[int, int] = (2, 2),
+        stride: tuple[int, int] = (2, 2),
+        padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> str:
+        channels = self.values[x].shape[1]
+        weight = torch.randn(out, channels, *kernel, generator=self.generator) / channels**0.5
+        bias = torch.randn(out, generator=self.generator) * 0.3
+        attrs = {"stride": stride, "padding": padding}
+        name = f"conv_transpose{len(self.nodes)}"
+        return self._add(Node(name, "conv_transpose", (x,), (), attrs, None, "", weight, bias))
+
+    def sum_channels(self, x: str, factor: float, bias: float) -> str:
+        weight = torch.full((1, self.values[x].shape[1], 1, 1), factor)
+        attrs = {"stride": (1, 1), "padding": (0,) * 4, "dilation": (1, 1), "groups": 1}
+        name = f"sum{len(self.nodes)}"
+        return self._add(
+            Node(name, "conv", (x,), (), attrs, None, "", weight, torch.full((1,), bias))
+        )
+
+    def lookup(self, x: str, function: str, slope: float = 0.0) -> str:
+        return self.op("lookup", x, function=function, slope=slope)
+
     def linear(self, x: str, out: int, activation: Any = None) -> str:
         features = self.values[x].shape[1]
         weight = torch.randn(out, features, generator=self.generator) / features**0.5
@@ -71,9 +98,13 @@ class Net:
         )
         return self._add(node)
 
-    def _add(self, node: Node) -> str:
+    def recompute(self, node: Node) -> None:
+        """Its value again, after its weights were changed."""
         inputs = [self.values[i] for i in node.inputs]
         self.values[node.name] = execute(node, inputs, node.weight, node.bias)
+
+    def _add(self, node: Node) -> str:
+        self.recompute(node)
         node.shape = tuple(self.values[node.name].shape)
         self.nodes.append(node)
         return node.name
@@ -117,6 +148,7 @@ def lowered(images: np.ndarray) -> torch.Tensor:
 
 def quantize(graph: QuantGraph, images: np.ndarray, shrink: float = 1.0) -> QuantizedGraph:
     """Ranges from the extremes; ``shrink`` below one makes the kernels saturate."""
+    graph = separate_ranges(graph, SCHEME)
     taps: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         graph.run(lowered(images), taps)
@@ -160,6 +192,48 @@ def _pyramid(net: Net) -> str:
     return net.op("concat", x, y)
 
 
+def _attention(net: Net, heads: int = 2, size: int = 4) -> str:
+    """Queries, keys and values of every position: matmul, softmax, matmul."""
+    h, w = net.values["input"].shape[2:]
+    shape = (1, heads, size, h * w)
+    q, k, v = (
+        net.op(
+            "reshape", net.conv("input", heads * size, (1, 1), padding=(0, 0, 0, 0)), shape=shape
+        )
+        for _ in range(3)
+    )
+    scores = net.op("matmul", net.op("transpose", q, order=(0, 1, 3, 2)), k)
+    # over the keys, which have to be axis 1 for it
+    weights = net.op("softmax", net.op("transpose", scores, order=(0, 3, 1, 2)))
+    weights = net.op("transpose", weights, order=(0, 2, 1, 3))
+    y = net.op("reshape", net.op("matmul", v, weights), shape=(1, heads * size, h, w))
+    return net.conv(y, 5, (1, 1), padding=(0, 0, 0, 0))
+
+
+def _norm(net: Net) -> str:
+    """A layer norm over channels, as the tracer writes it."""
+    x = net.conv("input", 6)
+    centered = net.op("add", x, net.sum_channels(x, -1 / 6, 0.0))
+    power = net.sum_channels(net.op("mul", centered, centered), 1 / 6, 0.1)
+    return net.op("mul", centered, net.lookup(power, "rsqrt"))
+
+
+def _lookup(function: str, slope: float = 0.0) -> Callable[[Net], str]:
+    return lambda n: n.lookup(n.conv("input", 5), function, slope)
+
+
+def _resize(
+    size: tuple[int, int], mode: str = "bilinear", aligned: bool = False
+) -> Callable[[Net], str]:
+    return lambda n: n.op("resize", n.conv("input", 4), size=size, mode=mode, aligned=aligned)
+
+
+def _rejoined(net: Net) -> str:
+    """A sigmoid beside logits, on one grid."""
+    x = net.conv("input", 4)
+    return net.op("concat", x, net.op("sigmoid", net.conv("input", 4)))
+
+
 CASES: dict[str, Callable[[Net], str]] = {
     "conv": lambda n: n.conv("input", 6),
     "conv_1x1_relu6": lambda n: n.conv(
@@ -198,5 +272,47 @@ CASES: dict[str, Callable[[Net], str]] = {
     "reshape_grid": lambda n: n.op(
         "reshape", n.op("reshape", n.conv("input", 4), shape=(1, 396)), shape=(1, 9, 4, 11)
     ),
+    "conv_grouped": lambda n: n.conv(n.conv("input", 6), 8, groups=2, activation="relu"),
+    "conv_grouped_stride": lambda n: n.conv(n.conv("input", 9), 6, stride=(2, 2), groups=3),
+    "conv_transpose": lambda n: n.conv_transpose(n.conv("input", 4), 5),
+    "conv_transpose_same": lambda n: n.conv_transpose("input", 5, (4, 4), padding=(1, 1, 1, 1)),
+    "conv_transpose_cut": lambda n: n.conv_transpose("input", 4, (3, 3), padding=(1, 0, 1, 0)),
+    "conv_transpose_overlap": lambda n: n.conv_transpose("input", 4, (5, 3), (2, 3)),
+    "tanh": _lookup("tanh"),
+    "gelu": _lookup("gelu"),
+    "gelu_tanh": _lookup("gelu_tanh"),
+    "exp": _lookup("exp"),
+    "elu": _lookup("elu"),
+    "leaky_relu": _lookup("leaky_relu", 0.1),
+    "leaky_relu_negative": _lookup("leaky_relu", -0.4),
+    "prelu": lambda n: n.op("prelu", n.conv("input", 4), slopes=(0.25, -0.1, 0.0, 1.3)),
+    "resize_bilinear": _resize((18, 22)),
+    "resize_bilinear_smaller": _resize((5, 4)),
+    "resize_bilinear_aligned": _resize((20, 13), aligned=True),
+    "resize_nearest": _resize((14, 25), "nearest"),
+    "transpose": lambda n: n.op("transpose", n.conv("input", 4), order=(0, 2, 3, 1)),
+    "slice": lambda n: n.op("slice", n.conv("input", 4), axis=2, start=1, stop=7, step=2),
+    "slice_channels": lambda n: n.op("slice", n.conv("input", 7), axis=1, start=2, stop=5, step=1),
+    "attention": _attention,
+    "layer_norm": _norm,
+    "constant": lambda n: n.op(
+        "add",
+        n.conv("input", 4),
+        n.op("constant", value=torch.randn(1, 4, 9, 11, generator=n.generator)),
+    ),
+    "requantize": _rejoined,
+    "concat_many": lambda n: n.op("concat", *(n.conv("input", c) for c in range(1, 13))),
+    "mul_by_one_channel": lambda n: n.op("mul", n.conv("input", 4), n.conv("input", 1)),
+    "max_pool_whole": lambda n: _pool("max_pool", n, (0, 0, 0, 0), 9, 9),
+    "avg_pool_counted": lambda n: n.op(
+        "avg_pool",
+        n.op("pad", n.conv("input", 4), padding=(1, 1, 1, 1), value=0.0),
+        kernel=(3, 3),
+        stride=(2, 2),
+        padding=(0, 0, 0, 0),
+    ),
 }
 """A network an op, in every form a backend may have to write it."""
+
+NOT_ON_MICROCONTROLLERS = frozenset({"gelu", "gelu_tanh", "exp"})
+"""Cases TensorFlow Lite Micro has no kernel for; LiteRT's reference kernels judge them."""

@@ -1,8 +1,9 @@
 """A graph under construction: what the tracer appends to and the simplifier rewrites.
 
 Besides :data:`edgectl.quant.graph.quant_graph.OPS` a draft may hold ``affine`` (``x * weight + bias``,
-a number each channel: batch norm, scalars), ``clamp`` (attributes ``lo``, ``hi``) and ``select``
-(attribute ``channels``: those of its input it takes, in order).
+a number each channel: batch norm, scalars), ``clamp`` (attributes ``lo``, ``hi``), ``select``
+(attribute ``channels``: those of its input it takes, in order), ``take`` (the same of another axis:
+``axis``, ``index``) and ``sqrt``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,21 @@ from edgectl.quant.graph.quant_graph import Node
 
 @dataclass(frozen=True)
 class Ref:
-    """A tensor computed in the graph."""
+    """A tensor computed in the graph.
+
+    Attributes:
+        shape: in the graph, where the first axis is the image.
+        folded: the program's tensor has no such axis: its first axis, larger than one, is the graph's
+            second (windows of an image in the place of a batch).
+    """
 
     name: str
     shape: tuple[int, ...]
+    folded: bool = False
+
+    def axis(self, number: int) -> int:
+        """The graph's axis for one of the program's, negative ones from the end."""
+        return number % (len(self.shape) - self.folded) + self.folded
 
 
 Value = Ref | Tensor
@@ -30,11 +42,13 @@ Value = Ref | Tensor
 
 @dataclass
 class DraftBuilder:
-    """Collects draft nodes. ``origin`` and ``shape`` describe the call being translated."""
+    """Collects draft nodes. ``origin`` and ``shape`` describe the call being translated; ``folded``: see
+    :class:`Ref`."""
 
     nodes: list[Node] = field(default_factory=list)
     origin: str = ""
     shape: tuple[int, ...] = ()
+    folded: bool = False
     _names: set[str] = field(default_factory=set)
 
     def add(
@@ -59,7 +73,12 @@ class DraftBuilder:
             bias=bias,
         )
         self.nodes.append(node)
-        return Ref(node.name, shape)
+        return Ref(node.name, shape, self.folded)
+
+    def describe(self, shape: tuple[int, ...]) -> None:
+        """Sets what the call being translated returns, in the program's axes."""
+        self.folded = bool(shape) and shape[0] != 1
+        self.shape = (1, *shape) if self.folded else shape
 
     def affine(self, x: Ref, scale: Tensor, shift: Tensor) -> Ref:
         """x * scale + shift; both (C,)."""

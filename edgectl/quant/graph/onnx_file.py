@@ -8,7 +8,7 @@ model that takes the body's outputs and gives the file's own. Nothing in a file 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from edgectl.errors import DependencyError, UnsupportedOpError, UsageError
+from edgectl.quant.graph.axes import settle_shape
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
 from edgectl.quant.graph.onnx_load import find_input, load_onnx, make_static
 from edgectl.quant.graph.onnx_ops import HANDLERS, Call, as_tensor
@@ -40,6 +41,13 @@ _PEELED = frozenset(
     }
 )
 """At an output: raw heads keep a scale each, and the tail costs the host next to nothing."""
+
+_REARRANGES = frozenset(
+    {"Concat", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Gather", "Expand"}
+)
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_FEW = 64
+"""Weights of what counts as arithmetic of a decoder: YOLOv8 averages sixteen bins by a convolution."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,16 @@ def read_onnx(
     for output in extra:
         model.graph.output.remove(output)
     model.graph.value_info.extend(extra)
-    return _Translation(model, entry, channels_last, path, tuple(outputs)).result()
+    refused: dict[str, UnsupportedOpError] = {}
+    while True:
+        try:
+            return _Translation(model, entry, channels_last, path, tuple(outputs), refused).result()
+        except UnsupportedOpError as e:
+            # known only once its readers are: what means nothing without them is cut
+            place = e.where or ""
+            if place in refused or place not in map(_path_of, model.graph.node):
+                raise
+            refused[place] = e
 
 
 @dataclass
@@ -110,6 +127,7 @@ class _Translation:
     channels_last: bool
     path: Path
     cut_at: tuple[str, ...] = ()
+    refused: Mapping[str, UnsupportedOpError] = field(default_factory=dict)
     builder: DraftBuilder = field(default_factory=DraftBuilder)
     values: dict[str, Value] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
@@ -120,6 +138,9 @@ class _Translation:
         from onnx import numpy_helper
 
         graph = self.model.graph
+        self.opset = max(
+            (o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), default=13
+        )
         self.shapes = {
             v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
             for v in [*graph.value_info, *graph.output, *graph.input]
@@ -139,6 +160,12 @@ class _Translation:
         if needed is None:
             self._peel()
         heads = self._heads()
+        # windows in the place of a batch: the file's tensor has no axis for the images of one
+        while folded := {h for h in heads if self._ref(h).folded}:
+            for node in graph.node:
+                if folded & set(node.output):
+                    self._cut(node, "behind the heads")
+            heads = self._heads()
         names = [self._ref(h).name for h in heads]
         body = simplify(self.builder.nodes, names)
         outputs = [o.name for o in graph.output]
@@ -166,16 +193,45 @@ class _Translation:
         """Cuts what only rearranges or squashes between the last layers and the outputs or the tail."""
         graph = self.model.graph
         outputs = {o.name for o in graph.output}
+        behind = self._behind()
         readers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
                 readers.setdefault(name, []).append(node)
         for node in reversed(graph.node):
             (result, *others) = node.output
-            read = readers.get(result, [])
+            read = [r for o in node.output for r in readers.get(o, [])]
             ends = all(set(r.output) <= self.dead for r in read) and (read or result in outputs)
-            if node.op_type in _PEELED and not others and ends and result not in self.dead:
+            decodes = (node.op_type in _PEELED and not others) or result in behind
+            if decodes and ends and self._computed(node):
                 self._cut(node, "behind the heads")
+
+    def _computed(self, node: onnx.NodeProto) -> bool:
+        """Whether it is in the body, and depends on the image."""
+        return all(o not in self.dead for o in node.output) and any(
+            isinstance(self.values.get(o), Ref) for o in node.output
+        )
+
+    def _averages(self, node: onnx.NodeProto) -> bool:
+        """A convolution or product with one short row of weights: a decoder's arithmetic."""
+        weight = self.values.get(node.input[1])
+        if (
+            not isinstance(weight, Tensor)
+            or node.op_type not in ("Conv", "MatMul")
+            or weight.numel() > _FEW
+        ):
+            return False
+        return weight.shape[0 if node.op_type == "Conv" else -1] == 1
+
+    def _behind(self) -> set[str]:
+        """Tensors between the last layers and the outputs behind a rearrangement: a decoder's."""
+        found: set[str] = set()
+        for node in self.model.graph.node:
+            if node.op_type in _LAYERS and not self._averages(node):
+                continue
+            if node.op_type in _REARRANGES or any(i in found for i in node.input):
+                found.update(node.output)
+        return found
 
     def _cut(self, node: onnx.NodeProto, reason: str, fix: str = "") -> None:
         self.dead.update(node.output)
@@ -204,6 +260,8 @@ class _Translation:
 
     def _call(self, node: onnx.NodeProto, name: str) -> Sequence[Value]:
         self.builder.origin = name
+        if name in self.refused:
+            raise self.refused[name]
         if self.channels_last and self.entry in node.input:
             raise self.builder.refuse(
                 "an input with channels last that is not transposed first", "export as NCHW"
@@ -215,8 +273,8 @@ class _Translation:
         inputs = [self.values.get(i) if i else None for i in node.input]
         if not all(shapes) or any(0 in s for s in shapes):
             raise self.builder.refuse("a result whose shape is not known", "export it static")
-        self.builder.shape = shapes[0]
-        call = Call(node.op_type, inputs, _attributes(node), shapes)
+        self.builder.describe(shapes[0])
+        call = Call(node.op_type, inputs, _attributes(node), shapes, self.opset)
         before = len(self.builder.nodes)
         try:
             result = handler(self.builder, call)
@@ -229,7 +287,8 @@ class _Translation:
         except UnsupportedOpError:
             del self.builder.nodes[before:]
             raise
-        return result if isinstance(result, list) else [result]
+        results = result if isinstance(result, list) else [result]
+        return [settle_shape(self.builder, r, s) for r, s in zip(results, shapes, strict=False)]
 
     def _heads(self) -> list[str]:
         """Tensors of the body that the tail or the file's outputs read, in the file's order."""

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgectl.quant.graph import axes, tokens
 from edgectl.quant.graph import semantics as to
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
+from edgectl.quant.graph.values import require_constant, require_ref
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Call:
     inputs: Sequence[Value | None]
     attributes: dict[str, Any]
     shapes: Sequence[tuple[int, ...]]
+    opset: int = 13
 
     def optional(self, index: int) -> Value | None:
         """An input, or None where the node has none there."""
@@ -57,11 +60,11 @@ Handler = Callable[[DraftBuilder, Call], Result]
 
 
 def _x(b: DraftBuilder, call: Call) -> Ref:
-    return to.require_ref(b, call.optional(0))
+    return require_ref(b, call.optional(0))
 
 
 def _constant(b: DraftBuilder, call: Call, index: int, what: str) -> Tensor:
-    return to.require_constant(b, call.optional(index), what)
+    return require_constant(b, call.optional(index), what)
 
 
 def _value(b: DraftBuilder, call: Call, index: int) -> Value:
@@ -102,7 +105,7 @@ def _conv(b: DraftBuilder, call: Call) -> Result:
         b,
         x,
         weight,
-        None if bias is None else to.require_constant(b, bias, "biases"),
+        None if bias is None else require_constant(b, bias, "biases"),
         stride=stride,
         padding=_pads(b, call, x, _pair(weight.shape[2:]), stride),
         dilation=_pair(call.attributes.get("dilations", (1, 1))),
@@ -118,8 +121,8 @@ def _gemm(b: DraftBuilder, call: Call) -> Result:
     weight = weight if a.get("transB", 0) else weight.t()
     bias = call.optional(2)
     if bias is not None:
-        bias = to.require_constant(b, bias, "biases") * a.get("beta", 1.0)
-    return to.emit_linear(b, _x(b, call), weight * a.get("alpha", 1.0), bias)
+        bias = require_constant(b, bias, "biases") * a.get("beta", 1.0)
+    return tokens.emit_linear(b, _x(b, call), weight * a.get("alpha", 1.0), bias)
 
 
 def _batch_norm(b: DraftBuilder, call: Call) -> Result:
@@ -165,20 +168,120 @@ def _pool(op: str) -> Handler:
     return handler
 
 
-def _reduce_mean(b: DraftBuilder, call: Call) -> Result:
-    axes = call.numbers("axes", 1) or []
-    return to.emit_mean(b, _x(b, call), axes, keepdim=bool(call.attributes.get("keepdims", 1)))
+def _reduce(emit: Callable[..., Ref]) -> Handler:
+    def handler(b: DraftBuilder, call: Call) -> Result:
+        over = call.numbers("axes", 1) or []
+        return emit(b, _x(b, call), over, keepdim=bool(call.attributes.get("keepdims", 1)))
+
+    return handler
 
 
 def _resize(b: DraftBuilder, call: Call) -> Result:
-    if call.attributes.get("mode", b"nearest") != b"nearest":
-        raise b.refuse("resizing other than to the nearest neighbor", "use nearest upsampling")
-    return to.emit_upsample(b, _x(b, call))
+    a, x = call.attributes, _x(b, call)
+    mode = a.get("mode", b"nearest").decode()
+    default = "half_pixel" if call.op == "Resize" else "asymmetric"
+    where = a.get("coordinate_transformation_mode", default.encode()).decode()
+    if len(x.shape) != 4 or x.shape[:2] != tuple(b.shape[:2]):
+        raise b.refuse("resizing other than over two dimensions", "resize feature maps")
+    whole = all(o % s == 0 for o, s in zip(b.shape[2:], x.shape[2:], strict=True))
+    rounding = a.get("nearest_mode", b"round_prefer_floor").decode()
+    if mode == "linear" and where in ("half_pixel", "pytorch_half_pixel", "align_corners"):
+        return to.emit_bilinear(b, x, aligned=where == "align_corners")
+    if mode == "nearest" and (
+        (where == "asymmetric" and (rounding == "floor" or call.op == "Upsample"))
+        or (where in ("half_pixel", "pytorch_half_pixel") and whole)
+    ):
+        return to.emit_upsample(b, x)
+    raise b.refuse(f"resizing by {mode}, {where}", "use nearest or bilinear upsampling")
+
+
+def _matmul(b: DraftBuilder, call: Call) -> Result:
+    x, y = (_value(b, call, i) for i in (0, 1))
+    if isinstance(x, Ref) and isinstance(y, Ref):
+        return tokens.emit_matmul(b, x, y)
+    weight = require_constant(b, y, "weights of a fully connected layer")
+    if weight.ndim != 2:
+        raise b.refuse("a product with a batch of matrices", "use a fully connected layer")
+    return tokens.emit_linear(b, require_ref(b, x), weight.t(), None)
+
+
+def _softmax(b: DraftBuilder, call: Call) -> Result:
+    x = _x(b, call)
+    axis = call.attributes.get("axis", -1 if call.opset >= 13 else 1)
+    # before opset 13 all axes from that one on are one
+    if call.opset < 13 and any(s != 1 for s in x.shape[x.axis(axis) + 1 :]):
+        raise b.refuse("softmax over several axes at once", "export with opset 13 or later")
+    return tokens.emit_softmax(b, x, axis)
+
+
+def _conv_transpose(b: DraftBuilder, call: Call) -> Result:
+    x, weight = _x(b, call), _constant(b, call, 1, "weights of a convolution")
+    a, bias = call.attributes, call.optional(2)
+    if "output_shape" in a or a.get("auto_pad", b"NOTSET") != b"NOTSET":
+        raise b.refuse("a transposed convolution by output_shape", "export it with explicit pads")
+    top, left, _, _ = a.get("pads", (0, 0, 0, 0))
+    return to.emit_conv_transpose(
+        b,
+        x,
+        weight,
+        None if bias is None else require_constant(b, bias, "biases"),
+        stride=_pair(a.get("strides", (1, 1))),
+        padding=(top, top, left, left),
+        dilation=_pair(a.get("dilations", (1, 1))),
+        groups=int(a.get("group", 1)),
+    )
+
+
+def _layer_norm(b: DraftBuilder, call: Call) -> Result:
+    x, a = _x(b, call), call.attributes
+    if x.axis(a.get("axis", -1)) != len(x.shape) - 1:
+        raise b.refuse("a layer norm over several axes", "normalize over the last axis")
+    weight = _constant(b, call, 1, "scales")
+    bias = None if call.optional(2) is None else _constant(b, call, 2, "shifts")
+    return tokens.emit_layer_norm(b, x, len(x.shape) - 1, weight, bias, a.get("epsilon", 1e-5))
+
+
+def _power(b: DraftBuilder, call: Call) -> Result:
+    x = _x(b, call)
+    if call.number("", 1) == 2.0:
+        return to.emit_product(b, x, x)
+    raise b.refuse("a power", "leave it to the postprocess")
+
+
+def _gather(b: DraftBuilder, call: Call) -> Result:
+    index = _constant(b, call, 1, "indices")
+    if index.ndim != 0 and index.numel() != 1:
+        raise b.refuse("elements picked by a list", "use slices")
+    x, axis = _x(b, call), call.attributes.get("axis", 0)
+    return axes.emit_index(b, x, axis, int(index))
+
+
+def _gelu(b: DraftBuilder, call: Call) -> Result:
+    tanh = call.attributes.get("approximate", b"none") == b"tanh"
+    return to.emit_lookup(b, _x(b, call), "gelu_tanh" if tanh else "gelu")
+
+
+def _function(name: str, default: float = 0.0) -> Handler:
+    def handler(b: DraftBuilder, call: Call) -> Result:
+        slope = float(call.attributes.get("alpha", default)) if default else 0.0
+        if name == "elu" and slope != 1.0:
+            raise b.refuse("an ELU with another factor than one", "use alpha=1")
+        return to.emit_lookup(b, _x(b, call), name, 0.0 if name == "elu" else slope)
+
+    return handler
+
+
+def _prelu(b: DraftBuilder, call: Call) -> Result:
+    return to.emit_prelu(b, _x(b, call), _constant(b, call, 1, "slopes"))
+
+
+def _global_maximum(b: DraftBuilder, call: Call) -> Result:
+    return tokens.emit_maximum(b, _x(b, call), (2, 3), keepdim=True)
 
 
 def _concat(b: DraftBuilder, call: Call) -> Result:
     parts = [_value(b, call, i) for i in range(len(call.inputs))]
-    return to.emit_concat(b, parts, call.attributes["axis"])
+    return axes.emit_concat(b, parts, call.attributes["axis"])
 
 
 def _pad(b: DraftBuilder, call: Call) -> Result:
@@ -193,23 +296,23 @@ def _pad(b: DraftBuilder, call: Call) -> Result:
 def _split(b: DraftBuilder, call: Call) -> Result:
     axis = call.attributes.get("axis", 0)
     sizes = [shape[axis] for shape in call.shapes]
-    return to.emit_split(b, _x(b, call), sizes, axis)
+    return axes.emit_split(b, _x(b, call), sizes, axis)
 
 
 def _slice(b: DraftBuilder, call: Call) -> Result:
     x = _x(b, call)
     starts, ends = call.numbers("starts", 1) or [], call.numbers("ends", 2) or []
-    axes = call.numbers("axes", 3) or list(range(len(starts)))
+    along = call.numbers("axes", 3) or list(range(len(starts)))
     steps = call.numbers("steps", 4) or [1] * len(starts)
-    for axis, start, stop, step in zip(axes, starts, ends, steps, strict=True):
-        x = to.emit_slice(b, x, axis, start, stop, step)
+    for axis, start, stop, step in zip(along, starts, ends, steps, strict=True):
+        x = axes.emit_slice(b, x, axis, start, stop, step)
     return x
 
 
 def _transpose(b: DraftBuilder, call: Call) -> Result:
     x = _x(b, call)
     order = call.attributes.get("perm", range(len(x.shape))[::-1])
-    return to.emit_permute(b, x, order)
+    return axes.emit_permute(b, x, order)
 
 
 def _same(b: DraftBuilder, call: Call) -> Result:
@@ -217,13 +320,13 @@ def _same(b: DraftBuilder, call: Call) -> Result:
 
 
 def _reshape(b: DraftBuilder, call: Call) -> Result:
-    return to.emit_reshape(b, _x(b, call))
+    return axes.emit_reshape(b, _x(b, call))
 
 
 HANDLERS: dict[str, Handler] = {
     "Conv": _conv,
     "Gemm": _gemm,
-    "MatMul": _gemm,
+    "MatMul": _matmul,
     "BatchNormalization": _batch_norm,
     "Add": _sum(1.0),
     "Sub": _sum(-1.0),
@@ -235,9 +338,24 @@ HANDLERS: dict[str, Handler] = {
     "Sigmoid": lambda b, c: to.emit_sigmoid(b, _x(b, c)),
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda b, c: to.emit_hard_swish(b, _x(b, c)),
-    "Softmax": lambda b, c: to.emit_softmax(b, _x(b, c), c.attributes.get("axis", -1)),
+    "Softmax": _softmax,
+    "Tanh": _function("tanh"),
+    "Exp": _function("exp"),
+    "Elu": _function("elu", 1.0),
+    "LeakyRelu": _function("leaky_relu", 0.01),
+    "PRelu": _prelu,
+    "Gelu": _gelu,
+    "Erf": lambda b, c: b.add("erf", [_x(b, c)]),
+    "Sqrt": lambda b, c: tokens.emit_root(b, _x(b, c)),
+    "Pow": _power,
+    "ConvTranspose": _conv_transpose,
+    "LayerNormalization": _layer_norm,
+    "GlobalMaxPool": _global_maximum,
+    "Gather": _gather,
     "GlobalAveragePool": lambda b, c: b.add("mean", [_x(b, c)]),
-    "ReduceMean": _reduce_mean,
+    "ReduceMean": _reduce(tokens.emit_mean),
+    "ReduceSum": _reduce(tokens.emit_sum_over),
+    "ReduceMax": _reduce(tokens.emit_maximum),
     "MaxPool": _pool("max_pool"),
     "AveragePool": _pool("avg_pool"),
     "Resize": _resize,

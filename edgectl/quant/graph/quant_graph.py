@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgectl.quant.graph.functions import FUNCTIONS
+
 Activation = Literal["relu", "relu6", "unit"] | None
 """Fused clamp after an op: relu [0, inf), relu6 [0, 6], unit [0, 1] (a folded hard-sigmoid)."""
 
@@ -39,20 +41,38 @@ OPS: dict[str, Op] = {
         ("stride", "padding", "dilation", "groups"),
         weighted=True,
     ),
+    "conv_transpose": Op(
+        "2-D transposed convolution; padding is cut off its result",
+        ("stride", "padding"),
+        weighted=True,
+    ),
     "linear": Op("fully connected over the last dimension", weighted=True),
     "add": Op("element-wise sum of two tensors (broadcast over H, W)"),
     "mul": Op("element-wise product of two tensors (broadcast over H, W)"),
     "concat": Op("along channels", shares_range=True),
     "sigmoid": Op("logistic function"),
     "softmax": Op("over channels"),
+    "lookup": Op("one function of every element", ("function", "slope")),
+    "prelu": Op("leaky ReLU with a slope a channel", ("slopes",)),
+    "matmul": Op("product of two tensors over their last two axes; the others are a batch"),
     "mean": Op("global average over H, W, kept as 1x1"),
     "max_pool": Op("", ("kernel", "stride", "padding"), shares_range=True),
     "avg_pool": Op("without counting padding", ("kernel", "stride", "padding"), shares_range=True),
     "upsample": Op("nearest neighbor by an integer factor", ("factor",), shares_range=True),
+    "resize": Op(
+        "to any size, bilinear or nearest", ("size", "mode", "aligned"), shares_range=True
+    ),
     "pad": Op("constant border", ("padding", "value"), shares_range=True),
     "reshape": Op("same elements, NCHW order", ("shape",), shares_range=True),
+    "transpose": Op("axes in another order; the batch stays first", ("order",), shares_range=True),
+    "slice": Op("elements of one axis", ("axis", "start", "stop", "step"), shares_range=True),
+    "constant": Op("numbers that do not depend on the image", ("value",)),
+    "requantize": Op("the same numbers on another integer grid"),
 }
-"""Attributes: stride, dilation, kernel are (h, w); padding is (top, bottom, left, right)."""
+"""Attributes: stride, dilation, kernel, size are (h, w); padding is (top, bottom, left, right).
+
+``aligned``: the corners of a bilinear resize's input and output are the same points (``align_corners``).
+"""
 
 
 @dataclass(eq=False)
@@ -63,11 +83,11 @@ class Node:
         name: unique; the name of the tensor it produces.
         op: key of :data:`OPS`.
         inputs: names of the producing nodes.
-        shape: output shape, NCHW or (1, C), batch 1.
+        shape: output shape, NCHW or (1, C) or any other of up to five axes, batch 1.
         attrs: see ``OPS[op].attrs``.
         activation: fused clamp, applied last.
         origin: path of the module it came from, for messages (``features.3.conv``).
-        weight: conv (out, in/groups, kh, kw), linear (out, in), float32.
+        weight: conv (out, in/groups, kh, kw), conv_transpose (out, in, kh, kw), linear (out, in), float32.
         bias: (out,) float32; always present on weighted ops.
     """
 
@@ -274,4 +294,40 @@ def _compute(node: Node, v: list[Tensor], weight: Tensor | None, bias: Tensor | 
             return pad2d(v[0], a["padding"], a["value"])
         case "reshape":
             return v[0].reshape(v[0].shape[0], *a["shape"][1:])
+    return _compute_more(node, v, weight, bias)
+
+
+def _compute_more(
+    node: Node, v: list[Tensor], weight: Tensor | None, bias: Tensor | None
+) -> Tensor:
+    """Operations few networks have."""
+    a = node.attrs
+    match node.op:
+        case "conv_transpose":
+            assert weight is not None
+            whole = F.conv_transpose2d(v[0], weight.transpose(0, 1), bias, a["stride"])
+            top, bottom, left, right = a["padding"]
+            height, width = whole.shape[2:]
+            return whole[:, :, top : height - bottom, left : width - right]
+        case "lookup":
+            return FUNCTIONS[a["function"]](v[0], a["slope"])
+        case "prelu":
+            return F.prelu(v[0], torch.tensor(a["slopes"], dtype=v[0].dtype, device=v[0].device))
+        case "matmul":
+            return v[0] @ v[1]
+        case "resize":
+            if a["mode"] == "nearest":
+                return F.interpolate(v[0], a["size"])
+            return F.interpolate(v[0], a["size"], mode="bilinear", align_corners=a["aligned"])
+        case "transpose":
+            return v[0].permute(a["order"])
+        case "slice":
+            at = [slice(None)] * v[0].ndim
+            at[a["axis"]] = slice(a["start"], a["stop"], a["step"])
+            return v[0][tuple(at)]
+        case "constant":
+            value: Tensor = a["value"]
+            return value
+        case "requantize":
+            return v[0].clone()
     raise ValueError(f"{node.name}: op {node.op!r} cannot be executed")

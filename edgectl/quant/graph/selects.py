@@ -17,8 +17,11 @@ from edgectl.quant.graph.draft import Draft
 from edgectl.quant.graph.quant_graph import Node
 
 _CHANNELWISE = frozenset(
-    {"affine", "clamp", "sigmoid", "add", "mul", "max_pool", "avg_pool", "mean", "upsample", "pad"}
-)
+    {
+        "affine", "clamp", "sigmoid", "lookup", "add", "mul",
+        "max_pool", "avg_pool", "mean", "upsample", "resize", "pad",
+    }
+)  # fmt: skip
 _LARGEST_GROWTH = 1.5
 """Growth of a convolution whose channels several selections share: beyond, one of ones and zeros is
 cheaper."""
@@ -70,15 +73,22 @@ def _restrict(draft: Draft, node: Node, channels: Sequence[int]) -> list[Node] |
     part = replace(node, name=name, shape=shape, weight=weight, bias=bias, attrs=dict(node.attrs))
     if node.op == "concat":
         return _restrict_concat(draft, part, index)
-    if node.op == "conv" and node.attrs["groups"] == 1:
+    if node.op == "conv_transpose" or (node.op == "conv" and node.attrs["groups"] == 1):
         return [part]
-    if node.op == "conv" and node.depthwise and len(node.weight or ()) == node.attrs["groups"]:
+    if node.op == "conv" and node.depthwise and _filters(node) == node.attrs["groups"]:
         part.attrs["groups"] = len(index)
     elif node.op not in _CHANNELWISE:
         return None
-    above = [_select(draft, draft.find(i), index) for i in node.inputs]
+    sources = [draft.find(i) for i in node.inputs]
+    if any(s.shape[1] != node.shape[1] for s in sources):
+        return None
+    above = [_select(draft, s, index) for s in sources]
     part.inputs = tuple(n.name for n in above)
     return [*above, part]
+
+
+def _filters(node: Node) -> int:
+    return 0 if node.weight is None else len(node.weight)
 
 
 def _restrict_concat(draft: Draft, part: Node, index: Sequence[int]) -> list[Node] | None:
@@ -132,7 +142,8 @@ def _absorb_permutation(draft: Draft, node: Node) -> bool:
 
 
 def _materialize(draft: Draft, node: Node) -> None:
-    """Given: a selection nobody could take. Result: a 1x1 convolution of ones and zeros."""
+    """Given: a selection nobody could take. Result: a 1x1 convolution of ones and zeros; a slice where
+    there are no positions for one."""
     channels = node.attrs["channels"]
     weight = torch.zeros(len(channels), draft.find(node.inputs[0]).shape[1])
     weight[torch.arange(len(channels)), list(channels)] = 1.0

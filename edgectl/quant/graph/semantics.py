@@ -8,31 +8,19 @@ graph. Each appends draft nodes for one operation and returns its result; ``b.sh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from edgectl.quant.graph.axes import emit_reshape_to, on_axis
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
+from edgectl.quant.graph.tokens import emit_root, emit_root_quotient, find_root
+from edgectl.quant.graph.values import require_ref
 
 Padding = tuple[int, int, int, int]
 """(top, bottom, left, right)."""
 Pair = tuple[int, int]
 """(vertical, horizontal)."""
-
-
-def require_ref(b: DraftBuilder, value: Value | None) -> Ref:
-    """The value as a feature map. Raises UnsupportedOpError for a constant."""
-    if not isinstance(value, Ref):
-        raise b.refuse("a constant takes the place of a feature map", "compute it from the input")
-    return value
-
-
-def require_constant(b: DraftBuilder, value: Value | None, what: str) -> Tensor:
-    """The value as a tensor known now. Raises UnsupportedOpError for a computed one."""
-    if not isinstance(value, Tensor):
-        raise b.refuse(f"computed {what}", "use parameters")
-    return value
 
 
 def emit_conv(
@@ -61,21 +49,6 @@ def emit_conv(
     )
 
 
-def emit_linear(b: DraftBuilder, x: Ref, weight: Tensor, bias: Tensor | None) -> Ref:
-    """Fully connected, weight (out, in)."""
-    if len(x.shape) != 2:
-        raise b.refuse(
-            "fully connected over feature maps", "flatten to (N, C) first or use a 1x1 convolution"
-        )
-    bias = torch.zeros(weight.shape[0]) if bias is None else bias.reshape(-1)
-    return b.add(
-        "linear",
-        [x],
-        weight=weight.float().clone(),
-        bias=bias.float().expand(weight.shape[0]).clone(),
-    )
-
-
 def emit_batch_norm(
     b: DraftBuilder,
     x: Ref,
@@ -95,66 +68,116 @@ def emit_batch_norm(
     return b.affine(x, scale, shift)
 
 
-def read_channel_constant(b: DraftBuilder, x: Ref, value: Value | float) -> Tensor:
-    """A scalar or one number a channel, as (C,)."""
-    channels = x.shape[1]
+def read_channel_constant(
+    b: DraftBuilder, x: Ref, value: Value | float
+) -> tuple[int, Tensor] | None:
+    """A scalar or numbers along one axis, as (axis, (its length,)); None where they vary over more."""
     constant = torch.as_tensor(value, dtype=torch.float32)
-    per_channel = (channels, *[1] * (len(x.shape) - 2))
-    if constant.numel() == 1 or tuple(constant.shape)[-len(per_channel) :] == per_channel:
-        return constant.reshape(-1).expand(channels).clone()
-    raise b.refuse("a constant that varies over positions", "use one number a channel")
+    if constant.numel() == 1:
+        return 1, constant.reshape(-1).expand(x.shape[1]).clone()
+    shape = (*[1] * (len(x.shape) - constant.ndim), *constant.shape)
+    long = [axis for axis, size in enumerate(shape) if size > 1]
+    if len(shape) != len(x.shape) or len(long) != 1 or shape[long[0]] != x.shape[long[0]]:
+        return None
+    return long[0], constant.reshape(-1).clone()
+
+
+def _affine(b: DraftBuilder, x: Ref, scale: float, shift: float, by: Value | float) -> Ref:
+    """``x * (scale or by) + (by or shift)``: NaN marks the place of the constant."""
+    found = read_channel_constant(b, x, by)
+    if found is None:
+        y = _positions(b, x, torch.as_tensor(by, dtype=torch.float32))
+        if math.isnan(scale):
+            return b.add("mul", [x, y], x.shape)
+        return b.add("add", [emit_product(b, x, scale) if scale != 1.0 else x, y], x.shape)
+    axis, constant = found
+    scales = constant if math.isnan(scale) else torch.full_like(constant, scale)
+    shifts = constant if math.isnan(shift) else torch.full_like(constant, shift)
+    return on_axis(b, x, axis, lambda y: b.affine(y, scales, shifts))
+
+
+def _positions(b: DraftBuilder, x: Ref, value: Tensor) -> Ref:
+    """A constant that varies over positions, with as many axes as ``x``."""
+    shape = (*[1] * (len(x.shape) - value.ndim), *value.shape)
+    if len(shape) != len(x.shape) or any(
+        a not in (1, c) for a, c in zip(shape, x.shape, strict=True)
+    ):
+        raise b.refuse("a constant larger than the feature map", "broadcast it first")
+    return b.add("constant", [], shape, value=value.reshape(shape).clone())
 
 
 def emit_sum(b: DraftBuilder, x: Value, y: Value | float, alpha: float = 1.0) -> Ref:
     """``x + alpha * y``, of feature maps or a map and constants."""
     if isinstance(x, Ref) and isinstance(y, Ref):
-        _check_broadcast(b, x, y)
+        x, y = _check_broadcast(b, x, y)
         if alpha != 1.0:
             y = b.affine(y, torch.full((y.shape[1],), alpha), torch.zeros(y.shape[1]))
         return b.add("add", [x, y])
     if isinstance(x, Ref):
-        shift = alpha * read_channel_constant(b, x, y)
-        return b.affine(x, torch.ones(x.shape[1]), shift)
+        return _affine(b, x, 1.0, math.nan, alpha * torch.as_tensor(y, dtype=torch.float32))
     other = require_ref(b, y if isinstance(y, Ref) else None)
-    scale = torch.full((other.shape[1],), alpha)
-    return b.affine(other, scale, read_channel_constant(b, other, x))
+    return _affine(b, other, alpha, math.nan, x)
 
 
 def emit_product(b: DraftBuilder, x: Value | float, y: Value | float) -> Ref:
     """``x * y``, of feature maps or a map and constants."""
     if isinstance(x, Ref) and isinstance(y, Ref):
-        _check_broadcast(b, x, y)
-        return b.add("mul", [x, y])
+        return b.add("mul", list(_check_broadcast(b, x, y)))
     if not isinstance(x, Ref):
         x, y = y, x
     x = require_ref(b, x if isinstance(x, Ref) else None)
-    scale = read_channel_constant(b, x, y)
-    return b.affine(x, scale, torch.zeros_like(scale))
+    return _affine(b, x, math.nan, 0.0, y)
 
 
 def emit_quotient(b: DraftBuilder, x: Ref, y: Value | float) -> Ref:
     """``x / y`` by constants."""
     if isinstance(y, Ref):
-        raise b.refuse("a quotient of feature maps", "use a product")
-    scale = 1.0 / read_channel_constant(b, x, y)
-    return b.affine(x, scale, torch.zeros_like(scale))
+        square = find_root(b, y)
+        if square is None:
+            raise b.refuse("a quotient of feature maps", "use a product")
+        return emit_root_quotient(b, *_check_broadcast(b, x, square))
+    return emit_product(b, x, 1.0 / torch.as_tensor(y, dtype=torch.float32))
 
 
-def _check_broadcast(b: DraftBuilder, x: Ref, y: Ref) -> None:
-    small, large = sorted((x.shape, y.shape), key=math.prod)
-    if small != large and small != (*large[:2], *[1] * (len(large) - 2)):
-        raise b.refuse(f"shapes {x.shape} and {y.shape} combined", "broadcast over H, W only")
+def _check_broadcast(b: DraftBuilder, x: Ref, y: Ref) -> tuple[Ref, Ref]:
+    """Both with as many axes; one of them has the result's shape."""
+    rank = len(b.shape)
+    x, y = (emit_reshape_to(b, v, (*[1] * (rank - len(v.shape)), *v.shape)) for v in (x, y))
+    if tuple(b.shape) not in (x.shape, y.shape):
+        raise b.refuse(f"shapes {x.shape} and {y.shape} combined", "repeat one of them only")
+    return x, y
 
 
 def emit_clamp(b: DraftBuilder, x: Ref, low: float | None, high: float | None) -> Ref:
     """``min(max(x, low), high)``; None is no bound."""
-    return b.add(
-        "clamp",
-        [x],
-        x.shape,
-        lo=-math.inf if low is None else float(low),
-        hi=math.inf if high is None else float(high),
+    square = find_root(b, x)
+    if square is not None and low is not None and high is None:
+        # max(root(x), low) and root(x + low ** 2) differ where nothing is left of either
+        zeros = torch.full((x.shape[1],), low**2)
+        return emit_root(b, b.affine(square, torch.ones_like(zeros), zeros))
+    lo, hi = (-math.inf if low is None else float(low), math.inf if high is None else float(high))
+    if not lo < hi:
+        raise b.refuse(f"a clamp to [{lo:g}, {hi:g}]", "use bounds in order")
+    if (lo, hi) == (-math.inf, math.inf):
+        return x
+    if lo == 0.0 and hi in (1.0, 6.0, math.inf):
+        return b.add("clamp", [x], x.shape, lo=lo, hi=hi)
+    # the activations there are, of a shifted and scaled tensor
+    if math.isinf(lo):
+        return _between(b, x, -1.0, hi, math.inf)
+    return (
+        _between(b, x, 1.0, -lo, math.inf) if math.isinf(hi) else _between(b, x, 1.0, -lo, hi - lo)
     )
+
+
+def _between(b: DraftBuilder, x: Ref, sign: float, shift: float, width: float) -> Ref:
+    """The inverse of ``y = (sign * x + shift) / width``, of ``y`` clamped to [0, 1]; an infinite width
+    divides by nothing and bounds nothing above."""
+    divisor = 1.0 if math.isinf(width) else width
+    ones = torch.ones(x.shape[1])
+    y = b.affine(x, ones * (sign / divisor), ones * (shift / divisor))
+    y = b.add("clamp", [y], x.shape, lo=0.0, hi=1.0 if divisor == width else math.inf)
+    return b.affine(y, ones * (sign * divisor), ones * (-sign * shift))
 
 
 def emit_hard_sigmoid(
@@ -180,21 +203,6 @@ def emit_silu(b: DraftBuilder, x: Ref) -> Ref:
     return b.add("mul", [x, b.add("sigmoid", [x])])
 
 
-def emit_softmax(b: DraftBuilder, x: Ref, axis: int) -> Ref:
-    """Over channels."""
-    if axis % len(x.shape) != 1:
-        raise b.refuse("softmax over positions", "softmax over channels (dim=1)")
-    return b.add("softmax", [x])
-
-
-def emit_mean(b: DraftBuilder, x: Ref, axes: Sequence[int], *, keepdim: bool) -> Ref:
-    """Global average over H and W."""
-    if len(x.shape) != 4 or sorted(d % 4 for d in axes) != [2, 3]:
-        raise b.refuse("a mean over other than H and W", "average over dim=(2, 3)")
-    pooled = b.add("mean", [x], (*x.shape[:2], 1, 1))
-    return pooled if keepdim else b.add("reshape", [pooled], x.shape[:2], shape=x.shape[:2])
-
-
 def emit_pool(
     b: DraftBuilder,
     op: str,
@@ -214,7 +222,12 @@ def emit_pool(
     if len(x.shape) != 4:
         raise b.refuse("pooling over other than two dimensions", "use a 2-D pooling layer")
     if op == "avg_pool" and any(padding) and count_padding:
-        raise b.refuse("average pooling that counts padding", "use count_include_pad=False")
+        top, bottom, left, right = padding
+        n, c, h, w = x.shape
+        x = b.add(
+            "pad", [x], (n, c, h + top + bottom, w + left + right), padding=padding, value=0.0
+        )
+        padding = (0, 0, 0, 0)
     grown = list(padding)
     for axis in (0, 1):
         reach = (b.shape[2 + axis] - 1) * stride[axis] + kernel[axis]
@@ -225,20 +238,66 @@ def emit_pool(
 
 
 def emit_upsample(b: DraftBuilder, x: Ref) -> Ref:
-    """Nearest neighbor, by an integer factor."""
+    """Nearest neighbor, to the size of the result."""
+    if b.shape == x.shape:
+        return x
     factors = {out / size for out, size in zip(b.shape[2:], x.shape[2:], strict=True)}
-    factor = factors.pop()
-    if factors or factor != int(factor):
-        raise b.refuse("upsampling by a fraction", "choose an input size that the strides divide")
-    return x if factor == 1 else b.add("upsample", [x], factor=int(factor))
+    if len(factors) == 1 and (factor := factors.pop()) == int(factor):
+        return b.add("upsample", [x], factor=int(factor))
+    return b.add("resize", [x], size=tuple(b.shape[2:]), mode="nearest", aligned=False)
 
 
-def emit_concat(b: DraftBuilder, tensors: Sequence[Value], axis: int) -> Ref:
-    """Along channels."""
-    maps = [require_ref(b, t) for t in tensors]
-    if axis % len(b.shape) != 1:
-        raise b.refuse("concatenation over positions", "concatenate channels (dim=1)")
-    return maps[0] if len(maps) == 1 else b.add("concat", maps)
+def emit_bilinear(b: DraftBuilder, x: Ref, *, aligned: bool) -> Ref:
+    """To the size of the result; ``aligned``: the corners are the same points."""
+    if b.shape == x.shape:
+        return x
+    if len(x.shape) != 4:
+        raise b.refuse("resizing other than over two dimensions", "resize feature maps")
+    return b.add("resize", [x], size=tuple(b.shape[2:]), mode="bilinear", aligned=aligned)
+
+
+def emit_lookup(b: DraftBuilder, x: Ref, function: str, slope: float = 0.0) -> Ref:
+    """A function of each element; see :mod:`~edgectl.quant.graph.functions`."""
+    return b.add("lookup", [x], x.shape, function=function, slope=slope)
+
+
+def emit_prelu(b: DraftBuilder, x: Ref, slopes: Tensor) -> Ref:
+    """``x`` where it is positive, else ``slope * x``, with one slope or one a channel."""
+    values = slopes.float().reshape(-1)
+    if len(values) == 1:
+        return emit_lookup(b, x, "leaky_relu", float(values))
+    if len(values) != x.shape[1]:
+        raise b.refuse("slopes that vary over positions", "use one slope a channel")
+    return b.add("prelu", [x], x.shape, slopes=tuple(values.tolist()))
+
+
+def emit_conv_transpose(
+    b: DraftBuilder,
+    x: Ref,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Ref:
+    """2-D transposed convolution, weight (in, out / groups, kh, kw)."""
+    if weight.ndim != 4 or len(x.shape) != 4 or groups != 1 or dilation != (1, 1):
+        raise b.refuse("a grouped or dilated transposed convolution", "use groups=1, dilation=1")
+    whole = [(x.shape[2 + i] - 1) * stride[i] + weight.shape[2 + i] for i in (0, 1)]
+    # output_padding gives back what padding cut off below and to the right
+    cut = [whole[i] - padding[2 * i] - b.shape[2 + i] for i in (0, 1)]
+    if min(cut) < 0:
+        raise b.refuse("output_padding beyond the kernel", "use output_padding <= padding")
+    return b.add(
+        "conv_transpose",
+        [x],
+        weight=weight.float().transpose(0, 1).contiguous(),
+        bias=torch.zeros(weight.shape[1]) if bias is None else bias.float().clone(),
+        stride=stride,
+        padding=(padding[0], cut[0], padding[2], cut[1]),
+    )
 
 
 def emit_pad(b: DraftBuilder, x: Ref, padding: Padding, value: float) -> Ref:
@@ -246,81 +305,3 @@ def emit_pad(b: DraftBuilder, x: Ref, padding: Padding, value: float) -> Ref:
     if min(padding) < 0 or len(x.shape) != 4:
         raise b.refuse("padding other than a constant border", "use zero padding over H and W")
     return b.add("pad", [x], padding=padding, value=value) if any(padding) else x
-
-
-def emit_reshape(b: DraftBuilder, x: Ref) -> Ref:
-    """The same elements in the same order."""
-    if b.shape == x.shape:
-        return x
-    if not b.shape or b.shape[0] != 1:
-        raise b.refuse("a reshape across the batch", "keep the batch dimension first")
-    if len(b.shape) > 4:
-        raise b.refuse("a reshape to more than four dimensions", "keep feature maps as NCHW")
-    return b.add("reshape", [x], shape=b.shape)
-
-
-def emit_permute(b: DraftBuilder, x: Ref, order: Sequence[int]) -> Ref:
-    """A change of axes that moves no element: only axes of one change places."""
-    moved = [axis for axis in order if x.shape[axis] > 1]
-    if moved != sorted(moved):
-        raise b.refuse(
-            "a change of axes",
-            "return the NCHW head tensor; the backend lays it out for the device",
-        )
-    return emit_reshape(b, x)
-
-
-def emit_select(b: DraftBuilder, x: Ref, channels: Sequence[int]) -> Ref:
-    """Some channels of a map, in any order."""
-    shape = (x.shape[0], len(channels), *x.shape[2:])
-    if list(channels) == list(range(x.shape[1])):
-        return x
-    return b.add("select", [x], shape, channels=tuple(int(c) for c in channels))
-
-
-def emit_split(b: DraftBuilder, x: Ref, sizes: Sequence[int], axis: int) -> list[Ref]:
-    """Consecutive parts along channels."""
-    if axis % len(x.shape) != 1:
-        raise b.refuse("a split over positions", "split channels (dim=1)")
-    ends = torch.tensor(sizes).cumsum(0).tolist()
-    return [
-        emit_select(b, x, range(end - size, end)) for size, end in zip(sizes, ends, strict=True)
-    ]
-
-
-def emit_slice(b: DraftBuilder, x: Ref, axis: int, start: int, stop: int, step: int) -> Ref:
-    """A part of one axis: channels, or rows or columns with a step.
-
-    Rows and columns are picked by a depthwise convolution with a single one, which is exact in integers too.
-    """
-    axis, size = axis % len(x.shape), x.shape[axis]
-    kept = range(*slice(start, stop, step).indices(size))
-    if len(kept) == size and kept.step == 1:
-        return x
-    if axis == 1:
-        return emit_select(b, x, kept)
-    if axis < 2 or len(x.shape) != 4 or kept.step < 1 or not kept:
-        raise b.refuse("a slice over this axis", "slice channels, rows or columns")
-    at = axis - 2
-    kernel = [1, 1]
-    kernel[at] = kept.start + 1
-    stride = [1, 1]
-    # the last window must still be the last one that fits
-    stride[at] = kept.step if len(kept) > 1 else size
-    weight = torch.zeros(x.shape[1], 1, *kernel)
-    weight[:, 0, -1, -1] = 1.0
-    if (size - kernel[at]) // stride[at] + 1 != len(kept):
-        raise b.refuse("a slice that ends before the edge", "crop the input instead")
-    shape = list(x.shape)
-    shape[axis] = len(kept)
-    return b.add(
-        "conv",
-        [x],
-        tuple(shape),
-        weight=weight,
-        bias=torch.zeros(x.shape[1]),
-        stride=tuple(stride),
-        padding=(0, 0, 0, 0),
-        dilation=(1, 1),
-        groups=x.shape[1],
-    )

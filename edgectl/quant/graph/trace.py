@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
 from edgectl.quant.graph.aten import HANDLERS, advice
+from edgectl.quant.graph.axes import settle_shape
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.graph.simplify import simplify
@@ -126,13 +127,17 @@ def _call(
             f"'{op}' is not in the op set", where=builder.origin or "model", fix=advice(op)
         )
     # a call that returns several tensors names their shapes itself
-    builder.shape = tuple(getattr(node.meta["val"], "shape", ()))
+    builder.describe(tuple(getattr(node.meta["val"], "shape", ())))
     schema = target._schema.arguments
     bound = {
         a.name: args[i] if i < len(args) else kwargs.get(a.name, a.default_value)
         for i, a in enumerate(schema)
     }
-    return handler(builder, bound)
+    result = handler(builder, bound)
+    if isinstance(result, list):
+        shapes = [tuple(v.shape) for v in node.meta["val"]]
+        return [settle_shape(builder, r, shape) for r, shape in zip(result, shapes, strict=True)]
+    return settle_shape(builder, result, tuple(node.meta["val"].shape))
 
 
 def _op_name(node: fx.Node) -> str:

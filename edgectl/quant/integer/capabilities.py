@@ -33,16 +33,8 @@ class Capability:
     rules: tuple[Rule, ...] = ()
 
 
-def _grouped(graph: QuantGraph, node: Node) -> bool:
-    return node.attrs["groups"] > 1 and not node.depthwise
-
-
 def _border_not_same(graph: QuantGraph, node: Node) -> bool:
     return explicit_border(graph, node) is not None
-
-
-def _not_last(graph: QuantGraph, node: Node) -> bool:
-    return len(graph[node.inputs[0]].shape) not in (2, 4)
 
 
 def _rank_differs(graph: QuantGraph, node: Node) -> bool:
@@ -57,29 +49,18 @@ CAPABILITIES: dict[str, Capability] = {
     "conv": Capability(
         ("CONV_2D", "DEPTHWISE_CONV_2D", "PAD"),
         _CLAMPS,
-        (
-            Rule(
-                _grouped,
-                "grouped convolution",
-                "use groups=1, or one group a channel (depthwise)",
-            ),
-        ),
     ),
+    "conv_transpose": Capability(("TRANSPOSE_CONV", "STRIDED_SLICE")),
     "linear": Capability(("FULLY_CONNECTED",), _CLAMPS),
     "add": Capability(("ADD",), _CLAMPS, (_RANK,)),
     "mul": Capability(("MUL",), _CLAMPS, (_RANK,)),
     "concat": Capability(("CONCATENATION",), rules=(_RANK,)),
     "sigmoid": Capability(("LOGISTIC",)),
-    "softmax": Capability(
-        ("SOFTMAX",),
-        rules=(
-            Rule(
-                _not_last,
-                "softmax over a dimension that is not the last on the device",
-                "apply it to an NCHW or (N, C) tensor over channels",
-            ),
-        ),
-    ),
+    "softmax": Capability(("SOFTMAX",)),
+    "lookup": Capability(("TANH", "GELU", "EXP", "ELU", "LEAKY_RELU", "RSQRT")),
+    "prelu": Capability(("PRELU",)),
+    "matmul": Capability(("BATCH_MATMUL",)),
+    "constant": Capability(()),
     "mean": Capability(("MEAN",)),
     "max_pool": Capability(("MAX_POOL_2D", "PAD", "PADV2")),
     "avg_pool": Capability(
@@ -94,7 +75,11 @@ CAPABILITIES: dict[str, Capability] = {
     ),
     "upsample": Capability(("RESIZE_NEAREST_NEIGHBOR",)),
     "pad": Capability(("PAD", "PADV2")),
+    "resize": Capability(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")),
     "reshape": Capability(("RESHAPE", "TRANSPOSE")),
+    "transpose": Capability(("TRANSPOSE",)),
+    "slice": Capability(("STRIDED_SLICE",)),
+    "requantize": Capability(("QUANTIZE",)),
 }
 
 

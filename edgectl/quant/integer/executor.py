@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
-from edgectl.quant.integer.kernels import KERNELS, Context, Step
+from edgectl.quant.integer.context import Context, Step
+from edgectl.quant.integer.kernels import KERNELS
 from edgectl.quant.integer.program import Program
 
 _CHUNK_ELEMENTS = 1 << 19
@@ -29,7 +30,7 @@ class IntegerExecutor:
 
     def __init__(self, model: Program) -> None:
         self._model = model
-        self._steps: list[tuple[tuple[int, ...], int, Step]] = []
+        self._steps: list[tuple[tuple[int, ...], tuple[int, ...], Step]] = []
         for op in model.operations:
             if op.name not in KERNELS:
                 raise _unsupported(model, op.name, "has no exact kernel here")
@@ -39,7 +40,7 @@ class IntegerExecutor:
                 raise _unsupported(model, op.name, str(e)) from e
             except _INCONSISTENT as e:
                 raise _damaged(model, op.name, e) from e
-            self._steps.append((op.inputs, op.outputs[0], step))
+            self._steps.append((op.inputs, op.outputs, step))
         uses = Counter(i for inputs, _, _ in self._steps for i in inputs)
         self._uses: Mapping[int, int] = uses + Counter(model.outputs)
         largest = max(int(np.prod(t.shape)) for t in model.tensors if t.data is None)
@@ -53,24 +54,31 @@ class IntegerExecutor:
     def tensors(self, x: np.ndarray) -> dict[int, np.ndarray]:
         """Every activation by tensor index, to find the first one that differs from a runtime's."""
         values = {self._model.inputs[0]: x}
-        for inputs, output, step in self._steps:
-            values[output] = step([values.get(i, _NOTHING) for i in inputs])
+        for inputs, outputs, step in self._steps:
+            _store(values, outputs, step([values.get(i, _NOTHING) for i in inputs]))
         return values
 
     def _run(self, x: np.ndarray) -> list[np.ndarray]:
         values = {self._model.inputs[0]: x}
         uses = dict(self._uses)
-        for inputs, output, step in self._steps:
+        for inputs, outputs, step in self._steps:
             try:
-                values[output] = step([values.get(i, _NOTHING) for i in inputs])
+                _store(values, outputs, step([values.get(i, _NOTHING) for i in inputs]))
             except (*_INCONSISTENT, ValueError, MemoryError) as e:
-                name = f"the op that writes '{self._model.label(output)}'"
+                name = f"the op that writes '{self._model.label(outputs[0])}'"
                 raise _damaged(self._model, name, e) from e
             for i in inputs:
                 uses[i] -= 1
                 if not uses[i]:
                     values.pop(i, None)
         return [values[o] for o in self._model.outputs]
+
+
+def _store(
+    values: dict[int, np.ndarray], outputs: tuple[int, ...], made: np.ndarray | list[np.ndarray]
+) -> None:
+    arrays = made if isinstance(made, list) else [made]
+    values.update(zip(outputs, arrays, strict=True))
 
 
 _NOTHING = np.empty(0, np.int8)

@@ -68,6 +68,17 @@ def reciprocal_of_one_plus(a: Int) -> Int:
     return _shift_up(x, 1)
 
 
+def _ratio(a: Int) -> Int:
+    """(1 - a) / (1 + a) for a in [0, 1], no integer bits: the same steps."""
+    half_denominator = (a + _ONE + 1) >> 1
+    one = 1 << 29
+    x = 1515870810 + high_product(half_denominator, -1010580540)
+    for _ in range(3):
+        error = one - high_product(half_denominator, x)
+        x = x + _shift_up(high_product(x, error), 2)
+    return _shift_up(x - one, 2)
+
+
 def _input_radius(integer_bits: int, shift: int) -> int:
     """Largest difference the scaled input can hold."""
     limit = ((1 << integer_bits) - 1) * (1 << (31 - integer_bits))
@@ -88,6 +99,42 @@ def logistic_table(scale: float, zero_point: int) -> np.ndarray:
     q = np.clip(rounding_shift(y, 31 - 8) - 128, -128, 127)
     q = np.where(x <= -radius, -128, np.where(x >= radius, 127, q))
     return q.astype(np.int8)
+
+
+def tanh_table(scale: float, zero_point: int) -> np.ndarray:
+    """int8 (256,): the TANH kernel's output for the input bytes -128 .. 127."""
+    x = np.arange(-128, 128, dtype=np.int64) - zero_point
+    multiplier, shift = quantize_multiplier(scale * 2.0 ** (31 - _LOGISTIC_BITS))
+    radius = _input_radius(_LOGISTIC_BITS, shift)
+    inside = np.clip(x, 1 - radius, radius - 1)
+    scaled = high_product(inside << max(shift, 0), multiplier)
+    scaled = rounding_shift(scaled, max(-shift, 0))
+    # twice the argument: the same bits with one integer bit more
+    ratio = _ratio(exp_negative(-np.abs(scaled), _LOGISTIC_BITS + 1))
+    y = np.where(scaled < 0, -ratio, np.where(scaled == 0, 0, ratio))
+    q = np.clip(rounding_shift(y, 31 - 7), -128, 127)
+    return np.where(x <= -radius, -128, np.where(x >= radius, 127, q)).astype(np.int8)
+
+
+def inverse_root(value: int) -> tuple[int, int]:
+    """(multiplier, shift) of 1 / sqrt(value), value > 0: five Newton steps with three integer bits."""
+    if value <= 1:
+        return _ONE, 0
+    shift = 11
+    while value >= 1 << 29:
+        value, shift = value // 4, shift + 1
+    pairs = (32 - value.bit_length() - 1) // 2 - 1
+    shift -= pairs
+    half = np.asarray(value << (2 * pairs) >> 1, np.int64)
+    quarter = rounding_shift(half, 1)
+    x = np.asarray(1 << 28, np.int64)
+    for _ in range(5):
+        cube = _shift_up(high_product(high_product(x, x), x), 6)
+        x = _shift_up(high_product((1 << 28) + (1 << 27), x) - high_product(quarter, cube), 3)
+    multiplier = int(high_product(x, 1518500250))
+    if shift < 0:
+        multiplier, shift = multiplier << -shift, 0
+    return multiplier, -shift
 
 
 def exponentials(scale: float, beta: float = 1.0) -> tuple[np.ndarray, int]:

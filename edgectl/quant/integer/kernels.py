@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from edgectl.quant.integer.fixedpoint import Int, Rescale, activation_bounds
-from edgectl.quant.integer.gemmlowp import logistic_table, softmax
+from edgectl.quant.integer.context import Context, Kernel, Step
+from edgectl.quant.integer.fixedpoint import Int, Rescale
+from edgectl.quant.integer.gemmlowp import softmax
+from edgectl.quant.integer.movement import MOVES
 from edgectl.quant.integer.padding import Border, same_border
-from edgectl.quant.integer.program import Operation, Program, TensorRecord
+from edgectl.quant.integer.tables import TABLES
+from edgectl.quant.ranges.scheme import QParams
 
-Step = Callable[[list[np.ndarray]], np.ndarray]
-Kernel = Callable[["Context"], Step]
 Finish = Callable[[Int], np.ndarray]
 """int32 sums to int8 outputs."""
 
@@ -28,55 +29,6 @@ _LARGEST_PRODUCT = 255 * 128
 
 _ADD_SHIFT = 20
 """Both operands of ADD are raised by this many bits before they are brought to one scale."""
-
-
-class Context:
-    """One op with its tensors. Raises ValueError where a kernel's assumptions do not hold."""
-
-    def __init__(self, model: Program, op: Operation) -> None:
-        self.op = op
-        self._model = model
-
-    def input(self, i: int) -> TensorRecord:
-        """The i-th input tensor."""
-        return self._model.tensors[self.op.inputs[i]]
-
-    @property
-    def output(self) -> TensorRecord:
-        """The only output tensor."""
-        return self._model.tensors[self.op.outputs[0]]
-
-    def qparams(self, tensor: TensorRecord) -> tuple[float, int]:
-        """Per-tensor int8 parameters."""
-        if tensor.dtype != "int8" or len(tensor.scales) != 1:
-            raise ValueError(f"'{tensor.name}' is not int8 with one scale")
-        return tensor.scales[0], tensor.zero_points[0]
-
-    def constant(self, i: int) -> np.ndarray:
-        """Contents of a constant input."""
-        data = self.input(i).data
-        if data is None:
-            raise ValueError(f"'{self.input(i).name}' is not constant")
-        return data
-
-    def bounds(self) -> tuple[int, int]:
-        """The fused clamp of the op."""
-        clamp = self.op.options.get("fusedActivationFunction", "NONE")
-        if clamp not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
-            raise ValueError(f"fused activation {clamp}")
-        return activation_bounds(clamp, *self.qparams(self.output))
-
-    def border(self, axis: int, kernel: int, stride: int, dilation: int = 1) -> Border:
-        """What the op's padding adds along a dimension of its first input."""
-        if self.op.options["padding"] == "VALID":
-            return 0, 0
-        return same_border(self.input(0).shape[axis], kernel, stride, dilation)
-
-    def require_same_scale(self, inputs: Sequence[int]) -> None:
-        """For kernels that copy values."""
-        for i in inputs:
-            if self.qparams(self.input(i)) != self.qparams(self.output):
-                raise ValueError("input and output scales differ")
 
 
 def _finish(c: Context, factors: Sequence[float], bounds: tuple[int, int]) -> Finish:
@@ -137,18 +89,29 @@ def _conv_geometry(c: Context, kernel: Sequence[int]) -> dict[str, Any]:
 
 def _conv(c: Context) -> Step:
     out, kh, kw, channels = c.input(1).shape
-    if c.input(0).shape[3] != channels:
-        raise ValueError("grouped convolution")
+    groups, rest = divmod(c.input(0).shape[3], channels)
+    if rest or out % groups:
+        raise ValueError("channels that the groups do not divide")
     weight, bias, finish = _weighted(c, kh * kw * channels)
-    taps = [np.ascontiguousarray(weight[:, i, j].T) for i in range(kh) for j in range(kw)]
+    # (groups, channels of one, outputs of one) a tap
+    taps = [
+        np.ascontiguousarray(weight[:, i, j].reshape(groups, -1, channels).transpose(0, 2, 1))
+        for i in range(kh)
+        for j in range(kw)
+    ]
     geometry = _conv_geometry(c, (kh, kw))
     _, zero_point = c.qparams(c.input(0))
 
     def step(inputs: list[np.ndarray]) -> np.ndarray:
         x = inputs[0].astype(weight.dtype) - zero_point
         views = _windows(x, **geometry)
-        rows = sum(v.reshape(-1, channels) @ t for v, t in zip(views, taps, strict=True))
-        acc = np.asarray(rows).astype(np.int64)
+        if groups == 1:
+            rows = sum(v.reshape(-1, channels) @ t[0] for v, t in zip(views, taps, strict=True))
+            acc = np.asarray(rows).astype(np.int64)
+        else:
+            parts = [v.reshape(-1, groups, channels).transpose(1, 0, 2) for v in views]
+            rows = sum(p @ t for p, t in zip(parts, taps, strict=True))
+            acc = np.asarray(rows).transpose(1, 0, 2).reshape(-1, out).astype(np.int64)
         acc += bias
         return finish(acc).reshape(*views[0].shape[:3], out)
 
@@ -240,9 +203,9 @@ def _concat(c: Context) -> Step:
     return lambda inputs: np.concatenate(inputs, axis=axis)
 
 
-def _logistic(c: Context) -> Step:
-    table = logistic_table(*c.qparams(c.input(0)))
-    _require_probability(c)
+def _lookup(c: Context) -> Step:
+    source, target = (QParams(*c.qparams(t)) for t in (c.input(0), c.output))
+    table = TABLES[c.op.name](source, target, c.op.options)
     return lambda inputs: table[inputs[0].astype(np.int64) + 128]
 
 
@@ -310,40 +273,74 @@ def _average_pool(c: Context) -> Step:
     return step
 
 
-def _resize_nearest(c: Context) -> Step:
-    if c.op.options.get("alignCorners") or c.op.options.get("halfPixelCenters"):
-        raise ValueError("alignCorners or halfPixelCenters")
-    index = []
-    for axis in (1, 2):
-        size, wanted = c.input(0).shape[axis], int(c.constant(1)[axis - 1])
-        step_size = np.float32(size) / np.float32(wanted)
-        at = np.floor(np.arange(wanted, dtype=np.float32) * step_size).astype(np.int64)
-        index.append(np.minimum(at, size - 1))
-    rows, columns = index
-    return lambda inputs: inputs[0][:, rows][:, :, columns]
+def _transpose_conv(c: Context) -> Step:
+    """Every input pixel times the kernel, added up where it falls."""
+    out, kh, kw, _channels = c.input(1).shape
+    weight, in_scale, bias = c.input(1), c.qparams(c.input(2))[0], np.zeros(1, np.int64)
+    if weight.dtype != "int8" or any(weight.zero_points):
+        raise ValueError("weights are not symmetric int8")
+    if len(c.op.inputs) > 3 and c.op.inputs[3] >= 0:
+        bias = c.constant(3).astype(np.int64)
+    out_scale = c.qparams(c.output)[0]
+    finish = _finish(c, [in_scale * s / out_scale for s in weight.scales], c.bounds())
+    taps = c.constant(1).astype(np.float64)
+    o, (_, height, width, _) = c.op.options, c.output.shape
+    stride = (o["strideH"], o["strideW"])
+    _, zero_point = c.qparams(c.input(2))
+    borders = [
+        (0, 0) if o["padding"] == "VALID" else same_border(size, k, s)
+        for size, k, s in zip((height, width), (kh, kw), stride, strict=True)
+    ]
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[2].astype(np.float64) - zero_point
+        n, rows, columns, _ = x.shape
+        reach = [
+            (s - 1) * st + k for s, st, k in zip((rows, columns), stride, (kh, kw), strict=True)
+        ]
+        size = [max(r, b[0] + s) for r, b, s in zip(reach, borders, (height, width), strict=True)]
+        total = np.zeros((n, *size, out))
+        for i in range(kh):
+            for j in range(kw):
+                part = total[
+                    :, i : i + rows * stride[0] : stride[0], j : j + columns * stride[1] : stride[1]
+                ]
+                part += x @ taps[:, i, j].T
+        top, left = borders[0][0], borders[1][0]
+        acc = total[:, top : top + height, left : left + width].astype(np.int64) + bias
+        return finish(acc)
+
+    return step
 
 
-def _pad(c: Context) -> Step:
-    widths = c.constant(1).tolist()
-    if any(widths[0]):
-        raise ValueError("padding between images")
-    c.require_same_scale([0])
-    value = int(c.constant(2).reshape(())) if c.op.name == "PADV2" else c.qparams(c.output)[1]
-    return lambda inputs: np.pad(inputs[0], widths, constant_values=value)
+def _prelu(c: Context) -> Step:
+    (scale, zero), (alpha_scale, alpha_zero) = (c.qparams(c.input(i)) for i in (0, 1))
+    out_scale, out_zero = c.qparams(c.output)
+    above, below = Rescale([scale / out_scale]), Rescale([scale * alpha_scale / out_scale])
+    alpha = c.constant(1).astype(np.int64) - alpha_zero
+
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        x = inputs[0].astype(np.int64) - zero
+        y = np.where(x >= 0, above(x), below(x * alpha)) + out_zero
+        return np.asarray(np.clip(y, -128, 127), np.int8)
+
+    return step
 
 
-def _reshape(c: Context) -> Step:
-    shape = c.output.shape[1:]
-    if c.output.shape[:1] != (1,):
-        raise ValueError("reshape across the batch")
-    return lambda inputs: inputs[0].reshape(-1, *shape)
+def _batch_matmul(c: Context) -> Step:
+    (s1, z1), (s2, z2) = (c.qparams(c.input(i)) for i in range(2))
+    finish = _finish(c, [s1 * s2 / c.qparams(c.output)[0]], (-128, 127))
+    flags = (c.op.options.get("adjX"), c.op.options.get("adjY"))
 
+    def step(inputs: list[np.ndarray]) -> np.ndarray:
+        a, b = (
+            np.swapaxes(x, -1, -2) if flag else x for x, flag in zip(inputs, flags, strict=True)
+        )
+        # exact: 2**53 holds the sum of 2**37 products
+        acc = (a.astype(np.float64) - z1) @ (b.astype(np.float64) - z2)
+        return finish(acc.astype(np.int64))
 
-def _transpose(c: Context) -> Step:
-    order = c.constant(1).tolist()
-    if order[0] != 0:
-        raise ValueError("transpose of the batch")
-    return lambda inputs: np.ascontiguousarray(inputs[0].transpose(order))
+    return step
 
 
 KERNELS: dict[str, Kernel] = {
@@ -353,14 +350,13 @@ KERNELS: dict[str, Kernel] = {
     "ADD": _add,
     "MUL": _mul,
     "CONCATENATION": _concat,
-    "LOGISTIC": _logistic,
+    **dict.fromkeys(TABLES, _lookup),
     "SOFTMAX": _softmax,
     "MEAN": _mean,
     "MAX_POOL_2D": _max_pool,
     "AVERAGE_POOL_2D": _average_pool,
-    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
-    "PAD": _pad,
-    "PADV2": _pad,
-    "RESHAPE": _reshape,
-    "TRANSPOSE": _transpose,
+    "TRANSPOSE_CONV": _transpose_conv,
+    "PRELU": _prelu,
+    "BATCH_MATMUL": _batch_matmul,
+    **MOVES,
 }

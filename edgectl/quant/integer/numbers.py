@@ -34,6 +34,14 @@ class Numbers(Protocol):
         """The stored value of a border around a tensor; None asks for the lowest there is."""
         ...
 
+    def constant(self, values: np.ndarray) -> tuple[np.ndarray, list[float], list[int]]:
+        """Numbers with one scale of their own, symmetric: as stored, scales, zero points."""
+        ...
+
+    def stored(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Numbers on the grid of a graph tensor, as the file stores them."""
+        ...
+
     def rescales_upwards(self, node: Node) -> bool:
         """True where a product's output steps are finer than the product of its inputs' steps."""
         ...
@@ -64,6 +72,14 @@ class FloatNumbers:
     def border(self, name: str, value: float | None) -> float:
         """Return the constant a border is filled with."""
         return float(np.finfo(np.float32).min) if value is None else value
+
+    def constant(self, values: np.ndarray) -> tuple[np.ndarray, list[float], list[int]]:
+        """Implements :class:`Numbers`."""
+        return values.astype(np.float32), [], []
+
+    def stored(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Implements :class:`Numbers`."""
+        return values.astype(np.float32)
 
     def rescales_upwards(self, node: Node) -> bool:
         """Whether a join would have to scale a tensor up."""
@@ -100,6 +116,17 @@ class Int8Numbers:
             return low
         q = self._quantized.activations[name]
         return float(np.clip(round(value / q.scale) + q.zero_point, low, high))
+
+    def constant(self, values: np.ndarray) -> tuple[np.ndarray, list[float], list[int]]:
+        """Implements :class:`Numbers`."""
+        scale = float(np.float32(max(float(np.abs(values).max()), 1e-6) / 127.0))
+        return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), [scale], [0]
+
+    def stored(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Implements :class:`Numbers`."""
+        q, (low, high) = self._quantized.activations[name], self._quantized.scheme.activation_range
+        steps = np.rint(values.astype(np.float32) / np.float32(q.scale)) + q.zero_point
+        return np.asarray(np.clip(steps, low, high), np.int8)
 
     def rescales_upwards(self, node: Node) -> bool:
         """Whether a join would have to scale a tensor up."""

@@ -119,6 +119,10 @@ class ProgramBuilder:
         self._tensors.append(record)
         return index
 
+    def record(self, index: int) -> TensorRecord:
+        """A tensor that was added."""
+        return self._tensors[index]
+
     def operation(
         self,
         name: str,

@@ -15,6 +15,9 @@ PIXEL = QParams(float(np.float32(1.0 / 255.0)), -128)
 PROBABILITY = QParams(1.0 / 256.0, -128)
 """What the LOGISTIC and SOFTMAX kernels write; they accept no other output parameters."""
 
+SIGNED = QParams(1.0 / 128.0, 0)
+"""What the TANH kernel writes."""
+
 SCHEME = QuantScheme(
     name="tflite int8",
     activation_range=(-128, 127),
@@ -23,7 +26,19 @@ SCHEME = QuantScheme(
     weight_per_channel=True,
     bias_bits=32,
     input=PIXEL,
-    fixed_outputs={"sigmoid": PROBABILITY, "softmax": PROBABILITY, "unit": PIXEL},
-    shared_range_ops=frozenset({"concat", "max_pool", "avg_pool", "upsample", "pad", "reshape"}),
+    fixed_outputs={"sigmoid": PROBABILITY, "softmax": PROBABILITY, "unit": PIXEL, "tanh": SIGNED},
+    shared_range_ops=frozenset(
+        {
+            "concat",
+            "max_pool",
+            "avg_pool",
+            "upsample",
+            "resize",
+            "pad",
+            "reshape",
+            "transpose",
+            "slice",
+        }
+    ),
     accumulator="int32, then a 31-bit multiplier and a shift, each rounded (gemmlowp)",
 )

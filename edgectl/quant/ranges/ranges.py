@@ -82,7 +82,7 @@ def range_groups(graph: QuantGraph, scheme: QuantScheme) -> list[RangeGroup]:
 
 def _group(nodes: list[Node], scheme: QuantScheme) -> RangeGroup:
     producers = [n for n in nodes if not copies(n, scheme)]
-    dictated = {_fixed(n, scheme) for n in producers}
+    dictated = {dictated_range(n, scheme) for n in producers}
     if len(dictated) > 1:
         joint = next(n for n in nodes if copies(n, scheme))
         raise UnsupportedOpError(
@@ -95,8 +95,9 @@ def _group(nodes: list[Node], scheme: QuantScheme) -> RangeGroup:
     )
 
 
-def _fixed(node: Node, scheme: QuantScheme) -> QParams | None:
+def dictated_range(node: Node, scheme: QuantScheme) -> QParams | None:
+    """What the scheme demands of the tensor a node computes, or None."""
     if node.op == "input":
         return scheme.input
-    by_op = scheme.fixed_outputs.get(node.op)
+    by_op = scheme.fixed_outputs.get(node.attrs["function"] if node.op == "lookup" else node.op)
     return by_op if node.activation is None else scheme.fixed_outputs.get(node.activation, by_op)

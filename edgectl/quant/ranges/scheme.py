@@ -27,7 +27,7 @@ class QuantScheme:
         bias_bits: biases are rounded to ``input scale * weight scale`` and held in that many bits;
             None: they stay float32.
         input: fixed parameters of the network input, in the lowered domain.
-        fixed_outputs: op or fused-activation name -> parameters the device's kernel demands.
+        fixed_outputs: op, function or fused-activation name -> parameters the device's kernel demands.
         shared_range_ops: ops whose inputs and output must have equal parameters.
         rounds: where tensors become integers. ``outputs``: every op writes integers.
             ``weighted_inputs``: convolutions and fully connected layers round what they read, with

@@ -139,7 +139,8 @@ class _Walk:
             return [block for blocks in inputs for block in blocks]
         if node.op == "mul":
             gates = [self._is_gate(i) for i in node.inputs]
-            if gates.count(True) == 1:
+            value = node.inputs[gates.index(False)] if gates.count(True) == 1 else ""
+            if value and self._graph[value].shape[1] == node.shape[1]:
                 self._pin(inputs[gates.index(True)])
                 return list(inputs[gates.index(False)])
         if node.op == "add" and [b[1] for b in inputs[0]] == [b[1] for b in inputs[1]]:

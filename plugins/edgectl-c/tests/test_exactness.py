@@ -12,10 +12,13 @@ from edgectl_c.code.model import write_source
 from edgectl_c.modelfile import Library
 from edgectl_c.runtimes.compiled import CompiledLibrary, compile_shared
 
+from edgectl.errors import ArtifactError
 from edgectl.quant.integer.executor import IntegerExecutor
+from edgectl.quant.integer.limits import require_portable
 from edgectl.quant.integer.lower import lower_graph
 from edgectl.quant.integer.program import Program
 from edgectl.testing.networks import CASES, Net, fomo, images_for, quantize
+from edgectl.testing.random_graphs import random_graph
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
 SHARED = ("-O1", "-fPIC", "-shared")
@@ -52,6 +55,44 @@ def test_a_whole_network(rows: bool) -> None:
     first, second = library.run(x), library.run(x)
     for a, b, c in zip(first, second, IntegerExecutor(program).run(x), strict=True):
         assert np.array_equal(a, b) and np.array_equal(a, c)
+
+
+def random_programs(seeds: range) -> list[tuple[int, Program, np.ndarray]]:
+    """Those whose scales every kernel survives."""
+    found = []
+    for seed in seeds:
+        quantized, images = random_graph(seed, micro=seed % 8 != 0)
+        names = [f"out{i}" for i in range(len(quantized.graph.outputs))]
+        program = lower_graph(quantized, names)
+        try:
+            require_portable(program)
+        except ArtifactError:
+            continue
+        found.append((seed, program, (images ^ 0x80).view(np.int8)))
+    return found
+
+
+def check_programs(seeds: range) -> int:
+    """How many random graphs give the same bytes, the image whole or by rows."""
+    programs = random_programs(seeds)
+    for seed, program, x in programs:
+        source = write_source(Library(program, seed % 2 == 0).plan())
+        ours = CompiledLibrary(program, source).run(x)
+        for a, b in zip(ours, IntegerExecutor(program).run(x), strict=True):
+            assert np.array_equal(a, b), f"seed {seed}"
+    return len(programs)
+
+
+def test_random_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_shared, "__defaults__", (("-std=c99", *SHARED),))
+    assert check_programs(range(6)) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_many_random_graphs(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_shared, "__defaults__", (("-std=c99", *SHARED),))
+    assert check_programs(range(5000 + 60 * part, 5060 + 60 * part)) >= 50
 
 
 _MAIN = """

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from edgectl_tflite.reader.modelfile import ModelFile, parse_model
+from edgectl_tflite.runtimes.runtime import LiteRtRunner
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
 from edgectl_tflite.writer.write import write_model
 
@@ -24,14 +25,15 @@ def write(graph: QuantGraph | QuantizedGraph) -> ModelFile:
     return parse_model(write_model(graph, [f"out{i}" for i in range(len(outputs))], "test"))
 
 
-def differing_bytes(model: ModelFile, images: np.ndarray) -> int:
-    """Integer executor against the real interpreter."""
+def differing_bytes(model: ModelFile, images: np.ndarray, micro: bool = True) -> int:
+    """Integer executor against the real interpreter; LiteRT's reference kernels where not ``micro``."""
     x = (images ^ 0x80).view(np.int8)
     ours = IntegerExecutor(model).run(x)
-    interpreter = MicroInterpreter(model)
+    runner = LiteRtRunner(model, reference=True) if not micro else None
+    run = MicroInterpreter(model).run if runner is None else lambda v: runner.execute(v[0])
     differing = 0
     for i in range(len(x)):
-        theirs = interpreter.run([x[i : i + 1]])
+        theirs = run([x[i : i + 1]])
         differing += sum(np.count_nonzero(a[i] != b[0]) for a, b in zip(ours, theirs, strict=True))
     return differing
 

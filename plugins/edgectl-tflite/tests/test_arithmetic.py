@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from edgectl_tflite.reader.modelfile import ModelFile, parse_model
+from edgectl_tflite.runtimes.runtime import LiteRtRunner
 from edgectl_tflite.runtimes.tflm import MicroInterpreter
 from edgectl_tflite.writer.builder import ModelBuilder
 
@@ -97,3 +98,45 @@ def test_softmax_over_scales() -> None:
         model = _one_op("SOFTMAX", (1, 20, classes), scale, 0, options="SoftmaxOptions", beta=1.0)
         spread = RNG.normal(0, 10 ** RNG.uniform(0, 2.2), (1, 20, classes))
         assert _same(model, np.clip(spread, -128, 127).astype(np.int8)), (scale, classes)
+
+
+TABLE_OPS = {
+    "TANH": (None, {}, True),
+    "ELU": (None, {}, True),
+    "RSQRT": (None, {}, True),
+    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": 0.1}, True),
+    "QUANTIZE": ("QuantizeOptions", {}, True),
+    "EXP": ("ExpOptions", {}, False),
+    "GELU": ("GeluOptions", {"approximate": False}, False),
+}
+"""Option table, options, whether the micro interpreter has it; else LiteRT's reference kernel judges."""
+
+
+@pytest.mark.usefixtures("tflm")
+@pytest.mark.parametrize("op", TABLE_OPS)
+def test_tables_over_scales(op: str) -> None:
+    options, fields, micro = TABLE_OPS[op]
+    x = np.arange(-128, 128, dtype=np.int8)[None]
+    for k in range(60):
+        scale, zero = float(np.float32(10 ** RNG.uniform(-4, 0.5))), int(RNG.integers(-128, 128))
+        target = (float(np.float32(10 ** RNG.uniform(-3, 0))), int(RNG.integers(-128, 128)))
+        if op == "TANH":
+            target = (1 / 128, 0)
+        if op == "RSQRT":
+            zero = -128
+        if op == "LEAKY_RELU":
+            fields = {"alpha": float(np.float32(RNG.uniform(-0.5, 1.5)))}
+        if op == "GELU":
+            fields = {"approximate": k % 2 == 1}
+        builder = ModelBuilder("test")
+        a = builder.tensor("x", (1, 256), "int8", scales=[scale], zero_points=[zero])
+        b = builder.tensor("y", (1, 256), "int8", scales=target[:1], zero_points=target[1:])
+        builder.operation(op, 2, [a], b, options, **fields)
+        model = parse_model(builder.finish({"x": a}, {"y": b}))
+        theirs = (
+            MicroInterpreter(model).run([x])
+            if micro
+            else LiteRtRunner(model, reference=True).execute(x)
+        )
+        (ours,) = IntegerExecutor(model).run(x)
+        assert (ours == theirs[0]).all(), (op, scale, zero, target, fields)

@@ -1,4 +1,7 @@
-"""Every op in every form it is written in: integer executor == TensorFlow Lite Micro, each byte."""
+"""Every op in every form it is written in: integer executor == TensorFlow Lite Micro, each byte.
+
+LiteRT's reference kernels judge what the micro interpreter has no kernel for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgectl.testing.networks import CASES
+from edgectl.testing.networks import CASES, NOT_ON_MICROCONTROLLERS
 
 pytestmark = pytest.mark.usefixtures("tflm")
 
@@ -18,4 +21,4 @@ def test_every_byte(nets: SimpleNamespace, name: str, shrink: float) -> None:
     CASES[name](net)
     images = net.images()
     model = nets.write(nets.quantize(net.graph(), images, shrink))
-    assert nets.differing_bytes(model, images) == 0
+    assert nets.differing_bytes(model, images, name not in NOT_ON_MICROCONTROLLERS) == 0

@@ -16,6 +16,10 @@ _WEIGHTED = ("rescale", "finish", "words", "taps")
 _NEEDS: dict[str, tuple[str, ...]] = {
     "conv": (*_WEIGHTED, "conv_row"),
     "conv_quick": (*_WEIGHTED, "conv_row"),
+    "conv_grouped": _WEIGHTED,
+    "transpose_conv": ("rescale", "finish"),
+    "prelu": ("rescale", "operands"),
+    "matmul": ("rescale",),
     "depthwise": (*_WEIGHTED, "depthwise_row"),
     "depthwise_quick": (*_WEIGHTED, "depthwise_row"),
     "add": ("rescale", "operands"),
@@ -25,6 +29,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 }
 _ORDER = (
     "rescale", "finish", "words", "taps", "operands", "conv_row", "conv", "conv_quick",
+    "conv_grouped", "transpose_conv", "prelu", "matmul", "resize_bilinear", "slice", "pick",
     "depthwise_row", "depthwise", "depthwise_quick", "add", "mul", "lookup", "concat", "pad",
     "max_pool", "average_pool", "mean", "resize", "transpose", "softmax",
 )  # fmt: skip
@@ -131,9 +136,12 @@ class _Library:
         if step.operation is None:
             return []
         reads = iter(step.reads)
-        count = len(step.operation.inputs) if code.kernel in ("concat", "add", "mul") else 1
+        all_of_them = code.kernel in ("concat", "add", "mul", "prelu", "matmul")
+        wanted = step.operation.inputs if all_of_them else step.operation.inputs[:1]
+        if code.kernel == "transpose_conv":  # its image comes third
+            wanted = step.operation.inputs[2:3]
         names = []
-        for i in step.operation.inputs[:count]:
+        for i in wanted:
             constant = self.program.tensors[i]
             if constant.data is None:
                 read = next(reads)

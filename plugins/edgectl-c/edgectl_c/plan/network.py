@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from edgectl.errors import ArtifactError, UnsupportedOpError
 from edgectl.quant.integer.program import Operation, Program
+from edgectl.quant.integer.rewrites import simplify_program
+from edgectl.quant.integer.tables import TABLES
 from edgectl_c.plan.reading import Span, all_rows, row_spans
 
 View = tuple[int, int, int]
@@ -94,7 +96,9 @@ class Network:
 
 
 def view_of(shape: tuple[int, ...]) -> View:
-    """Rows, pixels and channels of a tensor of batch 1."""
+    """Rows, pixels and channels of a tensor of batch 1; of more than four axes, the first ones are rows."""
+    if len(shape) > 4:
+        return math.prod(shape[1:-2]), shape[-2], shape[-1]
     if len(shape) == 4:
         return shape[1], shape[2], shape[3]
     if len(shape) == 3:
@@ -115,6 +119,7 @@ def read_network(program: Program, *, camera_rows: bool = False) -> Network:
         raise UnsupportedOpError(
             f"{len(program.inputs)} inputs; one image is expected", where=program.where
         )
+    program = simplify_program(program)
     network = Network(program)
     network.input = network.add_buffer(program.inputs[0])
     if camera_rows:
@@ -123,7 +128,7 @@ def read_network(program: Program, *, camera_rows: bool = False) -> Network:
         network.steps.append(Step(None, label, (), network.input, view))
     for op in program.operations:
         _require_ordered(network, op)
-        if op.name == "RESHAPE":
+        if op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
             network.of_tensor[op.outputs[0]] = network.of_tensor[op.inputs[0]]
             continue
         network.steps.append(_step(network, op))
@@ -168,7 +173,7 @@ def _step(network: Network, op: Operation) -> Step:
     in_place = tuple(
         k
         for k, read in enumerate(reads)
-        if op.name in ("ADD", "MUL", "LOGISTIC") and read.view == written
+        if (op.name in ("ADD", "MUL") or op.name in TABLES) and read.view == written
         and network.buffers[read.buffer].view == written
     )  # fmt: skip
     return Step(op, program.label(op.outputs[0]), tuple(reads), output, written, in_place)
