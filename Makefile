@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: setup demo test test-slow wheels lint format clean
+.PHONY: setup demo test test-slow test-attack wheels lint format clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,11 @@ test-slow: setup
 wheels: setup
 	rm -rf dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . $(wildcard plugins/*)
+
+# whatever a command may meet: kills and full disks at every file operation, damaged and hostile files, programs
+# and plugins that misbehave; ends with a table of what was tried and what held
+test-attack: setup
+	OMP_NUM_THREADS=1 EDGECTL_ATTACK_TABLE=1 $(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=worksteal --timeout=1800 -m "slow or not slow" tests/attack tests/test_files.py tests/test_locks.py tests/toolchains tests/data/test_fuzz.py tests/data/test_mutants.py tests/train/test_crash.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, TypeVar
 
+from edgectl.escape.terminal import is_control
+
 Size = tuple[int, int]
 """(height, width), everywhere."""
 Progress = Callable[[str], None]
@@ -23,6 +25,10 @@ ChannelOrder = Literal["rgb", "bgr", "gray"]
 LUMA = (0.299, 0.587, 0.114)
 """What red, green and blue count in gray: ITU-R BT.601, as JPEG, OpenCV's ``cvtColor`` and the Y plane of
 cameras have it."""
+LARGEST_SIDE = 4096
+"""Longest side of a network's input, pixels: beyond, a misspelt size would ask for all memory there is."""
+_MOST_CHANNELS = 1 << 20
+_LONGEST_NAME = 1024
 _STRICT = {"extra": "forbid", "strict": True}
 S = TypeVar("S")
 
@@ -65,6 +71,8 @@ class PreprocessSpec:
         """Checks the values, not their types: those :meth:`from_dict` checks."""
         if min(self.input_size) < 1:
             raise ValueError("an input size must be positive")
+        if max(self.input_size) > LARGEST_SIDE:
+            raise ValueError(f"an input size must be at most {LARGEST_SIDE}")
         if not 0 <= self.pad_value <= 255:
             raise ValueError("a pad value must be in 0..255")
         if not len(self.mean) == len(self.std) == self.channels:
@@ -115,7 +123,7 @@ class OutputSpec:
         offset: of distances: the point's place in its cell, 0 the corner, 0.5 the center.
 
     Raises:
-        ValueError: a negative stride, no channels, an offset that is not finite.
+        ValueError: a stride or channels out of bounds, an offset that is not finite, a name that is none.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -132,6 +140,12 @@ class OutputSpec:
         """Checks the values, not their types: those :meth:`from_dict` checks."""
         if self.stride < 0 or self.channels < 1 or not isfinite(self.offset):
             raise ValueError("stride and channels must be positive, offset finite")
+        if self.stride > LARGEST_SIDE or self.channels > _MOST_CHANNELS:
+            raise ValueError(
+                f"stride must be at most {LARGEST_SIDE}, channels at most {_MOST_CHANNELS}"
+            )
+        require_name(self.name)
+        require_name(self.kind)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and checkpoints."""
@@ -153,7 +167,7 @@ class OperatingPoint:
         metric: value of the criterion at that threshold on that source.
 
     Raises:
-        ValueError: a threshold that is not finite.
+        ValueError: a threshold outside 0..1, a source of several lines.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -163,9 +177,10 @@ class OperatingPoint:
     metric: float
 
     def __post_init__(self) -> None:
-        """Checks the threshold, not the types: those :meth:`from_dict` checks."""
-        if not isfinite(self.threshold):
-            raise ValueError("a threshold must be finite")
+        """Checks the values, not the types: those :meth:`from_dict` checks."""
+        if not 0.0 <= self.threshold <= 1.0:  # not a number is wrong too
+            raise ValueError("a threshold must be in 0..1")
+        require_name(self.source)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and checkpoints."""
@@ -175,6 +190,18 @@ class OperatingPoint:
     def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
         """Inverse of :meth:`to_dict`, for values from a file. Raises ValueError on anything else."""
         return _read_strictly(cls, data)
+
+
+def require_name(name: str) -> str:
+    """Returns a name that stands in one line everywhere: of a class, an output, a source.
+
+    Raises ValueError for control characters, line ends, halves of characters, and more than 1024 of any.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"a name must have at most {_LONGEST_NAME} characters")
+    if any(map(is_control, name)):
+        raise ValueError("a name must hold no control characters")
+    return name
 
 
 def luma(red_green_blue: Sequence[float]) -> float:

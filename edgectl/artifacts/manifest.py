@@ -14,10 +14,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edgectl.errors import ArtifactError
 from edgectl.files import ARTIFACT_SCHEMA
 from edgectl.metrics.report import EvaluationReport
-from edgectl.spec import OperatingPoint, OutputSpec, PreprocessSpec, require_distinct_outputs
+from edgectl.spec import (
+    OperatingPoint,
+    OutputSpec,
+    PreprocessSpec,
+    require_distinct_outputs,
+    require_name,
+)
 
 _Count = Annotated[int, Field(ge=0)]
 _Path = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+_File = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"'`$\\<>|;&*?]+$", max_length=1024)]
+"""Stands in code for boards and in shell scripts."""
+_Name = Annotated[str, AfterValidator(require_name)]
+_Word = Annotated[str, Field(pattern=r"^[\w.:+-]*$", max_length=128)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_MOST_CLASSES = 100_000
 
 
 class _Part(BaseModel):
@@ -44,7 +56,7 @@ class _OpenPart(_Part):
 class ListedFile(_Part):
     """A file of the artifact. ``path``: relative to its directory, posix."""
 
-    path: _Path
+    path: _File
     bytes: _Count
     sha256: str
 
@@ -167,7 +179,7 @@ class Compiler(_Part):
     name: str = ""
     version: str = ""
     arguments: tuple[str, ...]
-    product: str
+    product: _File
     facts: dict[str, Any]
 
 
@@ -208,19 +220,19 @@ class Manifest(_Part):
     format: str = Field(
         default=ARTIFACT_SCHEMA, validation_alias="schema", serialization_alias="schema"
     )
-    backend: str
-    precision: str
-    stage: str
-    family: str
-    variant: str
+    backend: _Word
+    precision: _Word
+    stage: _Word
+    family: _Name
+    variant: _Name
     network_config: dict[str, Any] = Field(
         validation_alias="model_config", serialization_alias="model_config"
     )
-    task: Annotated[str, Field(min_length=1)]
-    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    task: Annotated[_Word, Field(min_length=1)]
+    classes: Annotated[tuple[_Name, ...], Field(min_length=1, max_length=_MOST_CLASSES)]
     preprocess: PreprocessSpec
     outputs: Annotated[tuple[OutputSpec, ...], AfterValidator(require_distinct_outputs)]
-    overlap: float | None = None
+    overlap: _Share | None = None
     operating_point: OperatingPoint | None = None
     checkpoint: Origin
     data: TrainingData
@@ -228,9 +240,9 @@ class Manifest(_Part):
     calibration: Calibration | None = None
     tools: dict[str, str]
     status: Literal["built", "planned"]
-    model: str
+    model: _File
     quantization: dict[str, Any] | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[_Name, ...] = ()
     compiler: Compiler | None = None
     runtime: str | None = None
     decode: str | None = None
@@ -278,6 +290,9 @@ class Manifest(_Part):
         listed = {f.path for f in manifest.files}
         if manifest.model not in listed:
             raise ValueError("'model': not among the files")
+        largest = max(manifest.preprocess.input_size)
+        if any(o.stride > largest for o in manifest.outputs):
+            raise ValueError("'outputs': a stride is larger than the input")
         absent = sorted({*(manifest.tensors.files or ())} - listed)
         if absent:
             raise ValueError(f"'tensors.files': {absent[0]} is not among the files")

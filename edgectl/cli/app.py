@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from edgectl import __version__
 from edgectl.cli.argv import hoist_flags, join_sizes
+from edgectl.cli.endings import end_soon, occupy_standard_streams
 from edgectl.cli.session import SILENCED, Session
 from edgectl.cli.signals import INTERRUPTED, exit_on_signals, interrupt_on_signals, undisturbed
 from edgectl.errors import EdgectlError, UsageError
@@ -66,6 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "boards": ("edgectl.cli.commands.boards", "Devices the installed backends know."),
     "plugins": ("edgectl.cli.commands.plugins", "What is plugged in, and in what state."),
     "tools": ("edgectl.cli.commands.tools", "Compilers of vendors, each in its own environment."),
+    "trust": ("edgectl.cli.commands.trust", "Let a project's edgectl.toml name programs."),
     "doctor": (
         "edgectl.cli.commands.doctor",
         "What is installed, what is missing, and the remedy.",
@@ -268,6 +270,13 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
         text = getattr(error, "format_message", lambda: str(error))()
         help_words = getattr(getattr(error, "ctx", None), "command_path", "edgectl")
         return text, f"{help_words} --help", "E-USAGE", 2
+    if is_out_of_memory(error):
+        return (
+            "not enough memory",
+            'a smaller --batch or --imgsz, data.cache = "none", or fewer programs beside it',
+            "E-MEMORY",
+            1,
+        )
     if isinstance(error, OSError):
         text = f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
         return text, _OS_FIXES.get(error.errno or 0), "E-OS", 1
@@ -275,8 +284,30 @@ def explain(error: BaseException) -> tuple[str, str | None, str, int]:
     return text, "run again with --debug for the traceback", "E-INTERNAL", 1
 
 
+_MEMORY_WORDS = (
+    "can't start new thread",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "out of memory",
+    "insufficient memory",
+    "bad_alloc",
+    "failed to allocate",
+)
+"""How torch, OpenCV, CUDA and Python's threads say it; only the last two have exceptions of their own."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the system had no more, in whichever library it showed."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    foreign = type(error).__module__.split(".")[0] in ("builtins", "torch", "cv2")
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (foreign and any(w in said for w in _MEMORY_WORDS))
+
+
 def main() -> None:
     """Entry point."""
+    occupy_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         # a terminal without UTF-8 shows question marks in place of dashes and dots
         if isinstance(stream, io.TextIOWrapper):
@@ -284,4 +315,5 @@ def main() -> None:
     interrupt_on_signals()
     status = run(sys.argv[1:])
     exit_on_signals()
+    end_soon(status)
     sys.exit(status)

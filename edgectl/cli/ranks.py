@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from edgectl.cli.session import Session
+from edgectl.errors import EdgectlError
+from edgectl.train.distributed import heartbeat
 
 _OUTCOMES = "EDGECTL_OUTCOMES"
 _LOOK_S = 1.0
+_GRACE_S = 30.0
 
 
 class Report:
@@ -66,6 +69,11 @@ class ProcessReport(Report):
         self._outcome.data = data
         self._write()
 
+    def lost(self, message: str) -> None:
+        """Another process is silent: said, and this one, which waits for it, ended."""
+        status = self.failed(EdgectlError(message, fix="look at that machine, then --resume"))
+        os._exit(status)
+
     def failed(self, error: BaseException) -> int:
         """Why, and the traceback into the run's logs; returns the exit code."""
         from edgectl.cli.app import explain
@@ -103,6 +111,7 @@ def reporting(session: Session) -> Iterator[Report]:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     session.json = False
     report = ProcessReport(session, Path(os.environ[_OUTCOMES]), rank)
+    heartbeat.on_lost = report.lost
     try:
         yield report
     except BaseException as e:  # noqa: BLE001 - the launcher turns it into text
@@ -118,3 +127,6 @@ def _end_with(launcher: int) -> None:
     while os.getppid() == launcher:
         time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    # one that waits in a transport for its peers does not come to listen
+    time.sleep(_GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from edgectl.errors import EdgectlError
+from edgectl.escape.terminal import markup
 
 if TYPE_CHECKING:
     from edgectl.train.progress import Reporter
@@ -132,7 +133,7 @@ class Session:
     def _console(self, stderr: bool = True) -> Any:
         from rich.console import Console
 
-        return Console(stderr=stderr, quiet=self.silent)
+        return Console(stderr=stderr, quiet=self.silent, emoji=False)
 
 
 def _finite(value: Any) -> Any:
@@ -148,7 +149,4 @@ def _finite(value: Any) -> Any:
 
 def plain(text: str) -> str:
     """Text of users and plugins for Rich: one line, shown as it is, that a terminal cannot act on."""
-    from rich.markup import escape
-
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return escape("".join(shown))
+    return markup(text)

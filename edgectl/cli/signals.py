@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from types import FrameType
 from edgectl.errors import Interruption
 
 INTERRUPTED = 130
+_AGAIN_SECONDS = 0.05
 # Windows knows no SIGHUP
 _NUMBERS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -23,6 +25,7 @@ def interrupt_on_signals() -> None:
     for number in _NUMBERS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
+    sys.unraisablehook = _repeat
 
 
 def exit_on_signals() -> None:
@@ -48,6 +51,17 @@ def undisturbed() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interruption
+
+
+def _repeat(unraisable: sys.UnraisableHookArgs) -> None:
+    """An interruption that came while C called back into Python is dropped there: it comes again, once the
+    interpreter is past that."""
+    if unraisable.exc_type is not None and issubclass(unraisable.exc_type, Interruption):
+        timer = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

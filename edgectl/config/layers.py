@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgectl.config.paths import config_directory
+from edgectl.config.trust import PROJECT_FILE, is_trusted
 from edgectl.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 M = TypeVar("M", bound="BaseModel")
-PROJECT_FILE = "edgectl.toml"
 ENV_PREFIX = "EDGECTL__"
 _SEE_INIT = "'edgectl init' writes a file to start from"
 
@@ -76,15 +77,28 @@ def user_layer() -> Layer | None:
     named = os.environ.get("EDGECTL_CONFIG")
     if named:
         return file_layer(Path(named))
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    path = Path(base).expanduser() / "edgectl" / "config.toml"
+    path = config_directory() / "config.toml"
     return file_layer(path) if path.is_file() else None
 
 
 def project_layer(directory: Path) -> Layer | None:
-    """``edgectl.toml`` of the working directory."""
+    """``edgectl.toml`` of the working directory; without its ``[tools]`` unless the user trusts it."""
     path = directory / PROJECT_FILE
-    return file_layer(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    layer = file_layer(path)
+    if "tools" in layer.table and not is_trusted(path):
+        return Layer(layer.origin, {k: v for k, v in layer.table.items() if k != "tools"})
+    return layer
+
+
+def untrusted_tools(directory: Path) -> tuple[str, ...]:
+    """Names under ``[tools]`` in the project's file that do not count, since the user does not trust it."""
+    path = directory / PROJECT_FILE
+    if not path.is_file() or is_trusted(path):
+        return ()
+    tools = file_layer(path).table.get("tools")
+    return tuple(tools) if isinstance(tools, dict) else ()
 
 
 def machine_layer() -> Layer:
@@ -106,7 +120,7 @@ def file_layer(path: Path) -> Layer:
             where=str(path),
             fix="make it readable, or name another file with EDGECTL_CONFIG",
         ) from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ConfigError(f"not TOML: {e}", where=str(path), fix=_SEE_INIT) from e
 
 
@@ -136,7 +150,7 @@ def parse_value(text: str) -> Any:
     """A TOML value, or the text itself: ``0.1``, ``true``, ``[0.5, 1.5]``, ``adamw``."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

@@ -1,4 +1,4 @@
-"""Where edgectl keeps what it may fetch, draw or install again."""
+"""Where edgectl keeps what it may fetch, draw or install again, and where the user's own settings are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def cache_directory() -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "edgectl"
+
+
+def config_directory() -> Path:
+    """``edgectl`` in the user's configuration directory. It may not exist yet."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(base).expanduser() / "edgectl"
 
 

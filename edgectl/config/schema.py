@@ -10,13 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edgectl.spec import ChannelOrder
+from edgectl.spec import LARGEST_SIDE, ChannelOrder
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
-LARGEST_SIDE = 4096
-"""Longest side of a network's input, pixels: beyond, a misspelt size would ask for all memory there is."""
 Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
 
 
@@ -185,6 +183,8 @@ class TrainConfig(StrictModel):
     """auto: bf16 where the device computes in it natively."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Compute threads; 0 chooses from the usable cores."""
+    peer_timeout: Positive = 600
+    """Seconds a process of a run on several devices may be silent before the others end the run."""
     weights: str = "auto"
     """auto, none, or a file."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.998

@@ -18,6 +18,7 @@ from typing import Any
 from edgectl.artifacts.manifest import Manifest
 from edgectl.deploy.reference import decoding
 from edgectl.errors import ArtifactError, UsageError
+from edgectl.escape.terminal import lines
 from edgectl.tasks.decode_rule import decode_rule
 from edgectl.tasks.lookup import load_task
 
@@ -103,5 +104,4 @@ def write_program(
     }
     text = json.dumps(model, indent=1, ensure_ascii=False)
     (directory / "model.json").write_text(text + "\n", encoding="utf-8")
-    labels = "".join(f"{name}\n" for name in manifest.classes)
-    (directory / "labels.txt").write_text(labels, encoding="utf-8")
+    (directory / "labels.txt").write_text(lines(manifest.classes), encoding="utf-8")

@@ -7,6 +7,7 @@ entry point is loaded in a guard, and what happened is kept for ``plugins list``
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 import traceback
 from collections.abc import Iterable
@@ -17,8 +18,13 @@ import pluggy
 
 from edgectl.errors import Interruption, UnknownNameError
 from edgectl.plugins import head, hookspecs, info
+from edgectl.plugins.fields import find_mistake
+from edgectl.plugins.patience import name_the_slow
 
 GROUP = "edgectl"
+OWN = "edgectl"
+BUILTIN = "builtin"
+_MOST_ITEMS = 10_000
 HOOKS: dict[str, tuple[str, type]] = {
     "edgectl_register_families": ("family", info.FamilyInfo),
     "edgectl_register_tasks": ("task", info.TaskInfo),
@@ -78,7 +84,8 @@ class PluginManager:
             if plugin.state != "ok" or module is None or not hasattr(module, hook):
                 continue
             try:
-                items = list(getattr(module, hook)())
+                with name_the_slow(plugin.name, "waiting for"):
+                    items = list(itertools.islice(getattr(module, hook)(), _MOST_ITEMS + 1))
             except Interruption:
                 raise
             except BaseException as e:  # noqa: BLE001 - the plugin boundary; it may call sys.exit
@@ -87,6 +94,13 @@ class PluginManager:
             wrong = [i for i in items if not isinstance(i, expected)]
             if wrong:
                 plugin.fail(f"{hook} returned {type(wrong[0]).__name__}, not {expected.__name__}")
+                continue
+            if len(items) > _MOST_ITEMS:
+                plugin.fail(f"{hook} returned more than {_MOST_ITEMS} things")
+                continue
+            mistake = next(filter(None, map(find_mistake, items)), "")
+            if mistake:
+                plugin.fail(f"{hook}: {mistake}")
                 continue
             for item in items:
                 low, high = item.api
@@ -121,7 +135,7 @@ def get_manager(
             entry.dist.version if entry.dist else "?",
         )
         loaded.append(plugin)
-        if wanted is not None and entry.name not in wanted and entry.name != "builtin":
+        if wanted is not None and entry.name not in wanted and entry.name != BUILTIN:
             plugin.state, plugin.reason = "disabled", "by EDGECTL_PLUGINS"
             continue
         _load(manager, entry, plugin)
@@ -143,8 +157,12 @@ def _wanted() -> set[str] | None:
 def _load(
     manager: pluggy.PluginManager, entry: importlib.metadata.EntryPoint, plugin: LoadedPlugin
 ) -> None:
+    if entry.name == BUILTIN and plugin.distribution != OWN:
+        plugin.fail(f"the name '{BUILTIN}' is edgectl's own")
+        return
     try:
-        module = entry.load()
+        with name_the_slow(plugin.name, "importing"):
+            module = entry.load()
         manager.register(module, name=entry.name)
     except Interruption:
         raise

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from edgectl.errors import ArtifactError
@@ -21,7 +20,7 @@ from edgectl.quant.fake_quant import FakeQuantNet
 from edgectl.quant.graph.quant_graph import Node, QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QParams, QuantScheme
-from edgectl.runs.checkpoint import read_document
+from edgectl.runs.checkpoint import read_document, write_tensors
 from edgectl.spec import OperatingPoint
 
 SCHEMA = "edgectl-quantized/2"
@@ -58,7 +57,7 @@ class QuantizedCheckpoint:
         if self.operating_point is not None:
             document["operating_point"] = dataclasses.asdict(self.operating_point)
         with replacing_file(path) as f:
-            torch.save(document, f)
+            write_tensors(document, f)
 
     @classmethod
     def load(cls, path: Path) -> QuantizedCheckpoint:

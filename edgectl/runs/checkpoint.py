@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -27,9 +27,13 @@ from edgectl.spec import (
     PreprocessSpec,
     Size,
     require_distinct_outputs,
+    require_name,
 )
 
 SCHEMA = "edgectl-checkpoint/1"
+
+_SLACK = 1 << 20
+"""torch stores tensors as they are: a file that unpacks to more was made to fill memory."""
 
 # What torch.load raises on files that are not what they claim to be.
 _UNREADABLE = (
@@ -81,7 +85,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Atomically: a crash leaves the previous file. Raises EdgectlError when disk says no."""
         with replacing_file(path) as f:
-            torch.save(self.to_dict(), f)
+            write_tensors(self.to_dict(), f)
 
     def to_dict(self) -> dict[str, Any]:
         """What the file holds: tensors and plain values."""
@@ -129,6 +133,37 @@ class Checkpoint:
             ) from e
 
 
+class _Remembering:
+    """A file that remembers what the disk said: torch's writer reports something else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """As the file does."""
+        try:
+            return self._file.write(data)
+        except OSError as e:
+            self.error = e
+            raise
+
+    def flush(self) -> None:
+        """As the file does."""
+        self._file.flush()
+
+
+def write_tensors(document: dict[str, Any], file: BinaryIO) -> None:
+    """``torch.save``. Raises OSError where the disk is full."""
+    remembering = _Remembering(file)
+    try:
+        torch.save(document, remembering)  # type: ignore[arg-type]
+    except RuntimeError as e:
+        if remembering.error is not None:
+            raise remembering.error from e
+        raise
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """What a checkpoint file holds, on the CPU; no code in it is run. Raises ArtifactError."""
     again = "train again: edgectl train, or restore the file from a copy"
@@ -137,6 +172,10 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         # torch.load does not compare the checksums it stores
         with zipfile.ZipFile(path) as archive:
+            if sum(i.file_size for i in archive.infolist()) > 2 * path.stat().st_size + _SLACK:
+                raise ArtifactError(
+                    "unpacks to more than it holds; refused", where=str(path), fix=again
+                )
             altered = archive.testzip()
         if altered is not None:
             raise ArtifactError(
@@ -209,15 +248,28 @@ def _parse_field(name: str, value: Any) -> Any:
 
 
 def _read_weights(values: dict[str, Any]) -> dict[str, Tensor]:
-    if not all(isinstance(v, Tensor) and v.isfinite().all() for v in values.values()):
-        raise ValueError("not finite tensors")
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError("not tensors by name")
+        require_plain(value)
+        if not value.isfinite().all():
+            raise ValueError("not finite tensors")
     return values
+
+
+def require_plain(tensor: Tensor) -> None:
+    """Raises ValueError for a tensor that is no array of numbers in memory, or that says to be more than
+    its file holds: a view of one number may have any shape."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        raise ValueError("a tensor that is no plain array")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ValueError("a tensor larger than its storage")
 
 
 def _read_classes(names: list[Any]) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in names):
         raise ValueError("not names")
-    return tuple(names)
+    return tuple(map(require_name, names))
 
 
 def _read_size(value: list[Any]) -> Size:

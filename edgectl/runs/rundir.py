@@ -21,6 +21,7 @@ from edgectl.locks import hold, require_unlocked
 
 RUNS = Path("runs")
 LATEST = "latest"
+_LONGEST = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -173,7 +174,7 @@ def keep_if_resumable(
 def pointed_at(root: Path = RUNS) -> str | None:
     """What ``latest`` holds; None where there is no such file."""
     try:
-        return (root / LATEST).read_text(encoding="utf-8")
+        return (root / LATEST).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
 
@@ -196,9 +197,11 @@ def latest_run(root: Path = RUNS) -> RunDirectory:
     fix = "train first: edgectl train FAMILY --data DATA, or name the model"
     if not pointer.is_file():
         raise UsageError("no run yet in this project", where=str(root), fix=fix)
-    path = root / pointer.read_text(encoding="utf-8").strip()
-    if not path.is_dir():
-        raise UsageError(f"the latest run was deleted: {path}", where=str(pointer), fix=fix)
+    named = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    path = root / named
+    if "\0" in named or len(named) > _LONGEST or not path.is_dir():
+        shown = ascii(named)[1:-1][:200]
+        raise UsageError(f"the latest run was deleted: {root / shown}", where=str(pointer), fix=fix)
     return RunDirectory(path)
 
 

@@ -28,15 +28,20 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from edgectl.errors import EdgectlError
 from edgectl.spec import Progress
+from edgectl.toolchains import strays
 from edgectl.toolchains.tool import Tool, isolated_environment
 
 VERSION = 1
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 20
 _GRACE_SECONDS = 5.0
+_LINGER_SECONDS = 1.0
+"""What a program that has ended said last is read for so long; then its children are ended."""
+_LOOK_SECONDS = 0.1
 _TAIL = 5
 
 
@@ -120,7 +125,8 @@ class _Process:
         environment = isolated_environment() if tool.isolated else dict(os.environ)
         # without bytecode: what is left in the directory becomes part of an artifact
         python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        environment |= {"EDGECTL_JOB": str(VERSION), **python}
+        self._job = uuid4().hex
+        environment |= {"EDGECTL_JOB": str(VERSION), strays.MARKER: self._job, **python}
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log: BinaryIO = log.open("ab")
         self._log.write((" ".join(argv) + "\n").encode())
@@ -128,6 +134,8 @@ class _Process:
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._error: dict[str, Any] | None = None
         self._over_limit = False
+        self._ended: float | None = None
+        strays.adopt(self._job)
         try:
             self._child = subprocess.Popen(
                 argv,
@@ -141,6 +149,7 @@ class _Process:
             )
         except OSError as e:
             self._log.close()
+            strays.release(self._job)
             raise ToolError(f"cannot start '{argv[0]}': {e.strerror}", where=str(log)) from e
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -184,7 +193,7 @@ class _Process:
             return
         try:
             event = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # garbage, or nested without end
             return
         if "edgectl" not in event or not isinstance(event.get("event"), str):
             return
@@ -210,16 +219,11 @@ class _Process:
             self._child.stdin.flush()
 
     def next_event(self, deadline: float) -> dict[str, Any] | None:
-        """None once the output has ended. Raises ToolError on an error event and at a limit."""
-        try:
-            event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            self.stop()
-            limit = f"{self._tool.time_limit:g} seconds"
-            raise self.failure(
-                f"did not end within {limit} and was stopped",
-                fix=f"raise time_limit under [tools.{self._tool.name}], if it needs longer",
-            ) from None
+        """None once the output has ended, or the program has and what it left holds the output open.
+
+        Raises ToolError on an error event and at a limit.
+        """
+        event = self._wait(deadline)
         if event is None and self._over_limit:
             self.stop()
             raise self.failure(
@@ -232,6 +236,23 @@ class _Process:
                 f"says: {event.get('message', 'nothing')}", fix=str(event.get("fix") or "") or None
             )
         return event
+
+    def _wait(self, deadline: float) -> dict[str, Any] | None:
+        while True:
+            # however fast events come, the limit holds
+            if (left := deadline - time.monotonic()) <= 0.0:
+                self.stop()
+                raise self.failure(
+                    f"did not end within {self._tool.time_limit:g} seconds and was stopped",
+                    fix=f"raise time_limit under [tools.{self._tool.name}], if it needs longer",
+                )
+            with suppress(queue.Empty):
+                return self._events.get(timeout=min(left, _LOOK_SECONDS))
+            if self._child.poll() is None:
+                continue
+            self._ended = self._ended or time.monotonic()
+            if time.monotonic() - self._ended > _LINGER_SECONDS:
+                return None
 
     def expect_success(self) -> None:
         """After the output has ended. Raises ToolError unless the exit code is 0."""
@@ -264,6 +285,7 @@ class _Process:
                     self._child.wait(timeout=_GRACE_SECONDS)
         # what it left running still holds the pipe
         self._signal(signal.SIGKILL)
+        strays.release(self._job)
         self._reader.join(timeout=_GRACE_SECONDS)
         self._log.close()
 

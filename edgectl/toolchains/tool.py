@@ -12,11 +12,13 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-from edgectl.config.layers import machine_layer, resolve
+from edgectl.config.layers import machine_layer, resolve, untrusted_tools
 from edgectl.config.paths import tools_directory
 from edgectl.config.schema import ToolConfig
+from edgectl.config.trust import PROJECT_FILE
 from edgectl.errors import BackendUnavailableError
 from edgectl.plugins.info import ToolInfo
 
@@ -55,11 +57,14 @@ class Tool:
     output_limit: int = _LIMITS.output_limit << 20
 
 
-def find_tool(info: ToolInfo, configured: Mapping[str, ToolConfig] | None = None) -> Tool:
+def find_tool(
+    info: ToolInfo, configured: Mapping[str, ToolConfig] | None = None, *, start: bool = True
+) -> Tool:
     """The tool, looked at and found usable.
 
     Args:
         configured: the ``[tools]`` table; this machine's where none is given.
+        start: ask its interpreter whether it has the package. Commands that only list look at files.
 
     Raises:
         BackendUnavailableError: it is not there, or not what was configured; with the remedy.
@@ -70,7 +75,13 @@ def find_tool(info: ToolInfo, configured: Mapping[str, ToolConfig] | None = None
         configured = config.tools
     settings = configured.get(info.name)
     if settings is not None:
-        return _configured(info, settings)
+        return _configured(info, settings, start=start)
+    if info.name in untrusted_tools(Path.cwd()):
+        raise BackendUnavailableError(
+            f"the compiler '{info.name}' is named by a project that you have not allowed to run programs",
+            where=str(Path.cwd() / PROJECT_FILE),
+            fix="read its [tools], then: edgectl trust .",
+        )
     if info.command:
         found = shutil.which(info.command)
         if found is None:
@@ -79,7 +90,7 @@ def find_tool(info: ToolInfo, configured: Mapping[str, ToolConfig] | None = None
     python = environment_python(info.name)
     if not python.is_file():
         raise _absent(info, f"no interpreter with '{info.module}' is set up")
-    return _python(info, python, "edgectl tools setup", _LIMITS)
+    return _python(info, python, "edgectl tools setup", _LIMITS, start=start)
 
 
 def environment_python(name: str) -> Path:
@@ -96,13 +107,13 @@ def remedy(info: ToolInfo) -> str:
     return info.fix or f'set {key} = "..." under [tools.{info.name}] in edgectl.toml'
 
 
-def _configured(info: ToolInfo, settings: ToolConfig) -> Tool:
+def _configured(info: ToolInfo, settings: ToolConfig, *, start: bool) -> Tool:
     origin = f"[tools.{info.name}]"
     if settings.python:
         path = Path(settings.python).expanduser()
         if not path.is_file():
             raise _absent(info, f"no interpreter at {path}", origin)
-        return _python(info, path, origin, settings)
+        return _python(info, path, origin, settings, start=start)
     words = (settings.command,) if settings.command else settings.container
     program = shutil.which(str(Path(words[0]).expanduser()))
     if program is None:
@@ -116,7 +127,23 @@ def _configured(info: ToolInfo, settings: ToolConfig) -> Tool:
     )
 
 
-def _python(info: ToolInfo, python: Path, origin: str, settings: ToolConfig) -> Tool:
+def _python(
+    info: ToolInfo, python: Path, origin: str, settings: ToolConfig, *, start: bool
+) -> Tool:
+    version = _ask(info, python, origin) if start else _read_version(info, python)
+    return Tool(
+        info.name,
+        (str(python),),
+        origin,
+        version,
+        isolated=True,
+        time_limit=settings.time_limit,
+        output_limit=settings.output_limit << 20,
+    )
+
+
+def _ask(info: ToolInfo, python: Path, origin: str) -> str:
+    """The version, of an interpreter that has the module."""
     argv = [str(python), "-c", _PROBE, info.module, info.distribution]
     try:
         answer = subprocess.run(
@@ -132,15 +159,16 @@ def _python(info: ToolInfo, python: Path, origin: str, settings: ToolConfig) -> 
         raise _absent(info, f"{python} does not work: {type(e).__name__}: {e}", origin) from e
     if not found:
         raise _absent(info, f"{python} has no module '{info.module}'", origin)
-    return Tool(
-        info.name,
-        (str(python),),
-        origin,
-        version,
-        isolated=True,
-        time_limit=settings.time_limit,
-        output_limit=settings.output_limit << 20,
-    )
+    return version
+
+
+def _read_version(info: ToolInfo, python: Path) -> str:
+    """What the directories of an environment say; empty where the interpreter's lie elsewhere."""
+    places = [str(p) for p in python.parent.parent.glob("[Ll]ib/**/site-packages")]
+    if not places or not info.distribution:
+        return ""
+    found = metadata.distributions(name=info.distribution, path=places)
+    return next((d.version for d in found), "")
 
 
 def isolated_environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ _MACHINE_KEYS = frozenset(
         "train.device",
         "train.devices",
         "train.threads",
+        "train.peer_timeout",
         "train.tensorboard",
         "data.cache",
         "data.name",

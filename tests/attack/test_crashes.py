@@ -23,6 +23,8 @@ from edgectl.testing.crashes import (
 from edgectl.testing.line import project_in
 
 RUN = "runs/train/kit-001"
+EVERY = 4
+"""One in so many killed commands is followed by the next one; the state is looked at after each."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,7 @@ def require_full(ended) -> None:
     assert "No space left on device" in error["message"], error
 
 
-@pytest.mark.parametrize(
-    "name", ["init", "new dataset", "convert yolo", "pack", "report", "deploy"]
-)
+@pytest.mark.parametrize("name", ["init", "convert yolo", "report", "deploy"])
 def test_killed_at_some_points(project, tmp_path, name):
     assert kill_everywhere(project, tmp_path, name, every=9)
 
@@ -182,10 +182,10 @@ def test_without_room_at_some_points(project, tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_at_every_point(project, tmp_path, name, record_property):
-    record_property("crash points", kill_everywhere(project, tmp_path, name))
+    record_property("tried", kill_everywhere(project, tmp_path, name, EVERY))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_without_room_at_every_point(project, tmp_path, name, record_property):
-    record_property("full-disk points", fill_everywhere(project, tmp_path, name))
+    record_property("tried", fill_everywhere(project, tmp_path, name))

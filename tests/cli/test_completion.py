@@ -26,7 +26,7 @@ def offered(line: str) -> list[str]:
 
 def test_names_of_commands() -> None:
     assert set(offered("")) >= set(COMMANDS)
-    assert offered("tr") == ["train"]
+    assert offered("tra") == ["train"]
     assert offered("data pre") == ["preview"]
     assert offered("quant ") == ["analyze"]
 

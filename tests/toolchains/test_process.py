@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ EVENT = (
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(process, "_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(process, "_LINGER_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -86,13 +88,66 @@ def test_a_program_that_hangs_is_stopped_with_all_it_started(job, tmp_path):
     assert ends(int((tmp_path / "pid").read_text()))
 
 
-def test_a_child_left_behind_does_not_keep_us(job, tmp_path):
+LEFT = {
+    "in its group": "subprocess.Popen(['sleep', '120'])",
+    "in a session of its own": "subprocess.Popen(['sleep', '120'], start_new_session=True)",
+    "without its variables": "subprocess.Popen(['sleep', '120'], start_new_session=True, env={})",
+    "as an orphan": "subprocess.Popen(['sh', '-c', 'setsid sleep 120 & echo $!'])",
+    "silent": "subprocess.Popen(['sleep', '120'], stdout=-3, start_new_session=True)",
+}
+
+
+@pytest.mark.parametrize("left", LEFT.values(), ids=list(LEFT))
+def test_a_compiler_that_leaves_a_child_is_done_and_the_child_ended(job, tmp_path, left):
+    """It may hold the output open, in a session of its own."""
     begun = time.monotonic()
-    program = "import subprocess\nc = subprocess.Popen(['sleep', '120'])\n"
-    with pytest.raises(ToolError, match="did not end"):
-        job(program + "open('pid', 'w').write(str(c.pid))", time_limit=2)
-    assert time.monotonic() - begun < 100  # the child sleeps for 120
-    assert ends(int((tmp_path / "pid").read_text()))
+    program = f"import subprocess\nc = {left}\nsay(event='result', pid=c.pid)\nopen('out', 'w')"
+    facts = job(program, time_limit=60)
+    assert time.monotonic() - begun < 50 and (tmp_path / "out").exists()
+    assert ends(facts["pid"])
+    if "echo" in left:
+        (number,) = [t for t in (tmp_path / "job.log").read_text().split() if t.isdecimal()]
+        assert ends(int(number))
+
+
+def test_what_else_runs_here_is_left_alone(job):
+    mine = subprocess.Popen(["sleep", "60"])
+    try:
+        job("say(event='result', a=1)")
+        assert mine.poll() is None
+    finally:
+        mine.kill()
+        mine.wait()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "while True: say(event='progress', message='x'); time.sleep(0.001)",
+        "while True: print('x'); time.sleep(0.001)",
+        "while True: say(event='result', a=1); time.sleep(0.001)",
+    ],
+    ids=["progress", "noise", "results"],
+)
+def test_the_limit_holds_while_output_flows(job, program):
+    begun = time.monotonic()
+    with pytest.raises(ToolError, match="did not end within 1 seconds"):
+        job(program, time_limit=1, output_limit=64 << 20)
+    assert time.monotonic() - begun < 50
+
+
+DEEP = [
+    "'[' * 200000",
+    "'{\"a\":' * 200000",
+    "'{\"edgectl\": 1, \"event\": \"result\", \"a\": ' + '[' * 100000 + ']' * 100000 + '}'",
+    "'{' * 2000000",
+]
+
+
+@pytest.mark.parametrize("line", DEEP)
+def test_deep_or_endless_json_is_garbage(job, line, capfd):
+    assert job(f"print({line})\nsay(event='result', a=1)", output_limit=16 << 20) == {"a": 1}
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def ends(pid: int) -> bool:

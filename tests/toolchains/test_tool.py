@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from edgectl.cli.app import run
 from edgectl.config.schema import ToolConfig
+from edgectl.config.trust import trust
 from edgectl.errors import BackendUnavailableError, ConfigError
 from edgectl.plugins.info import ToolInfo
+from edgectl.plugins.registry import build_registry
 from edgectl.toolchains.tool import environment_python, find_tool
 
 PYTHON = ToolInfo("sdk", module="json", distribution="pip", fix="ask the vendor")
@@ -30,7 +34,48 @@ def test_a_configured_interpreter_tells_its_version():
 
 def test_the_project_file_is_read(tmp_path: Path):
     (tmp_path / "edgectl.toml").write_text(f'[tools.sdk]\npython = "{sys.executable}"\n')
+    trust(tmp_path)
     assert find_tool(PYTHON).origin == "[tools.sdk]"
+
+
+def test_a_project_from_elsewhere_starts_nothing(tmp_path: Path, capsys):
+    """Nor does one the user trusts, in commands that only list."""
+    marker, evil = tmp_path / "ran", tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch '{marker}'\n")
+    evil.chmod(0o755)
+    names = [b.tool.name for b in build_registry().backends.infos() if b.tool is not None]
+    key = {True: "command", False: "python"}
+    infos = [b.tool for b in build_registry().backends.infos() if b.tool is not None]
+    tables = [f'[tools.{t.name}]\n{key[bool(t.command)]} = "{evil}"\n' for t in infos]
+    file = tmp_path / "edgectl.toml"
+    file.write_text("".join(tables))
+    for info in infos:
+        with pytest.raises(BackendUnavailableError, match="have not allowed") as caught:
+            find_tool(info)
+        assert "edgectl trust ." in (caught.value.fix or "")
+    for words in (["tools", "list"], ["doctor"], ["models"], ["boards"], ["plugins", "list"]):
+        run(words)
+    assert run(["trust", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["data"]
+    assert {t["name"] for t in said["tools"]} == set(names)
+    for words in (["tools", "list"], ["doctor"]):
+        run(words)
+    assert not marker.exists()
+    assert {find_tool(i, start=False).argv[0] for i in infos} == {str(evil)}
+    # another file is asked about again, and so is the same one elsewhere
+    file.write_text("".join(tables) + "\n")
+    with pytest.raises(BackendUnavailableError, match="have not allowed"):
+        find_tool(infos[0])
+
+
+def test_a_damaged_record_trusts_nobody(tmp_path: Path):
+    (tmp_path / "edgectl.toml").write_text(f'[tools.sdk]\npython = "{sys.executable}"\n')
+    trust(tmp_path)
+    for text in ("", "[]", "{", '{"x": []}', "[" * 9000):
+        (tmp_path / "config" / "edgectl" / "trusted.json").write_text(text)
+        with pytest.raises(BackendUnavailableError, match="have not allowed"):
+            find_tool(PYTHON)
+    assert run(["trust", str(tmp_path / "config")]) == 2
 
 
 def test_an_interpreter_without_the_module():
@@ -94,5 +139,6 @@ def test_a_container():
 @pytest.mark.parametrize("table", ["", 'python = "a"\ncommand = "b"', "pyton = 'a'"])
 def test_a_mistake_in_the_table(tmp_path: Path, table: str):
     (tmp_path / "edgectl.toml").write_text(f"[tools.sdk]\n{table}\n")
+    trust(tmp_path)
     with pytest.raises(ConfigError):
         find_tool(PYTHON)

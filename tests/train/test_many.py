@@ -157,3 +157,21 @@ def test_a_process_s_own_error_is_the_run_s(tmp_path: Path) -> None:
     assert "expected one of" in failed["error"]["fix"]
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_stops_answering_ends_the_run(tmp_path: Path, victim: int) -> None:
+    words = [*TINY, "--epochs", "200", "--json", "--set", "train.peer_timeout=20"]
+    process = start(tmp_path, *words)
+    run = RunDirectory(tmp_path / "runs/train/fomo-001")
+    wait_for_epoch(run, 2)
+    stopped = child(process, victim)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        failed, _ = document(process)
+    finally:
+        if Path(f"/proc/{stopped}").exists():
+            os.kill(stopped, signal.SIGKILL)
+    assert f"process {victim} of 2 has not answered for 20 s" in failed["error"]["message"]
+    assert run.last.is_file()

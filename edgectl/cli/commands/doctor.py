@@ -182,7 +182,7 @@ def _tools(registry: Registry) -> list[DoctorCheck]:
             continue
         name = f"compiler {info.tool.name}"
         try:
-            tool = find_tool(info.tool)
+            tool = find_tool(info.tool, start=False)
         except BackendUnavailableError as e:
             checks.append(DoctorCheck(name, "warning", e.message, e.fix or ""))
         else:

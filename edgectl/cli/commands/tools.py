@@ -75,7 +75,7 @@ def _row(backend: str, info: ToolInfo) -> dict[str, Any]:
 
     row = {"name": info.name, "backend": backend}
     try:
-        tool = find_tool(info)
+        tool = find_tool(info, start=False)
     except BackendUnavailableError as e:
         return {
             **row,

@@ -29,6 +29,7 @@ from edgectl.data.formats.reading.options import PLAIN, ReadOptions, read_with
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError, UnknownNameError
 from edgectl.plugins.registry import installed, load_named
+from edgectl.spec import require_name
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,22 @@ def read_dataset(path: Path, fmt: str = "auto", options: ReadOptions = PLAIN) ->
         index = _format_of(path, fmt).read(path)
         require_one_labelling(index)
         require_kept(index)
+    _require_names(index)
     return index
+
+
+def _require_names(index: DatasetIndex) -> None:
+    """Raises DataError for a class name that does not stand in one line: labels.txt is read line by line."""
+    for name in index.classes:
+        try:
+            require_name(name)
+        except ValueError as e:
+            shown = ascii(name)[1:-1][:80]
+            raise DataError(
+                f"the class '{shown}': {e}",
+                where=str(index.root),
+                fix="rename it in the label files",
+            ) from e
 
 
 def _format_of(path: Path, fmt: str) -> Format:

@@ -13,6 +13,7 @@ import lmdb
 import numpy as np
 
 from edgectl.data.formats.reading.naming import stays_inside
+from edgectl.data.images import pack_file
 from edgectl.data.images.storage import SUFFIX, read_bytes, read_entry, size_of
 from edgectl.data.index import DatasetIndex
 from edgectl.errors import DataError
@@ -111,6 +112,7 @@ def write_pack(
         except lmdb.Error as e:
             raise unwritable(target, str(e)) from e
         (place / "lock.mdb").unlink(missing_ok=True)
+        pack_file.state(place)
     return Packed(len(rows), (target / "data.mdb").stat().st_size)
 
 

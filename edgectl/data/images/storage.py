@@ -15,6 +15,7 @@ from typing import Any
 
 import lmdb
 
+from edgectl.data.images.pack_file import require_whole
 from edgectl.errors import DataError
 
 SUFFIX = ".lmdb"
@@ -70,10 +71,11 @@ def read_entry(pack: Path, key: str) -> bytes | None:
 
 
 def _environment(pack: Path) -> Any:
-    """One a process and pack: LMDB must not be opened twice, nor used across a fork."""
+    """One a process and pack: LMDB must not be opened twice, nor used across a fork. Raises DataError."""
     key = (pack.resolve(), os.getpid())
     with _LOCK:
         if key not in _OPEN:
+            require_whole(pack)
             _OPEN[key] = lmdb.open(
                 str(pack), readonly=True, lock=False, readahead=False, max_readers=512
             )

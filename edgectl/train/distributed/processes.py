@@ -18,6 +18,7 @@ from torch import Tensor, distributed
 
 from edgectl.data.loading.shard import Shard
 from edgectl.errors import ConfigError, EdgectlError
+from edgectl.train.distributed.heartbeat import Heartbeat, Store
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ BACKENDS = {"cpu": "gloo", "cuda": "nccl", "npu": "hccl"}
 # The first process reads the data set and validates while the others wait for it. A process that
 # dies is noticed at once by other means.
 _PATIENCE = datetime.timedelta(hours=1)
+_REACH = datetime.timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,13 @@ class Processes:
         """The part of every batch that is this process's."""
         return Shard(self.rank, self.world)
 
-    def join(self, device_type: str) -> None:
-        """Meets the others. ``device_type``: a key of :data:`BACKENDS`."""
+    def join(self, device_type: str, patience: float = 600.0) -> None:
+        """Meets the others.
+
+        Args:
+            device_type: a key of :data:`BACKENDS`.
+            patience: seconds one of them may be silent before this process ends.
+        """
         if not self.is_distributed:
             return
         backend = BACKENDS[device_type]
@@ -75,10 +82,14 @@ class Processes:
             torch.accelerator.set_device_index(self.local_rank)
             backend = f"cpu:gloo,{device_type}:{backend}"
         distributed.init_process_group(backend, timeout=_PATIENCE)
+        _beats.append(Heartbeat(_connect, self.rank, self.world, patience))
+        _beats[-1].start()
 
     def leave(self) -> None:
         """After the last word. Not after a failure: it might wait for processes that have gone."""
         if self.is_distributed:
+            while _beats:
+                _beats.pop().stop()
             distributed.destroy_process_group()
 
     def broadcast(self, value: T) -> T:
@@ -112,6 +123,18 @@ class Processes:
         yield
         for _ in range(2 - turn):
             self.wait()
+
+
+_beats: list[Heartbeat] = []
+
+
+def _connect() -> Store:
+    """To the store they met in. The connection of the process group may be waiting."""
+    from torch._C._distributed_c10d import TCPStore
+
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store: Store = TCPStore(*place, is_master=False, wait_for_workers=False, timeout=_REACH)
+    return store
 
 
 def check_batch(batch: int, world: int) -> None:

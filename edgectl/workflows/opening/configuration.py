@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgectl.errors import UsageError
-from edgectl.spec import Size
+from edgectl.spec import LARGEST_SIDE, Size
 
 if TYPE_CHECKING:
     from edgectl.config.schema import RunConfig
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 def parse_size(text: str) -> Size:
     """``192`` or ``192x256`` (height x width). Raises UsageError."""
-    from edgectl.config.schema import LARGEST_SIDE
-
     match = re.fullmatch(r"(\d{1,9})(?:[x, ](\d{1,9}))?", text.strip())
     size = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
     if not all(0 < side <= LARGEST_SIDE for side in size):

@@ -122,7 +122,7 @@ def train_and_export(
     began = time.perf_counter()
     config, runs = resolve_settings(plan), (Path.cwd() / "runs").resolve()
     if processes.is_distributed:
-        processes.join(choose_device(config.train.device))
+        processes.join(choose_device(config.train.device), config.train.peer_timeout)
     with processes.rank0_first():
         request: ExportRequest[Any] = make_request(
             context,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 from edgectl.data.index import DatasetIndex
 from edgectl.data.inspect.sheet import batch_images, contact_sheet, png
 from edgectl.data.loading.loader import Batch
+from edgectl.errors import ConfigError, DataError, DependencyError, EdgectlError
 from edgectl.files import replacing_file
+from edgectl.runs.provenance import versions
 from edgectl.runs.rundir import (
     RunDirectory,
     create_run,
@@ -19,7 +22,7 @@ from edgectl.runs.rundir import (
     pointed_at,
     set_latest,
 )
-from edgectl.train.device import choose_device
+from edgectl.train.device import choose_device, choose_threads
 from edgectl.train.distributed.processes import Processes
 from edgectl.train.float_trainee import FloatTrainee
 from edgectl.train.loop import Trainer
@@ -31,6 +34,7 @@ from edgectl.workflows.opening.run_data import find_run_data
 from edgectl.workflows.training.plan import TrainPlan
 from edgectl.workflows.training.setup import make_setup
 
+_OF_A_MACHINE = ("devices", "threads", "weights", "peer_timeout")
 _SHEET = 16
 """Images on the sheet of what training sees."""
 
@@ -51,11 +55,12 @@ def run_training(
     """
     config, runs = plan.config, (Path.cwd() / "runs").resolve()
     if processes.is_distributed:
-        processes.join(choose_device(config.train.device))
+        processes.join(choose_device(config.train.device), config.train.peer_timeout)
     with processes.rank0_first():
         index = _open_data(context, plan)
         resuming = plan.checkpoint is not None
         setup = make_setup(context, plan.family, config, index, processes, resuming=resuming)
+    require_same_setup(setup, processes)
     path: Path | None = None
     begins = processes.is_main and plan.run is None
     previous = pointed_at()
@@ -68,6 +73,8 @@ def run_training(
     path = processes.broadcast(path)
     assert path is not None
     run = RunDirectory(path)
+    if plan.run is not None and processes.is_main:
+        _warn_of_threads(context, run, choose_threads(config.train.threads, processes.local_world))
     on_opened(run)
     # of several processes, what each wrote lies in the run and says why it ended
     alone = begins and not processes.is_distributed
@@ -84,6 +91,48 @@ def run_training(
         )
     processes.leave()
     return result
+
+
+def require_same_setup(setup: TrainSetup, processes: Processes) -> None:
+    """Before the first step: all processes have the same images, configuration and versions.
+
+    Raises:
+        DataError, ConfigError, DependencyError: this one has others than the first.
+    """
+    config = setup.config.model_dump(mode="json", exclude={"tools"})
+    config["data"] = {k: v for k, v in config["data"].items() if k != "name"}
+    config["train"] = {k: v for k, v in config["train"].items() if k not in _OF_A_MACHINE}
+    mine = {
+        "images": setup.data["fingerprint"],
+        "configuration": config,
+        "versions": {k: v for k, v in versions().items() if k != "python"},
+    }
+    first = processes.broadcast(mine)
+    kinds: dict[str, type[EdgectlError]] = {
+        "images": DataError,
+        "configuration": ConfigError,
+        "versions": DependencyError,
+    }
+    for name, kind in kinds.items():
+        if mine[name] != first[name]:
+            raise kind(
+                f"process {processes.rank} has other {name} than process 0",
+                fix="the same copy of the data set, edgectl.toml and packages on every machine",
+            )
+
+
+def _warn_of_threads(context: Context, run: RunDirectory, now: int) -> None:
+    """Sums in another order are other bits."""
+    try:
+        hardware = json.loads(run.provenance.read_text(encoding="utf-8"))["hardware"]
+        before = int(hardware["threads"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if before != now:
+        context.console.warn(
+            f"the run began with {before} threads and goes on with {now}: its weights will not be those "
+            f"of an unbroken run to the bit; --set train.threads={before} makes them so"
+        )
 
 
 def _open_data(context: Context, plan: TrainPlan) -> DatasetIndex:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError
+from edgectl.escape.markdown import code, text
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec
@@ -82,8 +83,8 @@ class CArrayBackend:
         """How to call it."""
         height, width = manifest.preprocess.input_size
         channels = manifest.preprocess.channels
-        outputs = ", ".join(o.name for o in manifest.outputs)
-        return f"""# {manifest.family} {manifest.variant} as C
+        outputs = ", ".join(code(o.name) for o in manifest.outputs)
+        return f"""# {text(manifest.family)} {text(manifest.variant)} as C
 
 ```c
 void edgectl_run(const float *images, float *heads);

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from edgectl.artifacts.manifest import Manifest
+from edgectl.escape.markdown import code, text
 
 
 def usage(manifest: Manifest) -> str:
@@ -18,9 +21,10 @@ def usage(manifest: Manifest) -> str:
         else ""
     )
     command = "python3 quantize.py && \\\n" if int8 else ""
-    words = " \\\n  ".join(("atc", *manifest.require_compiler().arguments))
-    outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
-    return f"""# {manifest.family} {manifest.variant} for an Ascend NPU
+    product = shlex.quote(manifest.require_compiler().product)
+    words = " \\\n  ".join(map(shlex.quote, ("atc", *manifest.require_compiler().arguments)))
+    outputs = "\n".join(f"{i}. {code(o.name)}" for i, o in enumerate(manifest.outputs))
+    return f"""# {text(manifest.family)} {text(manifest.variant)} for an Ascend NPU
 {planned}
 ```sh
 {command}{words}
@@ -32,6 +36,6 @@ normalizes; do not normalize again. Outputs, raw, float32 (1, C, H, W):
 {outputs}
 
 ```sh
-python3 -m ais_bench --model {manifest.require_compiler().product} --input images/ --output out --outfmt NPY
+python3 -m ais_bench --model {product} --input images/ --output out --outfmt NPY
 ```
 """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgectl.__main__ import run
+from edgectl.config.trust import trust
 from edgectl.data.catalog.demo import draw_split
 
 FAKES = Path(__file__).with_name("fakes")
@@ -36,6 +37,7 @@ class Project:
         }
         text = "".join(f"[tools.{n}]\n{tables[n]}\n" for n in names)
         (self.path / "edgectl.toml").write_text(text)
+        trust(self.path)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from edgectl_ascend.config import AscendConfig
 
 from edgectl.artifacts.artifact import read_manifest
 from edgectl.backends.network import Network
+from edgectl.config.trust import trust
 from edgectl.spec import OutputSpec, PreprocessSpec
 
 RUNS = "runs/train"
@@ -156,6 +157,7 @@ def test_atc_fails(project: Any) -> None:
     (project.path / "broken").chmod(0o755)
     text = f'[tools.atc]\ncommand = "{project.path / "broken"}"\n'
     (project.path / "edgectl.toml").write_text(text)
+    trust(project.path)
     words = ["export", f"{RUNS}/fomo", "--backend", "ascend", "--out", "failed"]
     code, document = project.call(*words)
     assert code == 1

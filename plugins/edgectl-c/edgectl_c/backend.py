@@ -13,6 +13,7 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import BoardProgram, WriteRequest
 from edgectl.backends.heads import append_activations
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
+from edgectl.escape.terminal import lines
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.integer.capabilities import check_graph
@@ -70,7 +71,7 @@ class CBackend:
         program = lower_graph(request.graph, [spec.name for spec in request.outputs])
         files = self.write_program(program, request.directory, request.config)
         labels = request.directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
+        labels.write_text(lines(request.classes), encoding="utf-8")
         return [*files, labels]
 
     def write_program(self, program: Program, directory: Path, config: CConfig) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.escape.markdown import text
 
 
 def usage(manifest: Manifest) -> str:
@@ -11,9 +12,9 @@ def usage(manifest: Manifest) -> str:
     height, width = spec.input_size
     whole = tensors.arena is None or tensors.arena.facts.get("input") != 0
     lines = [
-        f"# {manifest.family} {manifest.variant} as C",
+        f"# {text(manifest.family)} {text(manifest.variant)} as C",
         "",
-        f"Classes: {', '.join(manifest.classes)}.",
+        f"Classes: {', '.join(map(text, manifest.classes))}.",
         "",
         f"Input: {height} x {width}, rows x pixels x channels, order {spec.channel_order}, every byte "
         f"pixel - 128; the image is resized by {spec.resize}.",
@@ -22,7 +23,7 @@ def usage(manifest: Manifest) -> str:
         "| output | shape | scale | zero point |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {o.name} | {list(o.shape or ())} | {o.scale} | {o.zero_point} |"
+            f"| {text(o.name)} | {list(o.shape or ())} | {o.scale} | {o.zero_point} |"
             for o in tensors.outputs
         ),
         "",

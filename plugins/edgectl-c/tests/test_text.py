@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from edgectl_c.code.model import write_source
-from edgectl_c.code.text import comment, quote
 from edgectl_c.modelfile import Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgectl.escape.c import comment, quote
 from edgectl.quant.integer.lower import lower_graph
 from edgectl.testing.networks import Net, quantize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.escape.markdown import text
 from edgectl.tasks.decode_rule import head_notes
 from edgectl_hailo.plan import CALIBRATION, COMPILE, HEF, OPTIMISED, PARSED, SCRIPT, SETTINGS
 
@@ -15,10 +16,10 @@ def usage(manifest: Manifest) -> str:
     order = "gray" if spec.channels == 1 else "red first"
     return "\n".join(
         [
-            f"# {manifest.family} {manifest.variant} for Hailo",
+            f"# {text(manifest.family)} {text(manifest.variant)} for Hailo",
             "",
             *(_built(manifest) if built else _PLANNED),
-            *(f"- {remark}" for remark in manifest.remarks),
+            *(f"- {text(remark)}" for remark in manifest.remarks),
             "",
             "| file | |",
             "| --- | --- |",
@@ -38,7 +39,7 @@ def usage(manifest: Manifest) -> str:
             "| output | kind | stride | channels | to be applied |",
             "| --- | --- | --- | --- | --- |",
             *(
-                f"| {o.name} | {o.kind} | {o.stride} | {o.channels} | {o.activation} |"
+                f"| {text(o.name)} | {text(o.kind)} | {o.stride} | {o.channels} | {o.activation} |"
                 for o in manifest.outputs
             ),
             "",
@@ -68,6 +69,7 @@ def _built(manifest: Manifest) -> list[str]:
     facts = manifest.require_compiler().facts
     stages = ", ".join(f"{s['stage']} {s['seconds']} s" for s in facts.get("stages", []))
     return [
-        f"`{HEF}` for {facts.get('hw_arch', '?')}, compiler {facts.get('sdk_version') or '?'}: {stages}.",
+        f"`{HEF}` for {text(facts.get('hw_arch', '?'))}, "
+        f"compiler {text(facts.get('sdk_version') or '?')}: {text(stages)}.",
         "",
     ]

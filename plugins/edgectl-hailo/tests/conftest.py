@@ -19,6 +19,7 @@ import torch
 
 from edgectl.__main__ import run
 from edgectl.config.schema import RunConfig
+from edgectl.config.trust import trust
 from edgectl.data.catalog.demo import draw_split
 from edgectl.plugins.registry import build_registry, load_entry
 from edgectl.runs.checkpoint import Checkpoint
@@ -73,6 +74,7 @@ class Project:
         (self.root / "edgectl.toml").write_text(
             f'[tools.hailo]\npython = "{python}"\n[tools.hailort]\npython = "{python}"\n'
         )
+        trust(self.root)
 
     def without_sdk(self) -> None:
         (self.root / "edgectl.toml").unlink(missing_ok=True)

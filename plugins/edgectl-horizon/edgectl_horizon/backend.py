@@ -19,6 +19,7 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import INPUT, ONNX_FILE, Network, Plan, module_of
 from edgectl.errors import UnknownNameError, UsageError
+from edgectl.escape.markdown import code, text
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_horizon.config import HorizonConfig
 
@@ -106,10 +107,11 @@ class HorizonBackend:
         """How to compile, and what the board then has."""
         planned = not manifest.built
         state = "Not compiled yet: r" if planned else "Compiled; r"
-        outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
-        return f"""# {manifest.family} {manifest.variant} for a Horizon BPU
+        outputs = "\n".join(f"{i}. {code(o.name)}" for i, o in enumerate(manifest.outputs))
+        return f"""# {text(manifest.family)} {text(manifest.variant)} for a Horizon BPU
 
-{state}un `./build.sh` in Horizon's OpenExplorer container; it leaves `{manifest.require_compiler().product}`.
+{state}un `./build.sh` in Horizon's OpenExplorer container; it leaves
+{code(manifest.require_compiler().product)}.
 
 Frames go in as the camera gives them (`input_type_rt` of `{CONFIG}`), resized:
 {manifest.preprocess.resize}. The conversion to the training colors and the normalization are in the

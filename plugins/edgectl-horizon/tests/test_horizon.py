@@ -14,6 +14,7 @@ import yaml
 
 from edgectl.__main__ import run
 from edgectl.artifacts.artifact import read_manifest
+from edgectl.config.trust import trust
 from edgectl.data.catalog.demo import draw_split
 from edgectl.data.images.preprocess import decode, normalize, resize_image
 
@@ -125,6 +126,7 @@ def test_a_compiler_that_is_there(tmp_path: Path, project: Path) -> None:
     )
     program.chmod(0o755)
     (project / "edgectl.toml").write_text(f'[tools.hb_mapper]\ncommand = "{program}"\n')
+    trust(project)
     code, document = call("export", RUN, "--backend", "horizon", "--out", str(tmp_path / "out"))
     (project / "edgectl.toml").unlink()
     assert code == 0, document["error"]

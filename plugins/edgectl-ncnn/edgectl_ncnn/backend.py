@@ -13,6 +13,7 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
+from edgectl.escape.terminal import lines
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.ranges.scheme import QuantScheme
@@ -64,7 +65,7 @@ class NcnnBackend:
             table.write_text(calibration_table(model), encoding="ascii")
             files.append(table)
         labels = request.directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
+        labels.write_text(lines(request.classes), encoding="utf-8")
         return [*files, labels]
 
     def open(

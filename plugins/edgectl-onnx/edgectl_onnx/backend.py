@@ -11,6 +11,7 @@ from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.backends.onnx_file import describe_onnx
 from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.escape.markdown import code, text
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_onnx.config import OnnxConfig
 
@@ -60,8 +61,8 @@ class OnnxBackend:
         """A program of a few lines."""
         spec = manifest.preprocess
         height, width = spec.input_size
-        outputs = ", ".join(f"`{o.name}`" for o in manifest.outputs)
-        return f"""# {manifest.family} {manifest.variant} as ONNX
+        outputs = ", ".join(code(o.name) for o in manifest.outputs)
+        return f"""# {text(manifest.family)} {text(manifest.variant)} as ONNX
 
 Input `images`: float32 (1, {spec.channels}, {height}, {width}), {spec.channel_order}, `(pixel - mean) / std`.
 Outputs, raw: {outputs}.

@@ -18,6 +18,7 @@ from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import Runner
 from edgectl.backends.network import ONNX_FILE, Network, Plan
 from edgectl.errors import ArtifactError, UnknownNameError
+from edgectl.escape.markdown import code, text
 from edgectl.quant.ranges.scheme import QuantScheme
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_rknn.config import PLATFORMS, RknnConfig
@@ -119,13 +120,13 @@ class RknnBackend:
         """On the board, and how to compile where that was not done."""
         spec = manifest.preprocess
         height, width = spec.input_size
-        outputs = "\n".join(f"{i}. `{o.name}`" for i, o in enumerate(manifest.outputs))
+        outputs = "\n".join(f"{i}. {code(o.name)}" for i, o in enumerate(manifest.outputs))
         planned = (
             "\nNot compiled yet: run `./build.sh` with the Python that has rknn-toolkit2.\n"
             if not manifest.built
             else ""
         )
-        return f"""# {manifest.family} {manifest.variant} for a Rockchip NPU
+        return f"""# {text(manifest.family)} {text(manifest.variant)} for a Rockchip NPU
 {planned}
 On the board, with rknn-toolkit-lite2:
 

@@ -15,6 +15,7 @@ from edgectl_rknn.plugin import RKNN_TOOLKIT
 
 from edgectl.__main__ import run
 from edgectl.artifacts.artifact import read_manifest, write_manifest
+from edgectl.config.trust import trust
 from edgectl.data.catalog.demo import draw_split
 from edgectl.errors import BackendUnavailableError
 from edgectl.toolchains.tool import find_tool
@@ -59,6 +60,7 @@ def here(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def with_toolkit(project: Path) -> None:
     (project / "edgectl.toml").write_text(f'[tools.rknn]\npython = "{project / "python"}"\n')
+    trust(project)
 
 
 def test_without_the_toolkit_the_plan_is_kept_and_the_remedy_named() -> None:

@@ -19,6 +19,7 @@ from edgectl.errors import (
     UnsupportedOpError,
     UsageError,
 )
+from edgectl.escape.terminal import lines
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.integer.capabilities import check_graph
@@ -80,7 +81,7 @@ class TfliteBackend:
         require_portable(parse_model(data, model))
         model.write_bytes(data)
         labels = request.directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
+        labels.write_text(lines(request.classes), encoding="utf-8")
         return [model, labels]
 
     def open(

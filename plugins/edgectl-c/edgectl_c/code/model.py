@@ -7,8 +7,9 @@ from importlib import resources
 
 import numpy as np
 
+from edgectl.escape.c import comment, quote
 from edgectl_c.code.operators import Code, code_of
-from edgectl_c.code.text import array, comment, quote, record
+from edgectl_c.code.text import array, record
 from edgectl_c.plan.network import Step, View, view_of
 from edgectl_c.plan.plan import Plan
 

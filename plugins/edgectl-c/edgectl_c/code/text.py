@@ -1,14 +1,10 @@
-"""Words and numbers as C."""
+"""Numbers and records as C."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-
-from edgectl.deploy.c_text import comment as comment
-from edgectl.deploy.c_text import literal as literal
-from edgectl.deploy.c_text import quote as quote
 
 _COLUMNS = 100
 

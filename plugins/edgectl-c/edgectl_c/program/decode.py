@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from edgectl.errors import ArtifactError
+from edgectl.escape.c import comment, literal
 from edgectl.quant.integer.program import Program
 from edgectl.spec import OutputSpec, Size
-from edgectl_c.code.text import comment, literal, record
+from edgectl_c.code.text import record
 from edgectl_c.program.source import read_source
 
 _RESULT, _CANDIDATE = 24, 8

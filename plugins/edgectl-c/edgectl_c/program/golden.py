@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgectl.deploy.reference import Result, decode
+from edgectl.escape.c import literal
 from edgectl.spec import OutputSpec
-from edgectl_c.code.text import literal
 from edgectl_c.program.decode import HeadBytes, real_numbers
 
 _COLUMNS = 32

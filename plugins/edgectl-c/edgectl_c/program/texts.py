@@ -11,11 +11,11 @@ import numpy as np
 from edgectl.artifacts.manifest import Manifest
 from edgectl.deploy.reference import decoding
 from edgectl.errors import ArtifactError, EdgectlError, UsageError
+from edgectl.escape.c import comment, quote
 from edgectl.quant.integer.executor import IntegerExecutor
 from edgectl.quant.integer.program import Program
 from edgectl.spec import PreprocessSpec
 from edgectl_c.code.model import Source
-from edgectl_c.code.text import comment, quote
 from edgectl_c.modelfile import CODE, HEADER
 from edgectl_c.plan.network import view_of
 from edgectl_c.program.decode import Decoder, heads_of, write_decoder

@@ -12,6 +12,7 @@ import numpy as np
 from edgectl.artifacts.manifest import Manifest
 from edgectl.backends.contract import WriteRequest
 from edgectl.errors import UnknownNameError, UsageError
+from edgectl.escape.terminal import lines
 from edgectl.plugins.info import BoardInfo
 from edgectl.quant.graph.quant_graph import QuantGraph
 from edgectl.quant.quantized import QuantizedGraph
@@ -70,7 +71,7 @@ class AwnnBackend:
         mud = request.directory / "model_int8.mud"
         mud.write_text(package.mud(files[0].name, request.preprocess, shapes), encoding="ascii")
         labels = request.directory / "labels.txt"
-        labels.write_text("".join(f"{name}\n" for name in request.classes), encoding="utf-8")
+        labels.write_text(lines(request.classes), encoding="utf-8")
         return [*files, mud, labels]
 
     def package(

@@ -13,6 +13,7 @@ from edgectl.data.catalog.download import unpack
 from edgectl.deploy.program import board_decoder
 from edgectl.deploy.reference import decoding
 from edgectl.errors import ArtifactError
+from edgectl.escape.python import strings
 from edgectl.spec import OutputSpec, Size
 from edgectl_ncnn.awnn.package import mud
 
@@ -54,7 +55,7 @@ def write_board_files(manifest: Manifest, directory: Path, *, converted: Path | 
     (directory / "model.json").write_text(text, encoding="utf-8")
     described = mud(param, spec, shapes)
     (directory / Path(param).with_suffix(".mud")).write_text(described, encoding="ascii")
-    labels = f"labels = {list(manifest.classes)!r}\n"
+    labels = f"labels = {strings(manifest.classes)}\n"
     (directory / "labels.py").write_text(labels, encoding="utf-8")
     board = resources.files("edgectl_ncnn.awnn") / "board"
     for name in ("main.py", "README.md"):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.escape.markdown import text
+from edgectl.escape.python import quote
 from edgectl.spec import PreprocessSpec
 
 _LETTERBOX = [
@@ -53,9 +55,10 @@ def usage(manifest: Manifest) -> str:
     fallen = [o for o in described.facts.get("ops", []) if o["cpu"]]
     return "\n".join(
         [
-            f"# {model}",
+            f"# {text(model)}",
             "",
-            f"{manifest.family} {manifest.variant}, int8, classes: {', '.join(manifest.classes)}.",
+            f"{text(manifest.family)} {text(manifest.variant)}, int8, "
+            f"classes: {', '.join(map(text, manifest.classes))}.",
             "",
             "**Experimental.** These files follow the format of the makers' converter; no board has "
             "loaded them yet. The figures in `manifest.json` are those of an integer simulator. The way "
@@ -78,7 +81,7 @@ def usage(manifest: Manifest) -> str:
             "```python",
             "from maix import camera, nn",
             "",
-            f'model = {{"param": "{model}", "bin": "{model.with_suffix(".bin")}"}}',
+            f'model = {{"param": {quote(str(model))}, "bin": {quote(str(model.with_suffix(".bin")))}}}',
             "options = {",
             '    "model_type": "awnn",',
             f'    "inputs": {{"input0": ({width}, {height}, {spec.channels})}},',
@@ -106,8 +109,8 @@ def _outputs(manifest: Manifest) -> list[str]:
     lines = ["| blob | output | kind | stride | to be applied |", "| --- | --- | --- | --- | --- |"]
     for i, o in enumerate(manifest.outputs):
         cells = (f"output{i}", o.name, o.kind, o.stride, o.activation)
-        lines.append("| " + " | ".join(str(c) for c in cells) + " |")
+        lines.append("| " + " | ".join(map(text, cells)) + " |")
     point = manifest.operating_point
     if point:
-        lines += ["", f"Score threshold: {point.threshold:.3f}, chosen on {point.source}."]
+        lines += ["", f"Score threshold: {point.threshold:.3f}, chosen on {text(point.source)}."]
     return [*lines, ""]

@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 
 from edgectl.artifacts.manifest import Manifest
-from edgectl.deploy.c_text import comment, literal, quote
 from edgectl.deploy.reference import decoding
 from edgectl.errors import UsageError
+from edgectl.escape.c import comment, literal, quote
 from edgectl.tasks.decode_rule import DecodeRule, HeadRule, decode_rule
 
 _STATIC = ("CMakeLists.txt", "decode.h", "images.h", "main.cpp")

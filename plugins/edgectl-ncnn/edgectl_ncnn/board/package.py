@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from edgectl.artifacts.manifest import Manifest
+from edgectl.escape import python
+from edgectl.escape.c import quote
+from edgectl.escape.markdown import text
 from edgectl.spec import PreprocessSpec
 from edgectl.tasks.decode_rule import head_notes
 
@@ -17,10 +21,10 @@ def usage(manifest: Manifest) -> str:
     height, width = spec.input_size
     return "\n".join(
         [
-            f"# {manifest.model}",
+            f"# {text(manifest.model)}",
             "",
-            f"{manifest.family} {manifest.variant}, {manifest.precision}, "
-            f"classes: {', '.join(manifest.classes)}.",
+            f"{text(manifest.family)} {text(manifest.variant)}, {manifest.precision}, "
+            f"classes: {', '.join(map(text, manifest.classes))}.",
             "",
             f"Input `in0`: {width} x {height}, {spec.channel_order}, resized by {spec.resize}, "
             "then `(pixel - mean) * norm`; all of it is in the code below.",
@@ -54,13 +58,13 @@ def _outputs(manifest: Manifest) -> list[str]:
     ]
     for o in manifest.outputs:
         cells = (o.name, o.kind, o.stride, o.channels, o.activation)
-        lines.append("| " + " | ".join(str(c) for c in cells) + " |")
+        lines.append("| " + " | ".join(map(text, cells)) + " |")
     lines.append("")
     for note in head_notes(manifest.outputs):
         lines += [note, ""]
     point = manifest.operating_point
     if point:
-        lines += [f"Score threshold: {point.threshold:.3f}, chosen on {point.source}.", ""]
+        lines += [f"Score threshold: {point.threshold:.3f}, chosen on {text(point.source)}.", ""]
     return lines
 
 
@@ -72,7 +76,7 @@ def _norm(spec: PreprocessSpec) -> tuple[str, str]:
 def _cpp(manifest: Manifest) -> list[str]:
     spec = manifest.preprocess
     height, width = spec.input_size
-    mean, norm = (", ".join(f"{float(v):#.9g}f" for v in text.split(", ")) for text in _norm(spec))
+    mean, norm = (", ".join(f"{float(v):#.9g}f" for v in part.split(", ")) for part in _norm(spec))
     order = _ORDERS[spec.channel_order]
     model = PurePosixPath(manifest.model)
     lines = [
@@ -80,8 +84,8 @@ def _cpp(manifest: Manifest) -> list[str]:
         '#include "net.h"',
         "",
         "ncnn::Net net;",
-        f'net.load_param("{model}");',
-        f'net.load_model("{model.with_suffix(".bin")}");',
+        f"net.load_param({quote(str(model))});",
+        f"net.load_model({quote(str(model.with_suffix('.bin')))});",
         "",
         "// bgr: rows x cols x 3 bytes, as OpenCV reads images",
     ]
@@ -112,7 +116,8 @@ def _cpp(manifest: Manifest) -> list[str]:
         'ex.input("in0", in);',
     ]
     for o in manifest.outputs:
-        lines += [f"ncnn::Mat {o.name};", f'ex.extract("{o.name}", {o.name});']
+        name = _identifier(o.name)
+        lines += [f"ncnn::Mat {name};", f"ex.extract({quote(o.name)}, {name});"]
     return lines
 
 
@@ -126,8 +131,8 @@ def _python(manifest: Manifest) -> list[str]:
         "import ncnn, numpy as np",
         "",
         "net = ncnn.Net()",
-        f'net.load_param("{model}")',
-        f'net.load_model("{model.with_suffix(".bin")}")',
+        f"net.load_param({python.quote(str(model))})",
+        f"net.load_model({python.quote(str(model.with_suffix('.bin')))})",
         "",
         f"# bgr: uint8 ({height}, {width}, 3), resized by {spec.resize} (border {spec.pad_value})"
         if spec.resize == "letterbox"
@@ -138,5 +143,11 @@ def _python(manifest: Manifest) -> list[str]:
         'ex.input("in0", x)',
     ]
     for o in manifest.outputs:
-        lines.append(f'{o.name} = np.array(ex.extract("{o.name}")[1])')
+        name = python.quote(o.name)
+        lines.append(f"{_identifier(o.name)} = np.array(ex.extract({name})[1])")
     return lines
+
+
+def _identifier(name: str) -> str:
+    """A variable's name, in C++ and Python."""
+    return re.sub(r"\W", "_", name if name.isidentifier() else f"out_{name}", flags=re.ASCII)

@@ -8,10 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from edgectl.backends.foreign import require_survivable_parse
 from edgectl.errors import ArtifactError, BackendUnavailableError
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl.train.device import choose_threads
 from edgectl_ncnn.reader.modelfile import read_model
+
+
+def _program(name: str, shape: tuple[int, ...]) -> str:
+    """Loads the two files and, where the input's size is known, runs the network on zeros."""
+    lines = [
+        "import sys, ncnn",
+        "net = ncnn.Net()",
+        "net.opt.use_vulkan_compute = False",
+        "if net.load_param(sys.argv[1]) or net.load_model(sys.argv[2]): sys.exit(1)",
+    ]
+    if all(shape):
+        height, width, channels = shape
+        lines += [
+            "import numpy",
+            f"x = numpy.zeros(({channels}, {height}, {width}), 'float32')",
+            "ex = net.create_extractor()",
+            f"ex.input({name!r}, ncnn.Mat(x).clone())",
+            "for output in net.output_names(): ex.extract(output)",
+        ]
+    return "\n".join(lines)
 
 
 class NcnnRunner:
@@ -61,6 +82,9 @@ class NcnnRunner:
         self._shape = tuple(layer.integer(k) for k in (1, 0, 2))
         mean, std = (preprocess.mean, preprocess.std) if preprocess else ((0.0,), (1.0,))
         self._mean, self._std = (np.asarray(v, np.float32) for v in (mean, std))
+        if not specs:  # a file of another program: ncnn believes every number in it
+            files = (param, param.with_suffix(".bin"))
+            require_survivable_parse(_program(model.inputs[0], self._shape), files, "ncnn")
         self._net = ncnn.Net()
         options = self._net.opt
         options.num_threads = choose_threads(threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgectl.artifacts.manifest import Manifest, Tensor
+from edgectl.escape.markdown import text
 from edgectl.tasks.decode_rule import head_notes
 
 
@@ -17,10 +18,10 @@ def usage(manifest: Manifest) -> str:
     spec = manifest.preprocess
     height, width = spec.input_size
     lines = [
-        f"# {manifest.model}",
+        f"# {text(manifest.model)}",
         "",
-        f"{manifest.family} {manifest.variant}, {manifest.precision}, "
-        f"classes: {', '.join(manifest.classes)}.",
+        f"{text(manifest.family)} {text(manifest.variant)}, {manifest.precision}, "
+        f"classes: {', '.join(map(text, manifest.classes))}.",
         "",
         "## Input",
         "",
@@ -44,9 +45,8 @@ def usage(manifest: Manifest) -> str:
         activation: str = output.activation
         if activation != "none":
             activation += ", in the file" if output.applied else ", to be applied"
-        lines.append(
-            f"| {output.name} | {output.kind} | {output.stride} | {_said(tensor)} | {activation} |"
-        )
+        name, kind = text(output.name), text(output.kind)
+        lines.append(f"| {name} | {kind} | {output.stride} | {_said(tensor)} | {activation} |")
     lines += ["", "`real = scale * (q - zero_point)`."] if integer else []
     lines += ["", *_threshold(manifest), *_memory(manifest), "## Run it", "", *_run(manifest)]
     return "\n".join(lines) + "\n"
@@ -75,7 +75,7 @@ def _threshold(manifest: Manifest) -> list[str]:
     point = manifest.operating_point
     if not point:
         return []
-    return [f"Score threshold: {point.threshold:.3f}, chosen on {point.source}.", ""]
+    return [f"Score threshold: {point.threshold:.3f}, chosen on {text(point.source)}.", ""]
 
 
 def _memory(manifest: Manifest) -> list[str]:
@@ -91,7 +91,7 @@ def _memory(manifest: Manifest) -> list[str]:
 
 def _run(manifest: Manifest) -> list[str]:
     operators = manifest.tensors.facts.get("ops", [])
-    names = ", ".join(op["name"] for op in operators)
+    names = ", ".join(text(op["name"]) for op in operators)
     model = manifest.model
     return [
         f"On a microcontroller: put `{model}` into flash (`xxd -i {model}`), register the ops "

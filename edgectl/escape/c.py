@@ -1,12 +1,10 @@
-"""What users name, as C: strings, comments and numbers that mean what was said, and nothing else."""
+"""Text and numbers in C and C++."""
 
 from __future__ import annotations
 
-import numpy as np
-
 
 def quote(text: str) -> str:
-    """A C string literal of any text, as UTF-8: what stands in it, nothing can end.
+    """A string literal of any text, as UTF-8: what stands in it, nothing can end.
 
     Everything but plain letters, digits and spaces is written as three octal digits: no quote, no backslash,
     no line end, no trigraph and no end of a comment gets through, and no digit behind can join in.
@@ -21,12 +19,18 @@ def _octal(byte: int) -> str:
 
 def comment(text: str) -> str:
     """A comment of any text: letters, digits and harmless marks; the rest becomes an underscore."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in " _-.,:()[]") else "_" for c in text)
-    return f"/* {safe} */"
+    return f"/* {harmless(text)} */"
+
+
+def harmless(text: str) -> str:
+    """For the inside of a comment, of either form: no line end, no star, slash or backslash."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in " _-.,:()[]") else "_" for c in text)
 
 
 def literal(value: float) -> str:
     """The nearest float, as a literal."""
+    import numpy as np
+
     v = np.float32(value)
     if np.isnan(v):
         return "NAN"
