@@ -243,16 +243,20 @@ def _read_module(
 ) -> ReadNetwork:
     """Traced; where it cannot be, by way of ONNX, which can cut off what is behind the heads."""
     short = name.rpartition(":")[2]
+    # a module does not say how many channels it takes
+    spec = PreprocessSpec(size)
+    if said.channel_order == "gray":
+        spec = spec.to_gray()
     try:
-        return read_graph(trace(model, size), model, path, short)
+        return read_graph(trace(model, size, spec.channels), model, path, short)
     except UnsupportedOpError as e:
         note(f"not traced ({e.where}: {e.message}): taken by way of ONNX, which cuts there")
         with torch.no_grad():
-            count = len(model(torch.zeros(1, 3, *size)))
+            count = len(model(torch.zeros(1, spec.channels, *size)))
         specs = [OutputSpec(f"output{i}", "tensor", 0, 1) for i in range(count)]
         with tempfile.TemporaryDirectory() as place:
             file = Path(place, "network.onnx")
-            write_onnx(model, PreprocessSpec(size), specs, file, opset=_OPSET)
+            write_onnx(model, spec, specs, file, opset=_OPSET)
             return read_onnx_file(file, replace(said, input_size=size), name=short, file=path)
 
 

@@ -9,7 +9,7 @@ from edgectl.errors import UsageError
 from edgectl.spec import Size
 
 RESIZES = ("letterbox", "center", "stretch")
-ORDERS = ("rgb", "bgr")
+ORDERS = ("rgb", "bgr", "gray")
 INTERPOLATIONS = ("auto", "bilinear", "area", "bicubic", "nearest")
 _CHANNELS = 3
 

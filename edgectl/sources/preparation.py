@@ -36,26 +36,37 @@ _NAMED = 3
 """Candidates an error names."""
 
 Run = Callable[[Tensor], list[Tensor]]
-"""float32 (N, 3, H, W), normalized, to the network's own outputs."""
+"""float32 (N, C, H, W), normalized, to the network's own outputs."""
 
 
 def usual_preparations(spec: PreprocessSpec) -> list[PreprocessSpec]:
-    """Channel orders and normalizations networks of the field were trained with; size and resizing of
-    ``spec``."""
-    return [
+    """Channel orders and normalizations networks of the field were trained with; size, resizing and number
+    of channels of ``spec``."""
+    usual = [
         replace(spec, channel_order=order, mean=mean, std=std)  # type: ignore[arg-type]
         for order, (mean, std) in _USUAL
     ]
+    # in gray, orders of colors are alike
+    return usual if spec.channels == 3 else list(dict.fromkeys(u.to_gray() for u in usual))
 
 
 def prepare_as_stated(
-    said: Statement, known: Mapping[str, Any] | None, size: Size, *, boxes: bool
+    said: Statement,
+    known: Mapping[str, Any] | None,
+    size: Size,
+    *,
+    boxes: bool,
+    channels: int = 3,
 ) -> tuple[PreprocessSpec, bool]:
     """The spec, and whether mean and std were stated at all.
 
     Args:
         known: fields of a PreprocessSpec the file's metadata or library states.
         boxes: whether boxes are read of the heads: then the aspect ratio is kept by default.
+        channels: the network's: with one it sees gray, of three stated numbers their luma.
+
+    Raises:
+        UsageError: values nothing can be computed with; an order the network has no channels for.
     """
     fields: dict[str, Any] = {"resize": "letterbox" if boxes else "stretch", **(known or {})}
     if said.resize:
@@ -68,8 +79,16 @@ def prepare_as_stated(
     normalization = said.normalization
     if normalization is not None:
         fields["mean"], fields["std"] = normalization
+    stated = "mean" in fields and "std" in fields
+    order = fields.pop("channel_order", "gray" if channels == 1 else "rgb")
+    if said.channel_order and (order == "gray") != (channels == 1):
+        raise UsageError(f"the network takes {channels} channels", where="--channel-order")
+    colored: Any = "rgb" if order == "gray" else order
+    # one number stands for all channels
+    fields |= {k: v * 3 for k in ("mean", "std") if len(v := fields.get(k, ())) == 1}
     try:
-        return PreprocessSpec(size, **fields), "mean" in fields and "std" in fields
+        spec = PreprocessSpec(size, channel_order=colored, **fields)
+        return (spec.to_gray() if channels == 1 else spec), stated
     except ValueError as e:
         raise UsageError(str(e), where="--mean, --std") from e
 
@@ -80,7 +99,7 @@ def rank_preparations(
     """How confident a network is of images prepared in each way, most confident first.
 
     Args:
-        batches: uint8 (N, H, W, 3) as a spec resizes them, in its channel order.
+        batches: uint8 (N, H, W, C) as a spec resizes them, in its channel order.
     """
     found = []
     for spec in specs:

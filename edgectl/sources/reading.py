@@ -81,13 +81,14 @@ def make_source(
     Raises:
         UsageError: heads the decode rule does not read, classes of another number, a preparation
             nobody stated.
-        UnsupportedOpError: it takes no color image.
+        UnsupportedOpError: it takes no image in color or gray.
     """
-    if network.graph.input.shape[1] != 3:
+    channels = network.graph.input.shape[1]
+    if channels not in (1, 3):
         raise UnsupportedOpError(
-            f"takes {network.graph.input.shape[1]} channels",
+            f"takes {channels} channels",
             where=str(network.path),
-            fix="a network of three, red, green and blue",
+            fix="a network of three, red, green and blue, or of one, gray",
         )
     tensors = [
         HeadTensor(name, network.graph[node].shape)
@@ -97,7 +98,7 @@ def make_source(
     task = decoder_info(said.decode).task if said.decode else TENSORS
     boxes = task not in (TENSORS, "classification")
     spec, stated = prepare_as_stated(
-        said, network.metadata.preprocess, network.input_size, boxes=boxes
+        said, network.metadata.preprocess, network.input_size, boxes=boxes, channels=channels
     )
     ranking = None if images is None else _ranking(network, spec, images)
     require_stated(stated, ranking, str(network.path))

@@ -47,6 +47,13 @@ class Classes(nn.Module):
         return self.body(x)
 
 
+def gray():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+    ).eval()
+
+
 def grid():
     torch.manual_seed(0)
     return Grid().eval()
@@ -87,6 +94,14 @@ def place(tmp_path_factory):
                 opset_version=13,
                 input_names=["x"],
             )
+        torch.onnx.export(
+            namespace["gray"](),
+            (torch.zeros(1, 1, 32, 32),),
+            place / "gray.onnx",
+            dynamo=False,
+            opset_version=13,
+            input_names=["x"],
+        )
         torch.export.save(
             torch.export.export(namespace["classes"](), example), place / "classes.pt2"
         )

@@ -100,7 +100,32 @@ def test_named_heads_are_where_the_network_is_cut(edgectl, out, place):
     assert (wrong.code, wrong.error["code"]) == (2, "E-USAGE")
 
 
+@pytest.mark.parametrize(
+    "model",
+    [("gray.onnx",), ("nets.py:gray", "--imgsz", "32", "--channel-order", "gray")],
+    ids=["onnx", "module"],
+)
+def test_networks_of_gray_images(edgectl, out, place, model):
+    """One channel: fed the luma OpenCV computes, by eval, predict and the exported file."""
+    done = export(edgectl, out, *model, "--calib", "images", *UNIT, "--precision", "fp32")
+    assert done.code == 0, done.error
+    spec = json.loads((out / "manifest.json").read_text())["preprocess"]
+    assert (spec["channel_order"], spec["mean"], spec["std"]) == ("gray", [0.0], [255.0])
+    seen = edgectl("predict", out, "images/0.png").data["results"][0]["found"]
+    image = cv2.cvtColor(cv2.imread("images/0.png"), cv2.COLOR_BGR2GRAY)
+    image = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
+    x = image[None, None].astype(np.float32) / 255
+    (want,) = onnxruntime.InferenceSession("gray.onnx").run(None, {"x": x})
+    assert seen[0]["most"] == pytest.approx(want.max(), rel=1e-3)
+    assert seen[0]["index"] == want.argmax()
+
+
 REFUSALS = {
+    "gray for a network of color": (
+        ("classes.onnx", *UNIT, "--channel-order", "gray"),
+        2,
+        "3 chan",
+    ),
     "jit": (("jit.pt", *UNIT), 5, "TorchScript"),
     "weights alone": (("classes.pth", *UNIT), 2, "--family"),
     "no such function": (("nets.py:nothing", *UNIT, "--imgsz", "32"), 2, "nothing"),

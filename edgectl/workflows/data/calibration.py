@@ -14,6 +14,7 @@ from edgectl.workflows.console import Console
 from edgectl.workflows.data.configuration import resolve_data_config
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.datasets import open_data
+from edgectl.workflows.opening.preprocess import override_preprocess
 
 _FORMS = ("list", "npy", "bin", "zip")
 
@@ -49,7 +50,8 @@ def write_calibration_images(
     Args:
         data: a catalog name, a directory or an annotation file.
         out: a new directory.
-        to: ``list``, ``npy``, ``bin`` or ``zip``. imgsz: of npy and bin.
+        to: ``list``, ``npy``, ``bin`` or ``zip``. imgsz: of npy and bin; ``preprocess.*`` of ``set`` says
+            the rest: ``channel_order`` gray, for example.
 
     Raises:
         UsageError: another form.
@@ -58,7 +60,10 @@ def write_calibration_images(
     if to not in _FORMS:
         raise UsageError(f"no form '{to}'", where="--to", fix="one of " + ", ".join(_FORMS))
     context = open_context(console, offline)
-    index = open_data(context, str(data), resolve_data_config(set, images))
+    config = resolve_data_config(set, images)
+    spec = PreprocessSpec(read_size(imgsz))
+    spec = override_preprocess(spec, config.preprocess, whose="an array of pixels")
+    index = open_data(context, str(data), config)
     if "train" not in index.splits:
         raise DataError(
             "no split 'train': scored images are never calibrated on",
@@ -68,5 +73,5 @@ def write_calibration_images(
     chosen = calibration_list(index.splits["train"], count, seed)
     if len(chosen.files) < count:
         context.console.warn(f"train has {len(chosen.files)} images, not {count}")
-    files = write_calibration(chosen, Path(out), to, PreprocessSpec(read_size(imgsz)))
+    files = write_calibration(chosen, Path(out), to, spec)
     return WrittenCalibration(Path(out), files, chosen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from edgectl.config.layers import validate
 from edgectl.config.schema import PreprocessConfig, RunConfig
 from edgectl.data.index import DatasetIndex
 from edgectl.data.select.holdout import FEWEST, split_holdout
-from edgectl.errors import ConfigError, DataError
+from edgectl.errors import DataError
 from edgectl.labels import Sample, has_objects
 from edgectl.spec import PreprocessSpec
 from edgectl.tasks.contract import Task
@@ -21,6 +20,7 @@ from edgectl.train.setup import HeldBack, TrainSetup
 from edgectl.train.weights import find_weights
 from edgectl.workflows.opening.context import Context
 from edgectl.workflows.opening.families import OpenFamily
+from edgectl.workflows.opening.preprocess import override_preprocess
 
 _EVAL_BATCH = 16
 
@@ -110,23 +110,10 @@ def _find_weights(context: Context, family: OpenFamily, config: RunConfig) -> Pa
 def _settle_preprocess(
     family: OpenFamily, model_config: Any, config: RunConfig
 ) -> tuple[PreprocessSpec, RunConfig]:
-    """The family's preprocessing with the configured changes, and the configuration that says so.
-
-    Raises ConfigError for an order of channels that is neither the family's nor gray.
-    """
+    """The family's preprocessing with the configured changes, and the configuration that says so."""
     assert config.input_size is not None
     spec = family.family.preprocess(model_config, config.input_size)
-    changes = config.preprocess.model_dump(exclude_none=True)
-    order = changes.pop("channel_order", spec.channel_order)
-    if order == "gray":
-        spec = spec.to_gray()
-    elif order != spec.channel_order:
-        raise ConfigError(
-            f"{family.info.name} sees {spec.channel_order}",
-            where="preprocess.channel_order",
-            fix=f"{spec.channel_order} or gray; images are put into that order for it",
-        )
-    spec = replace(spec, **changes)
+    spec = override_preprocess(spec, config.preprocess, whose=family.info.name)
     settled = {key: getattr(spec, key) for key in PreprocessConfig.model_fields}
     return spec, config.model_copy(update={"preprocess": PreprocessConfig(**settled)})
 

@@ -14,7 +14,7 @@ _HELP = {
     "variant": "Of bare weights: of which variant.",
     "mean": "Of pixels 0..255, one number or three: 123.7,116.3,103.5.",
     "std": "As --mean; numbers of the 0..1 convention are understood.",
-    "channel_order": "rgb or bgr.",
+    "channel_order": "rgb, bgr or gray.",
     "resize": "letterbox (pads below and right), center (pads around) or stretch.",
     "interpolation": "auto, bilinear, area, bicubic or nearest.",
     "decode": "How raw heads are read: yolox, yolov8, classify, ...; without it agreement is measured.",
