@@ -16,7 +16,7 @@ $(STAMP): $(PROJECTS)
 	# torch first and alone: later requirements then find it installed and leave it as it is
 	$(BIN)/python -m pip install --quiet "torch==2.13.*"
 	# an environment to build each of thirteen distributions in takes longer than building them
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-c -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev,onnx]" -e plugins/edgectl-ascend -e plugins/edgectl-c -e plugins/edgectl-fcos -e plugins/edgectl-fomo -e plugins/edgectl-hailo -e plugins/edgectl-horizon -e "plugins/edgectl-ncnn[pnnx]" -e plugins/edgectl-onnx -e plugins/edgectl-resnet -e plugins/edgectl-rknn -e plugins/edgectl-rtmdet -e "plugins/edgectl-tflite[tflm,vela]"
 	touch $@
 
 demo: setup

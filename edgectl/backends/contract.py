@@ -203,6 +203,59 @@ class Deployer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ModelMemory:
+    """What a model takes of a device. ``ram_bytes`` is None where nobody can tell; ``ram_unknown`` then says
+    why. ``note``: what the compiler that decided on it has to say, for people."""
+
+    ram_bytes: int | None
+    flash_bytes: int
+    ram_unknown: str | None = None
+    note: str = ""
+
+
+@runtime_checkable
+class MemoryPlanner(Protocol):
+    """A backend that knows what a network will take of a board before it is trained."""
+
+    def plan_memory(
+        self,
+        graph: QuantGraph,
+        outputs: Sequence[OutputSpec],
+        config: Any,
+        board: BoardInfo,
+    ) -> ModelMemory:
+        """Lays out the int8 network as ``write`` would; weights and ranges may be any.
+
+        Args:
+            graph: as ``prepare`` left it.
+
+        Raises:
+            ArtifactError: an op the device cannot run.
+            BackendUnavailableError: a compiler that decides on it is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class BoardCompiler(Protocol):
+    """A backend whose files some boards take only from another compiler."""
+
+    def memory_on(self, model_file: Path, board: BoardInfo) -> ModelMemory | None:
+        """What the compiled file takes; None where the board takes the file as it is.
+
+        Raises:
+            BackendUnavailableError: the compiler is not there, with the remedy.
+            ToolError, ArtifactError: it failed.
+        """
+        ...
+
+    def board_guide(self, board: BoardInfo, directory: Path) -> str:
+        """Markdown for a bundle's README: what was compiled into ``directory``, how it gets onto the board.
+        Empty where there is nothing to say."""
+        ...
+
+
 @runtime_checkable
 class ProgramReader(Protocol):
     """A backend whose int8 files are op lists in the arithmetic of :mod:`edgectl.quant.integer`."""

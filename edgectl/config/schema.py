@@ -223,6 +223,9 @@ class QuantConfig(StrictModel):
     seconds: Annotated[float, Field(ge=0.0)] = 2.0
     """Budget of the search over single ranges, in seconds of one core, estimated and not by the clock: the
     result is the same on a slow machine. Less than two runs over the images take leaves it out, as 0 does."""
+    point_offset: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Where in its cell a device takes the point that boxes are measured from: 0 the corner, 0.5 the center.
+    None: as trained. Another place changes no box; where it cannot be had exactly, export says so."""
     max_drop: Annotated[float, Field(ge=0.0)] = 0.02
     """Largest drop of the main metric from float to file; more is exit code 4."""
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from edgectl.artifacts.artifact import Artifact, list_files
 from edgectl.artifacts.manifest import Manifest
-from edgectl.backends.contract import ArtifactReader, Deployer
+from edgectl.backends.contract import ArtifactReader, BoardCompiler, Deployer, ModelMemory
 from edgectl.backends.runtime import list_exact_runtimes, open_as_on_device
 from edgectl.deploy.compose import GOLDEN_IMAGES, find_composer
-from edgectl.deploy.fit import Fit, ModelMemory, fit_memory
+from edgectl.deploy.fit import Fit, fit_memory
 from edgectl.deploy.golden import golden_images, write_golden
 from edgectl.errors import GateFailedError, UsageError
 from edgectl.files import MANIFEST, replacing, sha256_of, write_json
@@ -46,11 +46,19 @@ class Bundle:
         }
 
 
-def fit_of(artifact: Artifact, board: BoardInfo) -> Fit:
-    """From the manifest: what the model takes, and the program around it, in the board's regions."""
+def fit_of(artifact: Artifact, board: BoardInfo, backend: object = None) -> Fit:
+    """What the model takes and the program around it, in the board's regions: by the manifest, or by what
+    ``backend`` compiles for the board.
+
+    Raises:
+        BackendUnavailableError: that compiler is not there.
+    """
     tensors = artifact.manifest.tensors
     flash = tensors.flash_bytes
-    memory = ModelMemory(
+    memory: ModelMemory | None = None
+    if isinstance(backend, BoardCompiler):
+        memory = backend.memory_on(artifact.model_file, board)
+    memory = memory or ModelMemory(
         tensors.ram_bytes, artifact.model_bytes if flash is None else flash, tensors.ram_unknown
     )
     return fit_memory(board, memory, artifact.outputs, artifact.preprocess.input_size)
@@ -79,7 +87,8 @@ def write_bundle(
     _require_backend_of(board, artifact)
     if not isinstance(backend, Deployer):
         raise UsageError(f"'{info.name}' writes no board bundles yet", where="--target")
-    fit = _require_fit(artifact, board)
+    fit = _require_fit(artifact, board, backend)
+    guide = ""
     composer = find_composer(artifact, backend, board)
     with replacing(out, "bundle") as directory:
         for part in artifact.parts:
@@ -95,7 +104,9 @@ def write_bundle(
                 images = golden_images(samples[:GOLDEN_IMAGES], artifact.preprocess)
                 sources = [s.path.name for s in samples[:GOLDEN_IMAGES]]
                 _write_golden(directory / "golden", artifact, backend, info, images, sources)
-        _write_listing(directory, manifest)
+        if isinstance(backend, BoardCompiler):
+            guide = backend.board_guide(board, directory)
+        _write_listing(directory, manifest, guide)
         names = sorted(p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
     files = [
         {
@@ -118,8 +129,8 @@ def _require_backend_of(board: BoardInfo, artifact: Artifact) -> None:
         )
 
 
-def _require_fit(artifact: Artifact, board: BoardInfo) -> Fit:
-    fit = fit_of(artifact, board)
+def _require_fit(artifact: Artifact, board: BoardInfo, backend: ArtifactReader) -> Fit:
+    fit = fit_of(artifact, board, backend)
     if not fit.passed:
         raise GateFailedError(
             f"does not fit {board.name}: {fit}",
@@ -129,12 +140,16 @@ def _require_fit(artifact: Artifact, board: BoardInfo) -> Fit:
     return fit
 
 
-def _write_listing(directory: Path, manifest: Manifest) -> None:
-    """``manifest.json`` of what lies there, and a README where the backend wrote none. What its owner will
+def _write_listing(directory: Path, manifest: Manifest, guide: str) -> None:
+    """``manifest.json`` of what lies there, and a README where the backend wrote none; at its end how the
+    compiled file gets onto the board. What its owner will
     change is not held against the list."""
     readme = directory / "README.md"
     if not readme.is_file():
         readme.write_text(_plain_readme(manifest), encoding="utf-8")
+    if guide:
+        text = readme.read_text(encoding="utf-8").rstrip()
+        readme.write_text(f"{text}\n\n{guide}", encoding="utf-8")
     files = tuple(f for f in list_files(directory) if not _is_owners(Path(f.path)))
     model = Path(manifest.model).name
     compiler = manifest.compiler

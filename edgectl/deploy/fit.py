@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgectl.backends.contract import ModelMemory
 from edgectl.plugins.board import BoardInfo, MemoryRegion
 from edgectl.spec import OutputSpec, Size
 from edgectl.tasks.decode_rule import MOST_CANDIDATES, MOST_RESULTS
@@ -25,16 +26,6 @@ PROGRAM_BYTES = 24 * 1024
 """Machine code around the model: preprocessing, decoding, the loop."""
 _CELL, _CANDIDATE, _RESULT = 6, 12, 28
 """Bytes the C decoders keep for a cell, a candidate box, a result."""
-
-
-@dataclass(frozen=True)
-class ModelMemory:
-    """What a model's file takes of a device. ``ram_bytes`` is None where nobody can tell; ``ram_unknown``
-    then says why."""
-
-    ram_bytes: int | None
-    flash_bytes: int
-    ram_unknown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +47,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Fit:
-    """Every need and its place on a board."""
+    """Every need and its place on a board. ``note``: what the board's compiler has to say."""
 
     board: BoardInfo
     places: tuple[Place, ...]
     ram_unknown: str | None = None
+    note: str = ""
 
     @property
     def passed(self) -> bool:
@@ -90,6 +82,7 @@ class Fit:
             "ram_unknown": self.ram_unknown,
             "ram_checked": checked,
             "passed": self.passed,
+            "note": self.note,
             "places": [
                 {
                     "need": p.need.name,
@@ -141,7 +134,7 @@ def fit_memory(
     places: list[Place] = []
     for kind in ("flash", "ram"):
         places += _place([n for n in needs if n.kind == kind], board.regions(kind))
-    return Fit(board, tuple(places), memory.ram_unknown)
+    return Fit(board, tuple(places), memory.ram_unknown, memory.note)
 
 
 def _place(needs: list[Need], regions: Sequence[MemoryRegion]) -> list[Place]:

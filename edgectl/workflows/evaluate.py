@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from edgectl.data.index import DatasetIndex
@@ -23,6 +24,7 @@ from edgectl.metrics.diagnosis import Evidence, Finding, diagnose
 from edgectl.metrics.gates import Gate, GateResult
 from edgectl.metrics.report import DatasetIdentity, EvaluationReport, ModelIdentity
 from edgectl.runs.events import read_events
+from edgectl.runs.locate import resolve_model
 from edgectl.spec import TENSORS
 from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, SizeLike, read_path
@@ -30,6 +32,7 @@ from edgectl.workflows.console import Console
 from edgectl.workflows.networks.agreement import evaluate_agreement
 from edgectl.workflows.opening.anything import open_anything
 from edgectl.workflows.opening.context import Context, open_context
+from edgectl.workflows.opening.exports import choose_for_board, choose_of_backend, exports_of
 from edgectl.workflows.opening.models import OpenModel, open_for_evaluation, open_model
 from edgectl.workflows.opening.networks import NetworkOptions, read_statement
 from edgectl.workflows.opening.run_data import data_for
@@ -103,6 +106,8 @@ def evaluate(
     data: PathLike | None = None,
     images: PathLike | None = None,
     split: str | None = None,
+    backend: str | None = None,
+    target: str | None = None,
     runtime: str | None = None,
     threshold: float | None = None,
     gate: Sequence[str] = (),
@@ -118,6 +123,8 @@ def evaluate(
     Args:
         model: a run, checkpoint, artifact or network of another program; a run stands for the file it
             exported last, where there is one. Default: the latest run.
+        backend: of a run, the file exported last by this one. target: of a run, the file that ``deploy``
+            would take for this board.
         data: default: what the model was trained on. split: default: the run's validation split.
         images: directory of its images, where they are not beside the labels.
         threshold: of scores, 0 to 1; default: the operating point stored with the model.
@@ -136,7 +143,7 @@ def evaluate(
     wanted = None if data is None else str(data)
     opened = open_anything(
         context,
-        read_path(model),
+        _choose_file(context, read_path(model), backend, target),
         read_statement(network, imgsz),
         prefer_artifact=True,
         device=device,
@@ -173,6 +180,33 @@ def evaluate(
         empty=empty,
     )
     return _require_gates(found)
+
+
+def _choose_file(
+    context: Context, model: Path | None, backend: str | None, target: str | None
+) -> Path | None:
+    """``model`` itself, where neither is asked for."""
+    if backend is None and target is None:
+        return model
+    location = resolve_model(model)
+    if location.kind not in ("run", "checkpoint"):
+        raise UsageError(
+            "a file is what it is: --backend and --target choose among a run's",
+            where=str(model),
+            fix="leave them out, or name the run",
+        )
+    if backend is not None:
+        return choose_of_backend(location, backend)
+    assert target is not None
+    board = context.registry.boards.get(target)
+    chosen = choose_for_board(exports_of(location), board, own_program=False)
+    if chosen is None:
+        raise UsageError(
+            f"no export for {board.name} yet",
+            where="--target",
+            fix=f"edgectl deploy --target {board.name}, which makes one",
+        )
+    return chosen.directory
 
 
 def _require_gates(found: Evaluation) -> Evaluation:

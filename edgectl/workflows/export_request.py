@@ -15,10 +15,11 @@ from edgectl.data.select.calibration import (
     calibration_list,
 )
 from edgectl.errors import UsageError
+from edgectl.export.points import move_points
 from edgectl.export.request import ExportRequest
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.sources.options import Statement
-from edgectl.sources.source import Source
+from edgectl.sources.source import Source, from_trained
 from edgectl.spec import Size
 from edgectl.workflows.opening.anything import open_network, restrict_to_classes
 from edgectl.workflows.opening.backends import OpenBackend, open_backend
@@ -54,6 +55,9 @@ def make_request(
     if imgsz is not None:
         _require_size(model, source, imgsz)
     config = apply_overrides(source.config, flags or {}, assignments or [])
+    if config.quant.point_offset is not None:
+        moved = move_points(source.require_trained(), config.quant.point_offset)
+        source = from_trained(moved, source.task)
     opened = open_backend(context.registry, backend, config)
     if precision is None:
         precision = opened.info.precisions[0]

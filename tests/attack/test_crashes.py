@@ -68,7 +68,7 @@ COMMANDS = {
     "analyze": command(
         f"quant analyze {RUN} --backend tflite --calib-images 3 --html page.html", "page.html"
     ),
-    "deploy": command(f"deploy {RUN} --target grove-vision-ai-v2 --out bundle", "bundle"),
+    "deploy": command(f"deploy {RUN} --target xiao-esp32s3 --out bundle", "bundle"),
     "export tflite": export("tflite", "--precision fp32", "tflite-fp32"),
     "export tflite over": export("tflite"),
     "export c": export("c"),
@@ -93,7 +93,7 @@ def project(tmp_path_factory, edgectl_kit_family):
         made.train(edgectl_kit_family, "detection", 64)
         for words in (
             ["export", RUN, "--backend", "tflite", "--calib-images", "4"],
-            ["deploy", RUN, "--target", "grove-vision-ai-v2", "--out", "bundle"],
+            ["deploy", RUN, "--target", "xiao-esp32s3", "--out", "bundle"],
             ["report", RUN],
         ):
             assert run(words) == 0

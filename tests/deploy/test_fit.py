@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from edgectl.backends.contract import ModelMemory
 from edgectl.deploy.fit import (
     PROGRAM_BYTES,
     STACK_BYTES,
-    ModelMemory,
     decoder_bytes,
     fit_memory,
     in_kib,

@@ -182,7 +182,7 @@ def test_qat(here, capsys):
 
 
 def test_a_bundle_is_checked_and_compared_by_what_the_device_does(here, capsys, tmp_path):
-    words = ["deploy", RUN, "--target", "grove-vision-ai-v2", "--out", str(tmp_path / "bundle")]
+    words = ["deploy", RUN, "--target", "xiao-esp32s3", "--out", str(tmp_path / "bundle")]
     code, parsed = document(capsys, *words)
     assert code == 0
     assert parsed["data"]["fit"]["ram_checked"] and not parsed["warnings"]

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from edgectl.cli.session import Session
+from edgectl.errors import UsageError
 
 
 class _DeployGroup(TyperGroup):
@@ -32,9 +33,12 @@ edgectl deploy --target grove-vision-ai-v2
 
 edgectl deploy runs/train/resnet-001 --target maixii-dock --converted maixhub_result.zip
 
+edgectl deploy --target nicla-vision --fit --family fomo --imgsz 192
+
 edgectl deploy verify --cpu m55
 
-Exit code 4 when the model does not fit the board, or 'verify' finds a difference."""
+Exit code 4 when the model does not fit the board, its firmware would misread it, or 'verify' finds a
+difference."""
 _VERIFY_EPILOG = """Examples:
 
 edgectl deploy verify
@@ -54,12 +58,47 @@ def deploy(
         None, help="What a vendor's online converter returned, a zip."
     ),
     data: str | None = typer.Option(None, help="Where the run's data set is now, if it has moved."),
+    firmware: str = typer.Option(
+        "maker", help="own: the bundle's program runs, not the firmware the board came with."
+    ),
+    fit: bool = typer.Option(
+        False, "--fit", help="Only say whether it would fit; with --family before any training."
+    ),
+    family: str | None = typer.Option(None, help="With --fit: a family in place of MODEL."),
+    variant: str = typer.Option("", help="Of the family; default: the one it prefers."),
+    imgsz: str | None = typer.Option(None, help='Of the family, "N" or "H W".'),
+    classes: int = typer.Option(2, min=1, help="Of the family: how many it tells apart."),
+    backend: str | None = typer.Option(None, help="With --fit: one of those the board runs."),
 ) -> None:
     """Everything a board needs: model, code, golden vectors to compare with."""
     session: Session = ctx.obj
 
-    from edgectl.cli.views.deploy import say_bundle
+    from edgectl.cli.views.deploy import say_bundle, say_fit
     from edgectl.workflows.deploy import deploy as run
+    from edgectl.workflows.fit import fit as ask
+
+    if fit or family is not None:
+        session.deliver(
+            lambda: ask(
+                model,
+                target=target,
+                family=family,
+                variant=variant,
+                imgsz=imgsz,
+                classes=classes,
+                backend=backend,
+                console=session,
+                offline=session.offline,
+            ),
+            say_fit,
+        )
+        return
+    if variant or imgsz is not None or backend is not None:
+        raise UsageError(
+            "--variant, --imgsz and --backend are for --fit; a trained model has its own",
+            where="--fit",
+            fix="add --fit, or leave them out",
+        )
 
     session.deliver(
         lambda: run(
@@ -68,6 +107,7 @@ def deploy(
             out=out,
             converted=converted,
             data=data,
+            firmware=firmware,
             console=session,
             offline=session.offline,
         ),

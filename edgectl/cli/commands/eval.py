@@ -30,6 +30,10 @@ def evaluate(
     data: str | None = typer.Option(None, help="Default: the data the model was trained on."),
     images: str | None = typer.Option(None, help=IMAGES_HELP),
     split: str | None = typer.Option(None, help="Default: the run's validation split."),
+    backend: str | None = typer.Option(None, help="Of a run, the file of this backend."),
+    target: str | None = typer.Option(
+        None, help="Of a run, the file 'deploy' would take for this board."
+    ),
     runtime: str | None = typer.Option(None, help="One of the backend's runtimes."),
     threshold: float | None = typer.Option(
         None, min=0.0, max=1.0, help="Instead of the stored operating point."
@@ -57,6 +61,8 @@ def evaluate(
             data=data,
             images=images,
             split=split,
+            backend=backend,
+            target=target,
             runtime=runtime,
             threshold=threshold,
             gate=gate,

@@ -132,6 +132,12 @@ def train_and_export(
             flags=plan.flags,
             assignments=plan.assignments,
         )
+    if request.source.config.quant.point_offset is not None:
+        raise UsageError(
+            "qat trains boxes from the points the network was trained with",
+            where="quant.point_offset",
+            fix="train with the device's points, where the family can: --set model.prior_offset=0.5",
+        )
     device = choose_device(config.train.device)
     request = replace(request, source=request.source.on(device))
     require_trainable(request)

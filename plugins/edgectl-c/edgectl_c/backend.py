@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgectl.artifacts.manifest import Manifest
-from edgectl.backends.contract import BoardProgram, WriteRequest
+from edgectl.backends.contract import BoardProgram, ModelMemory, WriteRequest
 from edgectl.backends.heads import append_activations
 from edgectl.errors import ArtifactError, UnknownNameError, UsageError
 from edgectl.escape.terminal import lines
@@ -24,6 +24,7 @@ from edgectl.quant.integer.program import Program
 from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.stand_in import stand_in
 from edgectl.spec import OutputSpec, PreprocessSpec
 from edgectl_c.code.model import write_source
 from edgectl_c.config import CConfig
@@ -113,6 +114,15 @@ class CBackend:
         texts = write_texts(library.program, source, request.manifest, request.images)
         write_project(texts, plan, request.manifest, request.board, directory)
         return model
+
+    def plan_memory(
+        self, graph: QuantGraph, outputs: Sequence[OutputSpec], config: CConfig, board: BoardInfo
+    ) -> ModelMemory:
+        """See :class:`edgectl.backends.contract.MemoryPlanner`."""
+        program = lower_graph(stand_in(graph, SCHEME), [spec.name for spec in outputs])
+        plan = Library(program, config.input == "rows").plan()
+        found = facts(plan, write_source(plan))
+        return ModelMemory(found["ram_bytes"], found["flash_bytes"])
 
     def open(
         self,

@@ -32,6 +32,9 @@ class RtmdetConfig(StrictModel):
     """One head for all levels, with norms of their own."""
     exp_on_reg: bool = False
     """The head predicts logarithms of distances."""
+    prior_offset: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Where in its cell the point lies that boxes are measured from: 0 the corner, as published; 0.5 the
+    center, as SSCMA's firmware has it."""
     act_layer: ActLayer = "silu"
     normalise: Literal["centred", "unit"] = "centred"
     """What the network sees: grey and ImageNet's deviation taken out, or pixel / 255 as microcontrollers

@@ -29,13 +29,14 @@ class Predictions:
     strides: Tensor
 
 
-def flatten(outputs: Sequence[Tensor], *, exp_on_reg: bool) -> Predictions:
-    """Six head tensors, class tensors first. Priors lie on the corners of the cells (offset 0)."""
+def flatten(outputs: Sequence[Tensor], *, exp_on_reg: bool, offset: float = 0.0) -> Predictions:
+    """Six head tensors, class tensors first. ``offset``: the priors' place in their
+    cells, 0 the corner."""
     levels = len(STRIDES)
     classes, boxes, points, strides = [], [], [], []
     for scores, raw, stride in zip(outputs[:levels], outputs[levels:], STRIDES, strict=True):
         height, width = raw.shape[2:]
-        at = grid_points(height, width, stride, offset=0.0, like=raw)
+        at = grid_points(height, width, stride, offset=offset, like=raw)
         distances = raw.flatten(2).transpose(1, 2)
         distances = (distances.exp() if exp_on_reg else distances) * stride
         classes.append(scores.flatten(2).transpose(1, 2))

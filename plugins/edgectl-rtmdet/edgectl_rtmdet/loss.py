@@ -19,14 +19,16 @@ from edgectl_rtmdet.decode import flatten
 class RtmdetCriterion(nn.Module):
     """``outputs``: the six raw head tensors."""
 
-    def __init__(self, *, exp_on_reg: bool, class_weight: float, box_weight: float) -> None:
+    def __init__(
+        self, *, exp_on_reg: bool, offset: float, class_weight: float, box_weight: float
+    ) -> None:
         super().__init__()
-        self.exp_on_reg = exp_on_reg
+        self.exp_on_reg, self.offset = exp_on_reg, offset
         self.class_weight, self.box_weight = class_weight, box_weight
 
     def forward(self, outputs: Sequence[Tensor], targets: Targets) -> dict[str, Tensor]:
         """``loss``, and its parts ``loss_cls`` and ``loss_box``."""
-        found = flatten(outputs, exp_on_reg=self.exp_on_reg)
+        found = flatten(outputs, exp_on_reg=self.exp_on_reg, offset=self.offset)
         assigned = assign(found, targets)
         total = joint_total(assigned.quality.sum(), least=1.0)
 

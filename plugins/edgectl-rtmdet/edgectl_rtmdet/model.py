@@ -167,12 +167,16 @@ class RtmdetFamily:
         classes = [
             OutputSpec(f"cls_{s}", "class_logits", s, num_classes, "sigmoid") for s in STRIDES
         ]
-        return (*classes, *(OutputSpec(f"box_{s}", kind, s, 4) for s in STRIDES))
+        return (
+            *classes,
+            *(OutputSpec(f"box_{s}", kind, s, 4, offset=config.prior_offset) for s in STRIDES),
+        )
 
     def criterion(self, config: RtmdetConfig, *, num_classes: int) -> RtmdetCriterion:
         """Quality focal and GIoU loss over dynamic soft-label assignment."""
         return RtmdetCriterion(
             exp_on_reg=config.exp_on_reg,
+            offset=config.prior_offset,
             class_weight=config.class_weight,
             box_weight=config.box_weight,
         )

@@ -26,7 +26,7 @@ class RtmdetPostprocess:
         """Six tensors, logits or (``applied``) scores in the first three."""
         ready = [t if s.applied else t.sigmoid() for t, s in zip(outputs[:3], specs, strict=False)]
         logarithms = head_kind(specs[3].kind).transform == "exp"
-        found = flatten([*ready, *outputs[3:]], exp_on_reg=logarithms)
+        found = flatten([*ready, *outputs[3:]], exp_on_reg=logarithms, offset=specs[3].offset)
         return [self._image(s, b) for s, b in zip(found.classes, found.boxes, strict=True)]
 
     def _image(self, scores: Tensor, boxes: Tensor) -> Detections:

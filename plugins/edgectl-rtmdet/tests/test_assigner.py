@@ -87,7 +87,7 @@ def test_a_image_without_objects_has_no_positives():
 @pytest.mark.parametrize("counts", [[0, 0], [2, 0]])
 def test_loss_is_finite_and_differentiable(counts):
     outputs = [h.requires_grad_() for h in heads(2, 2, 64, 1)]
-    criterion = RtmdetCriterion(exp_on_reg=False, class_weight=1.0, box_weight=2.0)
+    criterion = RtmdetCriterion(exp_on_reg=False, offset=0.0, class_weight=1.0, box_weight=2.0)
     losses = criterion(outputs, random_targets(counts, 2, 64, 1))
     losses["loss"].backward()
     assert losses["loss"].isfinite()
@@ -97,7 +97,9 @@ def test_loss_is_finite_and_differentiable(counts):
 def test_a_box_of_one_pixel_between_the_priors_is_skipped_not_fatal():
     outputs = [h.requires_grad_() for h in heads(1, 2, 64, 1)]
     targets = Targets([torch.tensor([[3.0, 3.0, 4.0, 4.0]])], [torch.tensor([0])])
-    losses = RtmdetCriterion(exp_on_reg=False, class_weight=1.0, box_weight=2.0)(outputs, targets)
+    losses = RtmdetCriterion(exp_on_reg=False, offset=0.0, class_weight=1.0, box_weight=2.0)(
+        outputs, targets
+    )
     losses["loss"].backward()
     assert float(losses["loss_box"].detach()) == 0
     assert losses["loss"].isfinite()
@@ -107,7 +109,9 @@ def test_quality_focal_loss_by_hand():
     """No object: sum of softplus(x) * sigmoid(x)^2 over everything, divided by 1."""
     outputs = heads(1, 1, 32, 3)
     targets = Targets([torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.int64)])
-    losses = RtmdetCriterion(exp_on_reg=False, class_weight=1.0, box_weight=2.0)(outputs, targets)
+    losses = RtmdetCriterion(exp_on_reg=False, offset=0.0, class_weight=1.0, box_weight=2.0)(
+        outputs, targets
+    )
     x = torch.cat([o.flatten() for o in outputs[:3]])
     assert float(losses["loss_cls"]) == pytest.approx(
         float((F.softplus(x) * x.sigmoid() ** 2).sum()), rel=1e-5

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgectl.artifacts.manifest import Manifest
-from edgectl.backends.contract import WriteRequest
+from edgectl.backends.contract import ModelMemory, WriteRequest
 from edgectl.backends.cost import Profile
 from edgectl.backends.heads import append_activations, is_cells
 from edgectl.errors import (
@@ -28,10 +28,12 @@ from edgectl.quant.integer.program import TensorRecord
 from edgectl.quant.integer.scheme import SCHEME
 from edgectl.quant.quantized import QuantizedGraph
 from edgectl.quant.ranges.scheme import QuantScheme
+from edgectl.quant.stand_in import stand_in
 from edgectl.spec import OutputSpec, PreprocessSpec, Size
 from edgectl_tflite.board import package
 from edgectl_tflite.board.deploy import reserved, write_board_files
 from edgectl_tflite.config import TfliteConfig
+from edgectl_tflite.ethosu import upload
 from edgectl_tflite.reader.cost import cost
 from edgectl_tflite.reader.liveness import peak_report
 from edgectl_tflite.reader.modelfile import ModelFile, parse_model, read_model
@@ -123,6 +125,35 @@ class TfliteBackend:
         model = artifact / manifest.model
         ops = sorted({op.name for op in read_model(model).operations})
         write_board_files(model, directory, ops=ops, ram_bytes=manifest.tensors.ram_bytes)
+        if upload.has_ethos_u(board):
+            upload.write_compiled(model.read_bytes(), board, directory)
+
+    def memory_on(self, model_file: Path, board: BoardInfo) -> ModelMemory | None:
+        """See :class:`edgectl.backends.contract.BoardCompiler`."""
+        if not upload.has_ethos_u(board):
+            return None
+        return upload.memory_of(read_model(model_file).data, board)
+
+    def board_guide(self, board: BoardInfo, directory: Path) -> str:
+        """See :class:`edgectl.backends.contract.BoardCompiler`."""
+        return upload.write_guide(board, directory) if upload.has_ethos_u(board) else ""
+
+    def plan_memory(
+        self,
+        graph: QuantGraph,
+        outputs: Sequence[OutputSpec],
+        config: TfliteConfig,
+        board: BoardInfo,
+    ) -> ModelMemory:
+        """See :class:`edgectl.backends.contract.MemoryPlanner`."""
+        quantized = stand_in(graph, SCHEME)
+        if config.split == "auto":
+            quantized = split_expansions(quantized)
+        data = write_model(quantized, [spec.name for spec in outputs], "edgectl int8")
+        if upload.has_ethos_u(board):
+            return upload.memory_of(data, board)
+        _, ram = _arena(parse_model(data))
+        return ModelMemory(ram.get("ram_bytes"), len(data), ram.get("ram_unknown"))
 
     def read_program(self, model_file: Path) -> ModelFile:
         """See :class:`edgectl.backends.contract.ProgramReader`."""

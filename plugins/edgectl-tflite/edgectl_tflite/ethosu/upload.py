@@ -1,12 +1,16 @@
-"""How a compiled file gets onto a board: flash address and exact commands, as data for a README."""
+"""Files for boards with an Ethos-U: what they take, what a bundle holds, how it gets onto the board."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgectl.backends.contract import ModelMemory
 from edgectl.plugins.board import BoardInfo
+from edgectl_tflite.ethosu.vela import Compiled, best_compiled, compile_all
 
-FILE = "model_vela.tflite"
+FILE, REPORT = "model_vela.tflite", "vela.json"
 _SDK = "https://github.com/HimaxWiseEyePlus/Seeed_Grove_Vision_AI_Module_V2"
 _WEB = "https://sensecraft.seeed.cc/ai/"
 SDK_ADDRESS = 0xB7B000
@@ -21,9 +25,40 @@ class UploadStep:
     command: str = ""
 
 
+def has_ethos_u(board: BoardInfo) -> bool:
+    """Whether Vela compiles for it."""
+    return board.accelerator.startswith("ethos-u")
+
+
+def compile_for(data: bytes, board: BoardInfo) -> Compiled:
+    """The best file for the board. Raises what :func:`edgectl_tflite.ethosu.vela.best_compiled` does."""
+    frame = 0 if board.camera is None else board.camera.nbytes
+    return best_compiled(data, board.accelerator, board.ram_bytes - frame)
+
+
+def memory_of(data: bytes, board: BoardInfo) -> ModelMemory:
+    """By Vela's figures: the interpreter's own tensors are not there any more."""
+    compiled = compile_for(data, board)
+    return ModelMemory(compiled.sram_bytes, len(compiled.data), note=str(compiled))
+
+
+def write_compiled(data: bytes, board: BoardInfo, directory: Path) -> None:
+    """``model_vela.tflite``, and ``vela.json``: what was chosen, and what each way would have taken."""
+    chosen = compile_for(data, board)
+    (directory / FILE).write_bytes(chosen.data)
+    report = {
+        "summary": str(chosen),
+        "chosen": chosen.to_dict(),
+        "tried": [c.to_dict() for c in compile_all(data, board.accelerator)],
+        "flash_address": SDK_ADDRESS,
+        "upload": [vars(step) for step in upload_steps(board)],
+    }
+    (directory / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
 def upload_steps(board: BoardInfo, file: str = FILE) -> tuple[UploadStep, ...]:
     """Of a board with an Ethos-U; empty for others."""
-    if not board.accelerator.startswith("ethos-u"):
+    if not has_ethos_u(board):
         return ()
     model = f"{file} {SDK_ADDRESS:#X} 0x00000".replace("0X", "0x")
     return (
@@ -48,11 +83,12 @@ def upload_steps(board: BoardInfo, file: str = FILE) -> tuple[UploadStep, ...]:
     )
 
 
-def write_steps(board: BoardInfo, file: str = FILE) -> str:
-    """The steps as Markdown, for a README."""
-    parts = []
-    for number, step in enumerate(upload_steps(board, file), 1):
+def write_guide(board: BoardInfo, directory: Path) -> str:
+    """For a README: what :func:`write_compiled` put into ``directory``, and the steps, in Markdown."""
+    report = json.loads((directory / REPORT).read_text(encoding="utf-8"))
+    parts = ["## The neural processor", "", f"`{FILE}`: {report['summary']}.", ""]
+    for number, step in enumerate(upload_steps(board), 1):
         parts.append(f"{number}. {step.text}")
         if step.command:
-            parts.append(f"\n       {step.command}\n")
-    return "\n".join(parts) + "\n" if parts else ""
+            parts += ["", f"       {step.command}", ""]
+    return "\n".join(parts).rstrip() + "\n"
