@@ -124,6 +124,11 @@ def _conv_transpose(net: Net, x: str, rng: Random) -> str:
     padding = (0, 0, 0, 0)
     if min(kernel) > 1 and min(net.values[x].shape[2:]) > 2:
         padding = _border(rng, min(kernel) - 1)
+    whole = [
+        (n - 1) * s + k for n, s, k in zip(net.values[x].shape[2:], stride, kernel, strict=True)
+    ]
+    if whole[0] <= sum(padding[:2]) or whole[1] <= sum(padding[2:]):
+        padding = (0, 0, 0, 0)
     name = net.conv_transpose(x, rng.randint(1, 6), kernel, stride, padding)
     _scaled(net, rng)
     return name

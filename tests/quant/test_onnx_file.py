@@ -130,6 +130,48 @@ def test_a_network_nothing_of_which_runs_is_refused(tmp_path):
         read_onnx(write(Odd(), tmp_path / "odd.onnx"))
 
 
+class Modern(nn.Module):
+    """What transformers and newer detectors are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.PReLU(8), nn.Conv2d(8, 16, 3, 2, 1))
+        self.norm, self.qkv, self.mlp = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 16)
+        self.up, self.last = nn.ConvTranspose2d(16, 8, 2, 2), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        y = F.leaky_relu(self.stem(x), 0.2).flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(self.norm(y)).reshape(1, 64, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q @ k.transpose(-2, -1) * 8**-0.5).softmax(-1)
+        y = y + (weights @ v).transpose(1, 2).reshape(1, 64, 16)
+        y = F.gelu(self.mlp(y)).transpose(1, 2).reshape(1, 16, 8, 8)
+        y = F.interpolate(self.up(y), (20, 20), mode="bilinear").clamp(-1, 1)
+        return self.last(torch.tanh(y) * y.amax((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize("opset", [13, 17])
+def test_attention_and_norms_are_taken_whole(tmp_path, opset):
+    network = read_onnx(write(Modern(), tmp_path / "modern.onnx", opset))
+    assert {v.verdict for v in network.verdicts} == {"runs"} and network.tail is None
+    assert deviation(network, torch.randn(2, 3, 32, 32)) < 1e-4
+    ops = {n.op for n in network.graph}
+    assert {"matmul", "softmax", "lookup", "prelu", "conv_transpose", "resize"} <= ops
+
+
+def test_a_square_root_nobody_divides_by_is_cut(tmp_path):
+    class Root(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x):
+            return torch.sqrt(self.conv(x).relu())
+
+    network = read_onnx(write(Root(), tmp_path / "root.onnx"))
+    assert [v.op for v in network.verdicts if v.verdict == "cut"] == ["Sqrt"]
+    assert network.tail is not None and network.graph[network.graph.outputs[0]].op == "conv"
+
+
 def test_damaged_files_end_in_one_error(tmp_path):
     """Bytes of a file changed, cut or exchanged: the file's own numbers, or an error of this program."""
     data = write(Detector(), tmp_path / "whole.onnx").read_bytes()

@@ -20,8 +20,7 @@ EXACT = {
     "mlperf_vww_96_int8": (40 << 10, 15 << 10),
     "mlperf_resnet8_cifar10_int8": (40 << 10, 40 << 10),
     "sscma_cls_mobilenetv2_cifar10_int8": (40 << 10, 40 << 10),
-    "sscma_fomo_efficientnet_coco_person_int8": (240 << 10, 240 << 10),
-    "sscma_yolov5_tiny_face_int8": (400 << 10, 400 << 10),
+    "sscma_yolov5_tiny_face_int8": (114 << 10, 27 << 10),
 }
 _ALWAYS = ("ei_fomo_balloon_int8", "mlperf_vww_96_int8", "mlperf_resnet8_cifar10_int8")
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -48,6 +47,8 @@ def test_every_byte(
 @pytest.mark.parametrize(
     ("name", "op"),
     [
+        # TILE is taken; a channel's bias fills all of 32 bits
+        ("sscma_fomo_efficientnet_coco_person_int8", "may leave 32 bits"),
         ("mobilenet_v1_0.25_128_quant", "uint8"),
     ],
 )
