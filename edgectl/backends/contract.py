@@ -182,6 +182,16 @@ class Packager(Protocol):
 
 
 @runtime_checkable
+class Exemplified(Protocol):
+    """A backend whose files run in Python, so that an artifact's README can show a whole program."""
+
+    def example(self, manifest: Manifest) -> str:
+        """Python that defines ``run(pixels)``: uint8 (rows, columns, channels), resized, in the spec's
+        channel order, to {output: float32 (C, rows, columns) or (C,)}, raw numbers. ``numpy`` is ``np``."""
+        ...
+
+
+@runtime_checkable
 class Deployer(Protocol):
     """A backend that writes what a board needs beside the model files."""
 

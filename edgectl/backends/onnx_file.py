@@ -6,6 +6,7 @@ read (https://docs.pytorch.org/docs/stable/onnx.html); then onnxsim, which compu
 
 from __future__ import annotations
 
+import json
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -21,6 +22,10 @@ from edgectl.spec import OutputSpec, PreprocessSpec
 
 if TYPE_CHECKING:
     import onnx
+
+
+PREPROCESS_KEY, CLASSES_KEY = "edgectl.preprocess", "edgectl.classes"
+"""Of a file's metadata."""
 
 
 def write_onnx(
@@ -74,6 +79,19 @@ def write_onnx(
     _name_nodes(simplified)
     onnx.checker.check_model(simplified)
     onnx.save(simplified, path)
+
+
+def name_classes(path: Path, preprocess: PreprocessSpec, classes: Sequence[str]) -> None:
+    """Notes classes and preparation in the file's metadata, so that the file alone says what it is."""
+    import onnx
+
+    model = onnx.load(path)
+    said = {
+        CLASSES_KEY: json.dumps(list(classes), ensure_ascii=False),
+        PREPROCESS_KEY: json.dumps(preprocess.to_dict()),
+    }
+    onnx.helper.set_model_props(model, said)
+    onnx.save(model, path)
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:

@@ -21,7 +21,9 @@ from edgectl.artifacts.manifest import (
     Tensors,
     TrainingData,
 )
+from edgectl.backends.contract import Exemplified
 from edgectl.errors import ArtifactError
+from edgectl.export.example import write_example
 from edgectl.export.gate import (
     has_validation_split,
     score_agreement_of_artifact,
@@ -71,8 +73,9 @@ def finish_artifact(
 ) -> Artifact:
     """Adds README and manifest to ``directory``; scores the file where there are labelled images."""
     manifest = build_manifest(request, written)
-    readme = request.backend.usage(manifest)
-    (directory / "README.md").write_text(readme, encoding="utf-8")
+    (directory / "README.md").write_text(_readme(request, manifest), encoding="utf-8")
+    labels = "".join(f"{name}\n" for name in manifest.classes)
+    (directory / "labels.txt").write_text(labels, encoding="utf-8")
     if request.source.tail is not None:
         (directory / TAIL_FILE).write_bytes(request.source.tail.content)
     if not request.source.decoded:
@@ -84,6 +87,14 @@ def finish_artifact(
     manifest = manifest.model_copy(update={"files": list_files(directory)})
     scores, gate = score_float_and_artifact(request, Artifact(directory, manifest))
     return write_manifest(directory, manifest.model_copy(update={"metrics": scores, "gate": gate}))
+
+
+def _readme(request: ExportRequest[Any], manifest: Manifest) -> str:
+    """How to run the artifact, and where its file runs in Python a whole program."""
+    text: str = request.backend.usage(manifest)
+    if not isinstance(request.backend, Exemplified) or not manifest.built:
+        return text
+    return f"{text.rstrip()}\n\n{write_example(manifest, request.backend.example(manifest))}"
 
 
 def _finish_undecoded(

@@ -20,7 +20,7 @@ from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.artifacts.manifest import Compiler, GraphParity, Parity, Tensors
 from edgectl.backends.contract import Balanced, VendorBackend
 from edgectl.backends.network import ONNX_FILE, Network, Plan
-from edgectl.backends.onnx_file import describe_onnx, write_onnx
+from edgectl.backends.onnx_file import describe_onnx, name_classes, write_onnx
 from edgectl.backends.onnx_runtime import RUNTIME as ONNX_RUNTIME
 from edgectl.errors import ArtifactError, BackendUnavailableError, GateFailedError, UsageError
 from edgectl.export.balance import balance_network
@@ -121,6 +121,7 @@ def _write_network(
         if suited is not None:
             write_onnx(suited, network.preprocess, network.outputs, network.file, opset=opset)
             network = replace(network)  # what was parsed of it is stale
+    name_classes(network.file, network.preprocess, network.classes)
     return network
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edgectl.backends.onnx_file import CLASSES_KEY, PREPROCESS_KEY
+
 if TYPE_CHECKING:
     import onnx
 
-OWN_PREPROCESS, OWN_CLASSES = "edgectl.preprocess", "edgectl.classes"
 _ULTRALYTICS = "Ultralytics"
 _INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest"}
 
@@ -30,7 +31,7 @@ class Metadata:
 def read_metadata(model: onnx.ModelProto) -> Metadata:
     """Of files that edgectl or Ultralytics wrote. Values that make no sense are left out."""
     said = {p.key: p.value for p in model.metadata_props}
-    if OWN_PREPROCESS in said:
+    if PREPROCESS_KEY in said:
         return _read_own(said)
     author = f"{said.get('author', '')} {said.get('description', '')}"
     if _ULTRALYTICS.lower() in author.lower():
@@ -40,8 +41,8 @@ def read_metadata(model: onnx.ModelProto) -> Metadata:
 
 def _read_own(said: Mapping[str, str]) -> Metadata:
     try:
-        spec = json.loads(said[OWN_PREPROCESS])
-        classes = tuple(map(str, json.loads(said.get(OWN_CLASSES, "[]"))))
+        spec = json.loads(said[PREPROCESS_KEY])
+        classes = tuple(map(str, json.loads(said.get(CLASSES_KEY, "[]"))))
     except (ValueError, TypeError):
         return Metadata()
     wanted = ("resize", "pad_value", "pad_side", "channel_order", "interpolation")

@@ -14,7 +14,7 @@ from edgectl.quant.graph.onnx_file import OnnxNetwork, extract_body, read_onnx
 from edgectl.sources.metadata import read_metadata
 from edgectl.sources.options import Statement
 from edgectl.sources.reading import ReadNetwork
-from edgectl.sources.tail import Tail, open_session
+from edgectl.sources.tail import Tail, open_session, run_session
 
 
 class OnnxHeads:
@@ -31,7 +31,7 @@ class OnnxHeads:
         """One image at a time: the file's batch is one."""
         x = (x.permute(0, 2, 3, 1) if self._channels_last else x).contiguous()
         rows = [
-            self._session.run(self._names, {self._entry: x[i : i + 1].numpy()})
+            run_session(self._session, self._names, {self._entry: x[i : i + 1].numpy()})
             for i in range(len(x))
         ]
         return [torch.cat([torch.from_numpy(r[k]) for r in rows]) for k in range(len(self._names))]

@@ -36,8 +36,9 @@ class Tail:
         Raises DependencyError where onnxruntime is not installed.
         """
         rows = [
-            self._session.run(
-                list(self.outputs),
+            run_session(
+                self._session,
+                self.outputs,
                 {i.name: h[n : n + 1].numpy() for i, h in zip(self._inputs, heads, strict=True)},
             )
             for n in range(len(heads[0]))
@@ -85,6 +86,17 @@ def open_session(content: bytes) -> Any:
             f"not a file ONNX Runtime can load: {str(e).splitlines()[0]}",
             fix="export the file again",
         ) from e
+
+
+def run_session(session: Any, outputs: Sequence[str], feed: dict[str, Any]) -> list[Any]:
+    """One run. Raises ArtifactError for what only shows when a file runs."""
+    try:
+        found: list[Any] = session.run(list(outputs), feed)
+    except Exception as e:  # its own exception types, one a cause
+        raise ArtifactError(
+            f"ONNX Runtime cannot run the file: {str(e).splitlines()[0]}", fix="export it again"
+        ) from e
+    return found
 
 
 def read_tail(path: Path, specs: Sequence[OutputSpec]) -> Tail:

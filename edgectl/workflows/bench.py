@@ -7,9 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from edgectl.artifacts.artifact import Artifact, open_artifact
 from edgectl.backends.runtime import default_runtime, file_on, open_runtime, precision_on
 from edgectl.config.schema import RunConfig
+from edgectl.data.images.preprocess import normalize
 from edgectl.errors import BackendUnavailableError, UnknownNameError, UsageError
 from edgectl.evaluation.bench import measure
 from edgectl.files import find_artifacts
@@ -17,6 +22,8 @@ from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import is_checkpoint
 from edgectl.runs.rundir import RUNS, through_latest
+from edgectl.runs.trained import nchw
+from edgectl.sources.options import Statement
 from edgectl.spec import PreprocessSpec, Size
 from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, SizeLike, read_size
@@ -24,6 +31,7 @@ from edgectl.workflows.console import Console
 from edgectl.workflows.opening.backends import OpenBackend, open_backend
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.models import open_model
+from edgectl.workflows.opening.networks import NetworkReader, is_network
 
 _CHANNELS = (1, 3)
 
@@ -97,6 +105,9 @@ def bench(
         try:
             if path.suffix == ".pt" and path.is_file() and is_checkpoint(path):
                 rows.append(_measure_checkpoint(context.registry, path, device, seconds))
+                continue
+            if is_network(path) and context.registry.backend_of(path) is None:
+                rows.append(_measure_network(context.registry, path, size, seconds))
                 continue
             rows.append(_measure(_open(context.registry, path, runtime, size), seconds))
         except BackendUnavailableError as e:
@@ -182,6 +193,7 @@ def _measure(subject: _Subject, seconds: float) -> BenchRow:
     arena = manifest.tensors.arena if manifest is not None else None
     gate = manifest.gate if manifest is not None else None
     scored = manifest.metrics if manifest is not None else None
+    name = "agreement" if gate is None else gate.metric
     return BenchRow(
         model=str(subject.path),
         backend=subject.backend.info.name,
@@ -193,8 +205,34 @@ def _measure(subject: _Subject, seconds: float) -> BenchRow:
         latency_ms_90=round(latency.slow_ms, 4),
         runs=latency.runs,
         arena_bytes=None if arena is None else arena.total,
-        metric=scored.file.metrics.get(gate.metric) if gate and scored else None,
-        metric_name=None if gate is None else gate.metric,
+        metric=scored.file.metrics.get(name) if scored else None,
+        metric_name=name if scored else None,
+    )
+
+
+def _measure_network(registry: Registry, path: Path, size: Size | None, seconds: float) -> BenchRow:
+    """A float network of another program in torch, up to its raw heads; its weights do not matter."""
+    read = NetworkReader(registry, weights_needed=False).read(path, Statement(input_size=size))
+    spec = PreprocessSpec(read.input_size)
+
+    def predict(images: np.ndarray) -> list[Tensor]:
+        with torch.no_grad():
+            return read.run(normalize(nchw(images), spec))
+
+    latency = measure(predict, (*read.input_size, spec.channels), seconds=seconds)
+    return BenchRow(
+        model=str(path),
+        backend="torch",
+        precision="fp32",
+        runtime="cpu",
+        bytes=read.path.stat().st_size,
+        latency_ms=round(latency.median_ms, 4),
+        latency_ms_10=round(latency.fast_ms, 4),
+        latency_ms_90=round(latency.slow_ms, 4),
+        runs=latency.runs,
+        arena_bytes=None,
+        metric=None,
+        metric_name=None,
     )
 
 

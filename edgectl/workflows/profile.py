@@ -12,6 +12,8 @@ from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, UsageError
 from edgectl.files import replacing_file
 from edgectl.plugins.registry import Registry
+from edgectl.quant.graph.module import GraphModule
+from edgectl.sources.options import Statement
 from edgectl.spec import Size
 from edgectl.workflows.arguments import PathLike, SizeLike, read_path, read_size
 from edgectl.workflows.console import Console
@@ -19,6 +21,7 @@ from edgectl.workflows.opening.backends import open_backend
 from edgectl.workflows.opening.context import open_context
 from edgectl.workflows.opening.families import check_size, open_family
 from edgectl.workflows.opening.models import open_model
+from edgectl.workflows.opening.networks import NetworkReader, is_network
 
 
 def profile(
@@ -34,7 +37,8 @@ def profile(
     """``edgectl profile``: each argument is its option.
 
     Args:
-        target: a family, run, checkpoint, artifact or model file; default: the latest run.
+        target: a family, run, checkpoint, artifact, model file or network of another program; default:
+            the latest run.
         variant: of a family. classes: of a family.
         imgsz: of a family, or of a model file that states none.
         overlay: a file to write: node data for Model Explorer, MACs a layer.
@@ -50,6 +54,10 @@ def profile(
             raise _nothing_to_overlay(target)
         return _profile_family(registry, target, variant, size, classes)
     path = read_path(target)
+    if path is not None and is_network(path) and not variant:
+        if overlay is not None:
+            raise _nothing_to_overlay(str(path))
+        return _profile_network(registry, path, size)
     bare = path is not None and registry.backend_of(path) is not None
     if variant or (size and not bare):
         raise UsageError(
@@ -72,6 +80,13 @@ def _profile_family(
     table = opened.family.presets(chosen.name).get("model", {})
     config = validate(opened.family.config_type, table, prefix="model.")
     return profile_network(opened.family.build(config, num_classes=classes), size)
+
+
+def _profile_network(registry: Registry, path: Path, size: Size | None) -> Profile:
+    """A network of another program, up to its raw heads; weights are not needed."""
+    read = NetworkReader(registry, weights_needed=False).read(path, Statement(input_size=size))
+    channels = read.graph.input.shape[1]
+    return profile_network(GraphModule(read.graph), read.input_size, in_chans=channels)
 
 
 def _profile_model(

@@ -65,3 +65,15 @@ def test_torchvision_networks_need_no_weights_to_be_checked(edgectl, place):
     done = edgectl("check", "torchvision:resnet18", "--imgsz", "64", "--backend", "tflite")
     assert done.code == 0, done.error
     assert edgectl("check", "torchvision:resnet", "--imgsz", "64").code == 2
+
+
+def test_other_networks_are_profiled_and_timed(edgectl, place):
+    """A multiplication with its addition an element of each filter, a position of each output."""
+    found = edgectl("profile", "classes.onnx")
+    assert found.code == 0, found.error
+    assert found.data["macs"] == 8 * 3 * 9 * 16 * 16 + 8 * 2
+    same = edgectl("profile", "nets.py:classes", "--imgsz", "32")
+    assert same.data["macs"] == found.data["macs"]
+    timed = edgectl("bench", "nets.py:classes", "--imgsz", "32", "--seconds", "0.05")
+    assert timed.code == 0, timed.error
+    assert timed.data["rows"][0]["backend"] == "torch"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from edgectl.errors import DependencyError, UnsupportedOpError, UsageError
+from edgectl.errors import ArtifactError, DependencyError, UnsupportedOpError, UsageError
 from edgectl.quant.graph.axes import settle_shape
 from edgectl.quant.graph.draft import DraftBuilder, Ref, Value
 from edgectl.quant.graph.onnx_load import find_input, load_onnx, make_static
@@ -106,16 +106,45 @@ def read_onnx(
     for output in extra:
         model.graph.output.remove(output)
     model.graph.value_info.extend(extra)
+    try:
+        network = _translate_retrying(model, entry, channels_last, path, tuple(outputs))
+        _require_runnable(network.graph)
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError) as e:
+        first = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise ArtifactError(
+            f"contradicts itself: {first}", where=str(path), fix="export the file again"
+        ) from e
+    return network
+
+
+def _translate_retrying(
+    model: onnx.ModelProto, entry: str, channels_last: bool, path: Path, cut_at: tuple[str, ...]
+) -> OnnxNetwork:
     refused: dict[str, UnsupportedOpError] = {}
     while True:
         try:
-            return _Translation(model, entry, channels_last, path, tuple(outputs), refused).result()
+            return _Translation(model, entry, channels_last, path, cut_at, refused).result()
         except UnsupportedOpError as e:
             # known only once its readers are: what means nothing without them is cut
             place = e.where or ""
             if place in refused or place not in map(_path_of, model.graph.node):
                 raise
             refused[place] = e
+
+
+def _require_runnable(graph: QuantGraph) -> None:
+    """Runs the body once. Raises ValueError, RuntimeError where the shapes a file states are not those it
+    computes."""
+    import torch
+
+    with torch.no_grad():
+        outputs = graph.run(torch.zeros(graph.input.shape))
+    for name, output in zip(graph.outputs, outputs, strict=True):
+        if tuple(output.shape) != tuple(graph[name].shape):
+            raise ValueError(
+                f"{graph[name].origin or name} is stated as {list(graph[name].shape)} "
+                f"and computes {list(output.shape)}"
+            )
 
 
 @dataclass

@@ -57,6 +57,23 @@ class OnnxBackend:
                 fix="export again: edgectl export --backend onnx",
             ) from e
 
+    def example(self, manifest: Manifest) -> str:
+        """Run the file on ONNX Runtime."""
+        spec = manifest.preprocess
+        return f'''
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{ONNX_FILE}", providers=["CPUExecutionProvider"])
+MEAN, STD = np.float32({list(spec.mean)}), np.float32({list(spec.std)})
+
+
+def run(pixels):
+    """(pixel - mean) / std, channels first."""
+    x = ((pixels.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None]
+    names = [rule["name"] for rule in MODEL["decode"]["heads"]]
+    return dict(zip(names, (y[0] for y in session.run(names, {{"images": x}})), strict=True))
+'''
+
     def usage(self, manifest: Manifest) -> str:
         """A program of a few lines."""
         spec = manifest.preprocess

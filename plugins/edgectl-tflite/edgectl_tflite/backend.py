@@ -79,7 +79,9 @@ class TfliteBackend:
             for spec in request.outputs
             if config.rows and spec.stride and not is_cells(spec)
         ]
-        data = write_model(graph, names, f"edgectl {request.precision}", rows=rows)
+        data = write_model(
+            graph, names, f"edgectl {request.precision}", rows=rows, classes=request.classes
+        )
         require_portable(parse_model(data, model))
         model.write_bytes(data)
         labels = request.directory / "labels.txt"
@@ -183,6 +185,10 @@ class TfliteBackend:
             **ram,
             "peak": peak_report(model),
         }
+
+    def example(self, manifest: Manifest) -> str:
+        """Open the file on LiteRT (:mod:`edgectl_tflite.board.package`)."""
+        return package.example(manifest)
 
     def usage(self, manifest: Manifest) -> str:
         """Explain how to run the artifact on the device (:mod:`edgectl_tflite.board.package`)."""

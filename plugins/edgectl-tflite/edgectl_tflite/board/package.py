@@ -102,3 +102,50 @@ def _run(manifest: Manifest) -> list[str]:
         "",
         "On this machine: `edgectl eval . --runtime tflm`.",
     ]
+
+
+_EXAMPLE = '''
+from ai_edge_litert.interpreter import Interpreter
+
+interpreter = Interpreter("MODEL_FILE")
+interpreter.allocate_tensors()
+signature = interpreter.get_signature_runner()
+SCALES = SCALE_TABLE  # of each output: real = scale * (byte - zero point)
+
+
+def run(pixels):
+    """The bytes as they are, less 128; outputs are channels last, or a row a cell."""
+    (entry,) = interpreter.get_input_details()
+    x = FEED
+    found = signature(**{INPUT_NAME: x[None].reshape(entry["shape"])})
+    heads = {}
+    for rule in MODEL["decode"]["heads"]:
+        name, stride = rule["name"], rule["stride"]
+        scale, zero = SCALES[name]
+        y = (found[name][0].astype(np.float32) - np.float32(zero)) * np.float32(scale)
+        if stride:
+            rows, columns = (-(-side // stride) for side in MODEL["input_size"])
+            y = y.reshape(rows, columns, -1).transpose(2, 0, 1)
+        heads[name] = y if stride else y.reshape(-1)
+    return heads
+'''
+
+
+def example(manifest: Manifest) -> str:
+    """Python that runs the file on LiteRT."""
+    integer = manifest.precision == "int8"
+    scales = {
+        t.name: (t.scale if t.scale is not None else 1.0, t.zero_point or 0)
+        for t in manifest.tensors.outputs
+    }
+    feed = "(pixels.astype(np.int16) - 128).astype(np.int8)"
+    words = {
+        "MODEL_FILE": manifest.model,
+        "SCALE_TABLE": repr(scales),
+        "FEED": feed if integer else "pixels.astype(np.float32) / np.float32(255)",
+        "INPUT_NAME": repr(manifest.tensors.inputs[0].name),
+    }
+    text = _EXAMPLE
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text if integer else text.replace("The bytes as they are, less 128", "Pixel / 255")

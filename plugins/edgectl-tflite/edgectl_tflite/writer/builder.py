@@ -59,6 +59,15 @@ class ModelBuilder:
         self._graph.tensors.append(record)
         return len(self._graph.tensors) - 1
 
+    def metadata(self, name: str, contents: bytes) -> None:
+        """Notes something that no kernel reads."""
+        s = self._schema
+        number = self._buffer(np.frombuffer(contents, np.uint8))
+        self._model.metadata = [
+            *(self._model.metadata or []),
+            s.MetadataT(name=name, buffer=number),
+        ]
+
     def operation(
         self,
         name: str,

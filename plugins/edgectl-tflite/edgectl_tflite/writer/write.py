@@ -18,14 +18,19 @@ def write_model(
     description: str,
     *,
     rows: Collection[str] = (),
+    classes: Sequence[str] = (),
 ) -> bytes:
     """The file of a graph; see :func:`edgectl.quant.integer.lower.lower_graph`."""
-    return write_program(lower_graph(graph, output_names, rows=rows), description)
+    program = lower_graph(graph, output_names, rows=rows)
+    return write_program(program, description, classes=classes)
 
 
-def write_program(program: Program, description: str) -> bytes:
-    """The file's bytes. ``description`` is stored in it."""
+def write_program(program: Program, description: str, *, classes: Sequence[str] = ()) -> bytes:
+    """The file's bytes. ``description`` is stored in it, and the names of ``classes`` as metadata, a line a
+    class, under the name ``labels.txt``."""
     builder = ModelBuilder(description)
+    if classes:
+        builder.metadata("labels.txt", "".join(f"{name}\n" for name in classes).encode())
     numbers = {
         name: {word: number for number, word in names.items()}
         for name, names in enum_names(load_schema()).items()
