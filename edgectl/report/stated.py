@@ -38,15 +38,9 @@ def describe_cards(documents: Documents, boards: Sequence[str]) -> dict[str, Any
         names = ", ".join(built[0].classes[:4]) + ("…" if len(built[0].classes) > 4 else "")
         cards.append({"label": "input", "value": size, "note": names, "tone": ""})
     if boards:
-        more = f" and {len(boards) - 1} more" if len(boards) > 1 else ""
-        cards.append(
-            {
-                "label": "fits",
-                "value": f"{boards[0]}{more}",
-                "note": ", ".join(boards[1:6]),
-                "tone": "",
-            }
-        )
+        value = f"{len(boards)} boards" if len(boards) > 1 else boards[0]
+        note = ", ".join(boards) if len(boards) > 1 else ""
+        cards.append({"label": "fits", "value": value, "note": note, "tone": ""})
     return {
         "name": documents.run.name,
         "subtitle": " · ".join(p for p in about if p) or str(documents.run),

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgectl.artifacts.artifact import open_artifact
+from edgectl.deploy.bundle import fit_of
 from edgectl.errors import EdgectlError, Interruption
+from edgectl.files import find_artifacts
 from edgectl.metrics.bootstrap import compare
 from edgectl.metrics.diagnosis import diagnose
 from edgectl.report.documents import read_documents
@@ -65,8 +68,19 @@ def report(
     read_documents(directory)  # what is no run is refused before anything is computed
     measured, absent = _measure(context, directory, data)
     other = None if against is None else _measure_other(context, Path(against), data, measured)
-    path = write_report(directory, read_path(out), Additions(measured, absent, (), other))
+    boards = _list_fitting(context, directory)
+    path = write_report(directory, read_path(out), Additions(measured, absent, boards, other))
     return Page(path, path.stat().st_size)
+
+
+def _list_fitting(context: Context, run: Path) -> list[str]:
+    """Boards that have room for one of the run's exports and the program around it."""
+    exports = [a for a in map(open_artifact, find_artifacts(run)) if a.manifest.built]
+    return [
+        board.name
+        for board in context.registry.boards.infos()
+        if any(a.backend in board.backends and fit_of(a, board).passed for a in exports)
+    ]
 
 
 def _measure(context: Context, run: Path, data: PathLike | None) -> tuple[Measured | None, str]:

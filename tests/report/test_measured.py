@@ -71,7 +71,8 @@ def test_curves_show_the_operating_point_and_the_other_run() -> None:
     )
     curve = trace_curve([matches])
     evidence = Evidence("valid", "", {}, 0.7, [], curve, None, True)
-    target: Any = SimpleNamespace(task="centroid", postprocess=SimpleNamespace(threshold=0.7))
+    held = SimpleNamespace(threshold=0.7)
+    target: Any = SimpleNamespace(task="centroid", require_postprocess=lambda: held)
     recall, f1 = describe_curves(target, evidence, ("other-002", evidence))["curves"]
     assert "operating point, score 0.70" in recall["svg"]
     assert "F1 0.500" in f1["svg"]  # one of two found, one of two right

@@ -52,16 +52,19 @@ def assign_cells(
     boxes, labels = torch.cat(targets.boxes_xyxy).float(), torch.cat(targets.labels)
     image = torch.repeat_interleave(torch.arange(images, device=device), counts)
     size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt() / stride
-    # smallest last; what is written last stays (torch promises no order for duplicate indices)
-    order = torch.argsort(size, descending=True, stable=True)
+    order = torch.argsort(size, descending=True, stable=True)  # the smallest last
     center = (boxes[:, :2] + boxes[:, 2:]) / 2 / stride
     column = center[:, 0].long().clamp(0, columns - 1)
     row = center[:, 1].long().clamp(0, rows - 1)
     if shift:
         row, column = (row - 1) % rows, (column - 1) % columns
-    cells = torch.zeros(images, rows, columns, dtype=torch.int64, device=device)
-    for i in order.tolist():
-        cells[image[i], row[i], column[i]] = labels[i] + 1
+    # torch promises no order for duplicate indices: the last in order takes a cell by its rank
+    ranked = (labels[order] + 1, ((image * rows + row) * columns + column)[order])
+    rank = torch.arange(1, len(order) + 1, device=device)
+    owner = torch.zeros(images * rows * columns, dtype=torch.int64, device=device)
+    owner.scatter_reduce_(0, ranked[1], rank, "amax")
+    values = torch.cat([ranked[0].new_zeros(1), ranked[0]])
+    cells = values[owner].view(images, rows, columns)
     closeness = torch.zeros(images, rows, columns, device=device)
     if spread > 0 and len(boxes):
         sigma = (spread * size).clamp_min(_NARROWEST)[:, None]

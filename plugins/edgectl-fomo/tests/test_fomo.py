@@ -198,3 +198,25 @@ def test_the_graph_needs_no_extra_padding_operator(variant):
     strided = [n for n in graph if n.op == "conv" and n.attrs["stride"] == (2, 2)]
     assert strided
     assert all(tuple(n.attrs["padding"]) == (0, 1, 0, 1) for n in strided)
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_cells_are_those_of_writing_one_object_after_the_other(shift):
+    generator = torch.Generator().manual_seed(5)
+    for images in (1, 16):
+        boxes, labels = [], []
+        for i in range(images):
+            count = 0 if i == 0 else int(torch.randint(40, (1,), generator=generator))
+            corner = torch.rand(count, 2, generator=generator) * 90
+            # sizes in fives: equal ones share cells, too
+            size = torch.randint(1, 4, (count, 2), generator=generator) * 5
+            boxes.append(torch.cat([corner, corner + size], dim=1))
+            labels.append(torch.randint(3, (count,), generator=generator))
+        cells = torch.zeros(images, 12, 12, dtype=torch.int64)
+        for i, (own, classes) in enumerate(zip(boxes, labels, strict=True)):
+            sides = (own[:, 2:] - own[:, :2]).prod(dim=1).sqrt()
+            for k in torch.argsort(sides, descending=True, stable=True).tolist():
+                x, y = ((own[k, :2] + own[k, 2:]) / 16).long().clamp(0, 11).tolist()
+                cells[i, (y - shift) % 12, (x - shift) % 12] = classes[k] + 1
+        assigned = assign_cells(Targets(boxes, labels), (12, 12), 8, shift=shift)
+        assert torch.equal(assigned.cells, cells)
