@@ -7,6 +7,7 @@ image and which output to look at.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from edgectl.data.images.orientation import read_labelled
 from edgectl.data.images.preprocess import resize_image
 from edgectl.labels import Sample
 from edgectl.spec import OutputSpec, PreprocessSpec
+
+_UNSAFE = r"[/\\\x00-\x1f:*?\"<>|]"
 
 
 def golden_images(samples: Sequence[Sample], preprocess: PreprocessSpec) -> np.ndarray:
@@ -53,7 +56,8 @@ def write_golden(
         files.append(pixels)
         named = {}
         for spec, output in zip(specs, outputs, strict=True):
-            path = directory / f"{i}.{spec.name}.npy"
+            # an output may be called anything, a file may not
+            path = directory / f"{i}.{re.sub(_UNSAFE, '_', spec.name)}.npy"
             np.save(path, output[i].astype(np.float32))
             named[spec.name] = path.name
             files.append(path)

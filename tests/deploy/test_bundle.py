@@ -174,6 +174,16 @@ def test_a_bundle_is_an_artifact_whose_program_may_be_changed(artifact, tmp_path
         open_artifact(out)
 
 
+def test_an_output_may_be_called_anything(artifact, sample, tmp_path):
+    spec = OutputSpec("../../harm", "class_logits", 0, 3, "softmax")
+    artifact = stating(artifact, outputs=(spec,))
+    write_bundle(artifact, BOARD, Chip(), INFO, tmp_path / "out", samples=[sample])
+    golden = json.loads((tmp_path / "out/golden/golden.json").read_text())
+    path = golden["entries"][0]["outputs"][spec.name]
+    assert (tmp_path / "out/golden" / path).resolve().parent == (tmp_path / "out/golden").resolve()
+    assert not list(tmp_path.glob("*harm*"))
+
+
 def test_a_failure_leaves_nothing_half_written(artifact, tmp_path):
     class Broken(Chip):
         def deploy(self, artifact, manifest, board, directory, *, converted):

@@ -18,6 +18,7 @@ def say_bundle(session: Session, bundle: Bundle) -> None:
     session.say(f"fits: {bundle.fit}")
     if bundle.fit.note:
         session.say(bundle.fit.note)
+    session.say("next: README.md in it, from this directory to a running board")
 
 
 def say_fit(session: Session, report: FitReport) -> None:

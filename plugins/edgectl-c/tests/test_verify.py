@@ -19,6 +19,7 @@ from edgectl_c.device.verify import Verification
 
 import edgectl
 from edgectl.errors import ArtifactError, BackendUnavailableError
+from edgectl.plugins.registry import build_registry
 from edgectl.quant.integer.lower import lower_graph
 from edgectl.testing.line import Project
 from edgectl.testing.networks import fomo, images_for, quantize
@@ -118,6 +119,17 @@ def test_the_command(
     (rung,) = data["rungs"]
     assert rung["passed"] and rung["name"] == "host" and rung["images"] == 4
     edgectl_project.refuse(verify_bundle, run, cpus=["m99"], code=2)
+    # the bundle made of it, and of a file of another backend, is the same kind of program
+    for kind in ("c", "tflite"):
+        if kind not in build_registry().backends.names():
+            continue
+        artifact = edgectl_project.expect(edgectl.export, run, backend=kind)["artifact"]
+        bundle = tmp_path / kind
+        edgectl_project.expect(edgectl.deploy, artifact, target="arduino-nano-33-ble", out=bundle)
+        files = {p.name for p in bundle.iterdir()}
+        assert {"model.c", "decode.c", "main.c", "golden.h", "README.md", "manifest.json"} <= files
+        (rung,) = edgectl_project.expect(verify_bundle, bundle, cpus=["host"])["rungs"]
+        assert rung["passed"] and rung["images"] >= 1 and rung["results_wrong"] == 0
     # a board with another answer
     with tempfile.TemporaryDirectory() as name:
         write_program(verification.texts, Path(name))
