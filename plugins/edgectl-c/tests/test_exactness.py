@@ -34,7 +34,18 @@ def program_of(name: str, shrink: float = 0.7) -> tuple[Program, np.ndarray]:
     return lower_graph(graph, ["out"]), (images ^ 0x80).view(np.int8)
 
 
-@pytest.mark.parametrize("name", CASES)
+SAME_KERNEL = {
+    "conv_grouped_stride", "conv_transpose", "conv_transpose_same", "tanh", "gelu", "gelu_tanh", "exp",
+    "elu", "leaky_relu_negative", "resize_bilinear_smaller", "resize_bilinear_aligned", "transpose",
+    "resize_nearest", "slice_channels", "layer_norm", "constant", "max_pool_whole", "avg_pool_counted",
+    "mul_by_one_channel",
+}  # fmt: skip
+"""Cases whose C is that of another case with other numbers: run with the slow ones."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SAME_KERNEL)) for n in CASES]
+)
 def test_every_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compile_shared, "__defaults__", ((*STRICT, *SHARED),))
     program, x = program_of(name)
