@@ -56,6 +56,7 @@ class Tail:
 
 def stack_rows(parts: Sequence[Tensor]) -> Tensor:
     """One tensor of the outputs of single images; shorter ones are filled up with 0 (boxes behind NMS)."""
+    parts = [p.reshape(1) if p.dim() == 0 else p for p in parts]
     full = [max(p.shape[d] for p in parts) for d in range(1, parts[0].dim())]
     filled = []
     for part in parts:
