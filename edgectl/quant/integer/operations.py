@@ -236,7 +236,6 @@ def _pool(w: Lowering, node: Node, label: str) -> None:
         w.output(node, label),
         "Pool2DOptions",
         padding=padding,
-        version=3,  # with a bias
         strideH=a["stride"][0],
         strideW=a["stride"][1],
         filterHeight=a["kernel"][0],
