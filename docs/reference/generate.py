@@ -135,7 +135,7 @@ def describe_boards() -> str:
         "| board | runs | memory | bytes | for a program | from | |",
         "| --- | --- | --- | ---: | ---: | --- | --- |",
     ]
-    for board in build_registry().boards.infos():
+    for board in sorted(build_registry().boards.infos(), key=lambda b: b.name):
         head = [f"`{board.name}`", ", ".join(f"`{name}`" for name in board.backends)]
         for region in board.memory:
             sizes = [f"{region.size_bytes:,}", f"{region.usable_bytes:,}"]

@@ -41,8 +41,10 @@ def test_names_of_plugins() -> None:
     registry = installed()
     assert offered("export --backend ") == registry.backends.names()
     assert offered("deploy --target ") == registry.boards.names()
-    assert offered("train ") == registry.families.names()
-    family = registry.families.infos()[0]
+    # the conformance kit may have added a family of its own since
+    assert {"fcos", "fomo", "resnet", "rtmdet"} <= set(offered("train "))
+    assert set(offered("train ")) <= set(registry.families.names())
+    family = registry.families.get("fomo")
     variants = sorted(v.name for v in family.variants)
     assert offered(f"train {family.name} --variant ") == variants
     assert offered(f"train {family.name} --variant=") == [f"--variant={v}" for v in variants]

@@ -73,7 +73,7 @@ def test_failed_generation_leaves_nothing(
     with pytest.raises(EdgectlError, match="No space") as e:
         open_dataset("little", infos=[little], offline=True)
     assert "EDGECTL_CACHE" in str(e.value.fix)
-    assert not list(cache_root().iterdir())
+    assert not list(cache_root().glob("*"))
 
 
 def test_search_order(little: DatasetInfo, nowhere: Path) -> None:
@@ -165,7 +165,7 @@ def test_bad_download_leaves_nothing(tmp_path: Path, serve: Callable[[bytes], No
     serve(zipped({"a": b"1" * 1000})[:-40])
     with pytest.raises(DataError, match="not a zip archive"):
         fetch_archive("https://example.org/a.zip", tmp_path / "one" / "set")
-    assert not list((tmp_path / "one").iterdir()), "not even the checksum of a broken archive"
+    assert not list((tmp_path / "one").glob("*")), "not even the checksum of a broken archive"
 
 
 def test_no_network_is_a_data_error(tmp_path: Path) -> None:

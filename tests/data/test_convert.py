@@ -283,7 +283,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path, image, fmt, large, small_files
         write_dataset(index, tmp_path / "out" / "new", fmt)
     assert e.value.where == str(tmp_path / "out" / "new")
     assert "disk" in str(e.value.fix)
-    assert not list((tmp_path / "out").iterdir())
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path, image):

@@ -39,6 +39,7 @@ def train(document, epochs):
     return document("train", "fomo", *words, "--set", "quant.max_drop=1.0")
 
 
+@pytest.mark.slow
 def test_the_executor_is_the_interpreter_on_every_image_of_valid(document):
     train(document, epochs=2)
     files = [

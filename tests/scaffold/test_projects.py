@@ -31,6 +31,7 @@ def test_projects_are_clean_whatever_their_name(kind, name, tmp_path):
         assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow
 def test_projects_pass_mypy_strict(tmp_path):
     for kind in KINDS:
         place = tmp_path / kind
@@ -66,6 +67,7 @@ def test_a_taken_directory_is_left_alone(tmp_path):
 TRAIN = ["--imgsz", "64", "--epochs", "1", "--weights", "none", "--set", "quant.max_drop=1.0"]
 
 
+@pytest.mark.slow
 def test_a_family_installs_passes_its_tests_trains_and_leaves_a_clear_message(
     environment, tmp_path
 ):
@@ -102,6 +104,7 @@ def test_a_backend_installs_passes_its_tests_exports_and_leaves_a_clear_message(
     assert "'soil'" in error["message"] and "pip install edgectl-soil" in error["fix"]
 
 
+@pytest.mark.slow
 def test_a_dataset_installs_passes_its_tests_and_is_trained_on(environment, tmp_path):
     environment.edgectl("plugins", "new", "meadow", "--kind", "dataset", cwd=tmp_path)
     project = tmp_path / "edgectl-meadow"

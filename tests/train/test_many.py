@@ -128,6 +128,7 @@ def test_kill_9_then_resume(tmp_path: Path, victim: int) -> None:
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
 
 
+@pytest.mark.slow
 def test_interrupted_with_one_voice(tmp_path: Path) -> None:
     process = start(tmp_path, *TINY, "--epochs", "400", "--json")
     run = RunDirectory(tmp_path / "runs/train/fomo-001")

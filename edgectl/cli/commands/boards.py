@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 def boards(ctx: typer.Context) -> None:
     """Devices the installed backends know."""
     session: Session = ctx.obj
-    infos = build_registry().boards.infos()
+    infos = sorted(build_registry().boards.infos(), key=lambda b: b.name)
     session.data = {"boards": [_plain(b) for b in infos]}
     if session.json:
         return

@@ -36,6 +36,7 @@ def test_a_plan_walks_through_every_file(project: Any, family: str) -> None:
         "README.md",
         "aipp.cfg",
         "build.sh",
+        "labels.txt",
         "model.onnx",
     }
     aipp = read_aipp((artifact / "aipp.cfg").read_text())

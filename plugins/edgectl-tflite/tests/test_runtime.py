@@ -160,11 +160,11 @@ def test_ops_without_a_kernel_are_named(tflm: None) -> None:
     builder = ModelBuilder("test")
     shape = (1, 4, 4, 3)
     x, y = (builder.tensor(n, shape, "int8", scales=[0.1], zero_points=[0]) for n in "xy")
-    builder.operation("GELU", 2, [x], y, "GeluOptions")
+    builder.operation("SEGMENT_SUM", 1, [x], y, "SegmentSumOptions")
     model = parse_model(builder.finish({"x": x}, {"y": y}))
-    with pytest.raises(UnsupportedOpError, match="GELU"):
+    with pytest.raises(UnsupportedOpError, match="SEGMENT_SUM"):
         IntegerRunner(model)
-    with pytest.raises(UnsupportedOpError, match="GELU"):
+    with pytest.raises(UnsupportedOpError, match="SEGMENT_SUM"):
         TflmRunner(model)
 
 
