@@ -1,7 +1,7 @@
 # edgectl with every plugin, and a compiler for exported C.
 #
 #   docker build -t edgectl .
-#   docker run --rm -v "$PWD:/work" edgectl train fomo --data /work/my_images
+#   docker run --rm -v "$PWD:/project" edgectl train fomo --data my_images
 #
 # TORCH_INDEX names the index torch and torchvision come from. pytorch.org names one for the CPU, whose wheels
 # are a tenth of the size, and one for each CUDA version. Empty: the default index's, which bring CUDA.
@@ -20,6 +20,6 @@ RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDE
     "torch>=2.6,<2.14" "torchvision>=0.21,<0.29"
 COPY --from=build /dist /dist
 RUN python -m pip install --no-cache-dir --find-links /dist "edgectl[all]"
-WORKDIR /work
+WORKDIR /project
 ENTRYPOINT ["edgectl"]
 CMD ["--help"]

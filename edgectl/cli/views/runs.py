@@ -6,10 +6,9 @@ from rich.table import Table
 
 from edgectl.cli.session import Session, plain
 from edgectl.cli.views.numbers import scalars
+from edgectl.plugins.registry import installed
+from edgectl.runs.listing import RunSummary
 from edgectl.workflows.runs import Cleaning, Comparison, RunDetails, RunList
-
-_SHOWN = 3
-"""Metrics in the table."""
 
 
 def say_list(session: Session, found: RunList) -> None:
@@ -17,24 +16,36 @@ def say_list(session: Session, found: RunList) -> None:
     if not found.runs:
         session.say("no run yet: edgectl train FAMILY --data DATA")
         return
-    table = Table(box=None)
+    table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("", width=1)
-    table.add_column("run", overflow="fold")
-    for heading in ("state", "variant", "data", "epochs", "MB", "metrics"):
-        table.add_column(heading)
+    for heading in ("run", "state"):
+        table.add_column(heading, no_wrap=True, overflow="fold")
+    # what is copied and compared stays whole; names give way
+    for heading, width in (("variant", 14), ("data", 9)):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
+    for heading in ("epochs", "MB", "metric"):
+        table.add_column(heading, no_wrap=True)
     for r in found.runs:
-        numbers = [f"{n} {r.metrics[n]:.3f}" for n in scalars(r.metrics)[:_SHOWN]]
         table.add_row(
             "*" if r.run == found.latest else "",
             plain(str(r.run)),
             r.state,
-            plain(f"{r.family} {r.variant}".strip()),
+            plain(r.variant or r.family),
             plain(r.data),
             str(r.epochs),
             f"{r.bytes / 1e6:.1f}",
-            plain("  ".join(numbers)),
+            plain(_main_metric(r)),
         )
     session.say(table)
+
+
+def _main_metric(r: RunSummary) -> str:
+    """The one that decides for the run's task; the first where its plugin is not here."""
+    registry = installed()
+    tasks = [o.info.task for o in registry.families.claims(r.family)]
+    deciding = [i.main_metric for i in registry.tasks.infos() if i.name in tasks]
+    shown = [n for n in [*deciding, *scalars(r.metrics)] if n in r.metrics]
+    return f"{shown[0]} {r.metrics[shown[0]]:.3f}" if shown else ""
 
 
 def say_details(session: Session, found: RunDetails) -> None:
