@@ -87,7 +87,8 @@ def test_every_family(edgectl, tmp_path, monkeypatch, family, backend):
 
         draw_split(tmp_path / "set" / "train", 8, (0, 0))
         draw_split(tmp_path / "set" / "valid", 4, (0, 1))
-    words = ("--epochs", "1", "--imgsz", "64", "--weights", "none", "--set", "quant.max_drop=1.0")
+    size = "128" if family == "fcos" else "64"
+    words = ("--epochs", "1", "--imgsz", size, "--weights", "none", "--set", "quant.max_drop=1.0")
     done = edgectl("train", family, "--data", "set", *words)
     assert done.code == 0, done.error
     exported = edgectl("export", "--backend", backend, "--out", tmp_path / "out")

@@ -48,5 +48,5 @@ def check_size(size: Size, variant: VariantInfo) -> None:
     raise UsageError(
         f"{size[0]}x{size[1]} is not a multiple of the stride {stride} of {variant.name}",
         where="--imgsz",
-        fix=f"--imgsz {down[0]} {down[1]} or --imgsz {up[0]} {up[1]}",
+        fix=" or ".join(dict.fromkeys(f"--imgsz {rows} {columns}" for rows, columns in (down, up))),
     )
