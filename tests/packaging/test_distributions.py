@@ -103,8 +103,8 @@ def test_wheels_in_a_fresh_environment_run_the_demo(wheels: Path, tmp_path: Path
 
     states = {p["name"]: p["state"] for p in edgectl("plugins", "list")["plugins"]}
     assert set(states.values()) == {"ok"} and len(states) >= len(PROJECTS) - 1
-    edgectl("demo", "--epochs", "2", "--imgsz", "64")
-    edgectl("plugins", "new", "backend", "mychip")
+    edgectl("demo")
+    edgectl("plugins", "new", "mychip", "--kind", "backend")
     edgectl("doctor")
 
 
