@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,26 @@ from edgectl.spec import OutputSpec, PreprocessSpec
 RUNTIME = "onnxruntime"
 
 
+def start_session(file: str | bytes, *, where: str | None = None, fix: str) -> Any:
+    """A session on the CPU, with the threads torch has. ``file``: its path or its contents.
+
+    Raises:
+        ImportError: no onnxruntime.
+        ArtifactError: it cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as e:  # its own exception types, one a cause
+        raise ArtifactError(
+            f"not a file ONNX Runtime can load: {str(e).splitlines()[0]}", where=where, fix=fix
+        ) from e
+
+
 class OnnxRunner:
     """A :class:`edgectl.backends.contract.Runner`. One image at a time: the file's batch is one."""
 
@@ -24,23 +45,12 @@ class OnnxRunner:
         self, path: Path, specs: Sequence[OutputSpec], preprocess: PreprocessSpec | None
     ) -> None:
         try:
-            import onnxruntime
+            self._session = start_session(
+                str(path), where=str(path), fix="export again: edgectl export"
+            )
         except ImportError as e:
             raise BackendUnavailableError(
                 "ONNX Runtime is not installed", fix="pip install 'edgectl[onnx]'"
-            ) from e
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as e:  # its own exception types, one a cause
-            raise ArtifactError(
-                f"not a file ONNX Runtime can load: {str(e).splitlines()[0]}",
-                where=str(path),
-                fix="export again: edgectl export",
             ) from e
         self._input = self._session.get_inputs()[0]
         there = [o.name for o in self._session.get_outputs()]

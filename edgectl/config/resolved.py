@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ def dumps(config: RunConfig) -> str:
 def load(path: Path) -> RunConfig:
     """Raises ConfigError when the file is not TOML or no longer valid."""
     return validate(RunConfig, file_layer(path).table, prefix="")
+
+
+def flatten_table(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten_table(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -15,11 +15,10 @@ from edgectl.artifacts.artifact import Artifact
 from edgectl.artifacts.manifest import Manifest, Tensors
 from edgectl.backends.contract import ArtifactReader, BoardProgram, BoardProgrammer, ProgramReader
 from edgectl.deploy.golden import golden_images
-from edgectl.errors import EdgectlError
 from edgectl.export.convert import synthetic_images
 from edgectl.labels import Sample
 from edgectl.plugins.info import BackendInfo, BoardInfo
-from edgectl.plugins.registry import installed, load_entry
+from edgectl.plugins.registry import installed
 
 GOLDEN_IMAGES = 4
 
@@ -73,13 +72,7 @@ def find_composer(artifact: Artifact, backend: ArtifactReader, board: BoardInfo)
     """None where the file is no op list of int8, or nobody writes programs."""
     if artifact.manifest.precision != "int8" or not isinstance(backend, ProgramReader):
         return None
-    for info in installed().backends.infos():
-        if info.takes != "graph":
-            continue
-        try:
-            writer = load_entry(info.entry, info.name)
-        except EdgectlError:  # a broken plugin is doctor's business
-            continue
+    for info, writer in installed().graph_writers():
         if isinstance(writer, BoardProgrammer):
             return Composer(artifact, backend, writer, info, board)
     return None

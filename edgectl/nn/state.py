@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,3 +111,9 @@ def renormalize(
     norm.running_mean.copy_((norm.running_mean.double() + offset).float())
     with torch.no_grad():
         conv.weight.copy_((weight * t / s).float())
+
+
+def abridge_names(names: Sequence[str], most: int = 4) -> str:
+    """The first few names and how many more."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -108,6 +108,18 @@ class Registry:
         found = (i.name for i in self.backends.infos() if i.suffix and i.suffix == path.suffix)
         return next(found, None)
 
+    def graph_writers(self) -> Iterator[tuple[BackendInfo, Any]]:
+        """Backends that write graphs themselves, each with its code. A broken one is left out: it is
+        doctor's business."""
+        for info in self.backends.infos():
+            if info.takes != "graph":
+                continue
+            try:
+                code = load_entry(info.entry, info.name)
+            except EdgectlError:
+                continue
+            yield info, code
+
     def doctor_checks(self) -> list[DoctorCheck]:
         """Calls the plugins' own checks."""
         return [check for _, check in self.manager.collect("edgectl_doctor_checks")]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edgectl.artifacts.artifact import read_manifest
 from edgectl.artifacts.manifest import Manifest
+from edgectl.config.resolved import flatten_table
 from edgectl.errors import DataError
 from edgectl.files import MANIFEST, find_artifacts
-from edgectl.plugins.registry import installed
 from edgectl.runs.events import read_events
-from edgectl.tasks.lookup import task_info
+from edgectl.tasks.lookup import find_main_metric
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class Documents:
     configuration: str
     artifacts: list[Manifest]
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration by dotted key; empty where it cannot be read."""
         try:
-            return dict(_flatten("", tomllib.loads(self.configuration)))
+            return flatten_table(tomllib.loads(self.configuration))
         except tomllib.TOMLDecodeError:
             return {}
 
@@ -55,10 +56,7 @@ class Documents:
     @property
     def main_metric(self) -> str:
         """The metric that decides, by the family's task; '' where its plugin is not here."""
-        offers = installed().families.claims(self.family)
-        tasks = [offer.info.task for offer in offers] or [m.task for m in self.artifacts]
-        known = [task for task in tasks if installed().tasks.claims(task)]
-        return task_info(known[0]).main_metric if known else ""
+        return find_main_metric(self.family, [m.task for m in self.artifacts])
 
     @property
     def best(self) -> dict[str, Any]:
@@ -106,11 +104,3 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError as e:
         raise DataError(f"not JSON: {e}", where=str(path), fix="the run is damaged") from e
     return value if isinstance(value, dict) else {}
-
-
-def _flatten(prefix: str, table: dict[str, Any]) -> Any:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flatten(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value

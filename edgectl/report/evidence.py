@@ -89,27 +89,32 @@ def collect_evidence(
     metrics = task_metrics(
         target.task, target.classes, target.outputs, target.preprocess.input_size
     )
-    metric, over_all = (metrics.report or metrics.build)(), metrics.build()
+    metric = (metrics.report or metrics.build)()
     postprocess = target.require_postprocess()
     point = postprocess.threshold
     shown = point if info.operating_point else info.shown_threshold or 0.0
+    low = min(point, _LOW)
+    # where the operating point hides nothing, and where there are no curves, one pass says all
+    wide = metric if low == point or info.labels != "boxes" else metrics.build()
     found: list[Detections] = []
     for r in record(target.predict, task.eval_batches(samples, target.preprocess, batch=_BATCH)):
         results = postprocess(r.outputs, target.outputs)
         metric.update(results, r.targets)
-        with _threshold(postprocess, min(point, _LOW)):
-            over_all.update(postprocess(r.outputs, target.outputs), r.targets)
+        if wide is not metric:
+            with _threshold(postprocess, low):
+                wide.update(postprocess(r.outputs, target.outputs), r.targets)
         found += results
         progress(len(results))
     matches = metric.matches() if isinstance(metric, Matching) else [None] * len(samples)
-    wide = over_all.matches() if isinstance(over_all, Matching) else []
     return Evidence(
         split=split_name(split),
         fingerprint=index.fingerprint(split_name(split)),
         figures=metric.compute(),
         threshold=shown,
         images=[_shown(s, d, m, shown) for s, d, m in zip(samples, found, matches, strict=True)],
-        curve=trace_curve(wide) if info.labels == "boxes" else None,
+        curve=trace_curve(wide.matches())
+        if info.labels == "boxes" and isinstance(wide, Matching)
+        else None,
         scores=metric.per_image() if isinstance(metric, Resampled) else None,
         complete=len(samples) == len(every),
     )

@@ -78,8 +78,13 @@ def write_report(run: Path, out: Path | None = None, added: Additions = Addition
         UsageError: something else than a report is in its place.
         EdgectlError: it cannot be written; what was there is as it was.
     """
-    text = render_report(read_documents(run), added)
-    target = out or run / "report.html"
+    return save_report(read_documents(run), out, added)
+
+
+def save_report(documents: Documents, out: Path | None, added: Additions) -> Path:
+    """As :func:`write_report`, of a run that has been read."""
+    target = out or documents.run / "report.html"
+    text = render_report(documents, added)
     _require_report(target)
     write_text(target, text)
     return target

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edgectl.config.resolved import flatten_table
 from edgectl.errors import EdgectlError
 from edgectl.files import find_artifacts
 from edgectl.locks import require_unlocked
@@ -66,7 +67,7 @@ def list_runs(root: Path = RUNS) -> list[RunSummary]:
 def summarize(path: Path) -> RunSummary:
     """Of a run directory. What is missing or damaged in it is empty here."""
     run = RunDirectory(path)
-    config = flatten(_toml(run.config))
+    config = flatten_table(_toml(run.config))
     provenance, metrics = _json(run.provenance), _json(run.metrics)
     events = [e for e in read_events(run.events) if isinstance(e, dict)]
     data = provenance.get("data")
@@ -84,17 +85,6 @@ def summarize(path: Path) -> RunSummary:
         bytes=sum(p.stat().st_size for p in path.rglob("*") if p.is_file() and not p.is_symlink()),
         config=config,
     )
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _state(run: RunDirectory) -> State:

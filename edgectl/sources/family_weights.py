@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, UsageError
-from edgectl.nn.state import read_state
+from edgectl.nn.state import abridge_names, read_state
 from edgectl.plugins.family import Family
 from edgectl.plugins.info import FamilyInfo, VariantInfo
 from edgectl.runs.checkpoint import Checkpoint
@@ -53,9 +53,8 @@ def open_family_weights(
         report = _load_unfolded(info, family, model, model_config, path)
     missing = [k for k in report["missing"] if not k.endswith("num_batches_tracked")]
     if missing:
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise ArtifactError(
-            f"not all of {info.name} {variant.name}: no {', '.join(missing[:_NAMED])}{more}",
+            f"not all of {info.name} {variant.name}: no {abridge_names(missing, _NAMED)}",
             where=str(path),
             fix="the variant, size and classes the weights were trained with: --variant, --classes",
         )

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from edgectl.backends.onnx_file import write_onnx
 from edgectl.errors import ArtifactError, DependencyError, UnsupportedOpError, UsageError
-from edgectl.nn.state import read_state
+from edgectl.nn.state import abridge_names, read_state
 from edgectl.nn.vision import vision
 from edgectl.quant.graph.module import GraphModule
 from edgectl.quant.graph.quant_graph import QuantGraph
@@ -224,9 +224,8 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path | None)
         *(k for k, v in state.items() if k not in own or own[k].shape != v.shape),
     ]
     if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise ArtifactError(
-            f"tensors of another network: {', '.join(wrong[:_NAMED])}{more}",
+            f"tensors of another network: {abridge_names(wrong, _NAMED)}",
             where=str(path),
             fix="the weights of this very network, as a state dict",
         )

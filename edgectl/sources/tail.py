@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgectl.backends.onnx_runtime import start_session
 from edgectl.errors import ArtifactError, DependencyError
 from edgectl.spec import OutputSpec
 
@@ -72,20 +73,10 @@ def stack_rows(parts: Sequence[Tensor]) -> Tensor:
 def open_session(content: bytes) -> Any:
     """An onnxruntime session on the CPU. Raises DependencyError, ArtifactError."""
     try:
-        import onnxruntime
+        return start_session(content, fix="export the file again")
     except ImportError as e:
         raise DependencyError(
             "running an ONNX file needs onnxruntime", fix="pip install 'edgectl[onnx]'"
-        ) from e
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as e:  # its own exception types, one a cause
-        raise ArtifactError(
-            f"not a file ONNX Runtime can load: {str(e).splitlines()[0]}",
-            fix="export the file again",
         ) from e
 
 

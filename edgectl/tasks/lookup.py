@@ -25,6 +25,15 @@ def load_task(name: str) -> Task:
     return task
 
 
+def find_main_metric(family: str, tasks: Sequence[str] = ()) -> str:
+    """The metric that decides for a family, or for the first of ``tasks`` where its plugin is not here;
+    '' where that is not known either."""
+    registry = installed()
+    named = [offer.info.task for offer in registry.families.claims(family)] or tasks
+    known = [task for task in named if registry.tasks.claims(task)]
+    return task_info(known[0]).main_metric if known else ""
+
+
 def head_kind(name: str) -> HeadKind:
     """Raises UnknownNameError for a kind nobody offers, PluginError for one that two plugins do."""
     return installed().heads.get(name)

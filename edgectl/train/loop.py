@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from edgectl.errors import ConfigError, InterruptedRunError
 from edgectl.labels import Targets
+from edgectl.nn.state import abridge_names
 from edgectl.runs.events import read_events
 from edgectl.runs.rundir import RunDirectory
 from edgectl.train.callbacks import follow_run
@@ -30,7 +31,6 @@ from edgectl.train.selection import consider
 from edgectl.train.setup import TrainBatch
 from edgectl.train.state import Progress, restore, seed_epoch, seed_everything
 from edgectl.train.trainee import Resumable, Trainee, Verdict
-from edgectl.train.weights import abridged
 
 # Reading a loss makes an accelerator wait; a diverged run may go on that many steps.
 _SYNC_INTERVAL = 32
@@ -228,7 +228,7 @@ class _TrainingSession:
         """
         if self.begin.random:
             raise ConfigError(
-                f"without training these weights would be random: {abridged(self.begin.random)}",
+                f"without training these weights would be random: {abridge_names(self.begin.random)}",
                 where="train.epochs = 0",
                 fix="--weights FILE with every tensor, the same classes included; or --epochs 1 or more",
             )

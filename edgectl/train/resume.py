@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from edgectl.config.resolved import flatten_table
 from edgectl.config.schema import RunConfig
 from edgectl.errors import ArtifactError, ConfigError, DataError
 from edgectl.runs.rundir import RunDirectory
@@ -56,7 +57,8 @@ def check_resumable(checkpoint: Resumable, planned: Planned, run: RunDirectory) 
     # read anew, so that a key this version has added stands at its default
     stored = RunConfig.model_validate(checkpoint.config, strict=False)
     before, now = (
-        _flat(c.model_dump(mode="json", exclude={"tools"})) for c in (stored, planned.config)
+        flatten_table(c.model_dump(mode="json", exclude={"tools"}))
+        for c in (stored, planned.config)
     )
     changed = sorted(
         key
@@ -84,13 +86,3 @@ def _longer(planned: Planned, run: RunDirectory) -> str:
         "the learning rate has come down to its end; go on from the weights with a schedule of its own: "
         f"edgectl train {planned.config.family} --epochs {planned.config.train.epochs} --weights {run.last}"
     )
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from torch import nn
 from edgectl.config.paths import cache_directory
 from edgectl.errors import ArtifactError
 from edgectl.files import replacing_file
-from edgectl.nn.state import load_by_key
+from edgectl.nn.state import abridge_names, load_by_key
 from edgectl.plugins.info import WeightsSource
 from edgectl.runs.checkpoint import Checkpoint, is_checkpoint
 from edgectl.train.setup import TrainSetup
 
 _TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
-_NAMED = 4
 
 
 def find_weights(
@@ -117,10 +116,4 @@ def describe(path: Path | None, loaded: Mapping[str, Any]) -> str:
     """What fitted, for people. loaded: as ``Family.load_weights`` returns it."""
     line = f"weights: {loaded['matched']} of {loaded['of']} tensors from {path}"
     missing = loaded["missing"]
-    return line + (f"; from scratch: {abridged(missing)}" if missing else "")
-
-
-def abridged(names: Sequence[str]) -> str:
-    """The first few names and how many more."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return line + (f"; from scratch: {abridge_names(missing)}" if missing else "")

@@ -21,11 +21,11 @@ from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.sources.options import Statement
 from edgectl.sources.source import Source, from_trained
 from edgectl.spec import Size
-from edgectl.workflows.opening.anything import open_network, restrict_to_classes
+from edgectl.workflows.opening.anything import open_network
 from edgectl.workflows.opening.backends import OpenBackend, open_backend
 from edgectl.workflows.opening.configuration import apply_overrides, resolve_config
 from edgectl.workflows.opening.context import Context
-from edgectl.workflows.opening.datasets import open_run_data
+from edgectl.workflows.opening.datasets import open_run_data, restrict_to_classes
 from edgectl.workflows.opening.models import OpenModel
 from edgectl.workflows.opening.run_data import MovedDataError, find_run_data
 

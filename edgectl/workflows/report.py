@@ -14,7 +14,7 @@ from edgectl.metrics.bootstrap import compare
 from edgectl.metrics.diagnosis import diagnose
 from edgectl.report.documents import read_documents
 from edgectl.report.evidence import Evidence, collect_evidence
-from edgectl.report.page import Additions, Measured, Other, write_report
+from edgectl.report.page import Additions, Measured, Other, save_report
 from edgectl.runs.rundir import latest_run, through_latest
 from edgectl.tasks.lookup import task_info
 from edgectl.workflows.arguments import PathLike, read_path
@@ -65,11 +65,11 @@ def report(
     """
     context = open_context(console, offline)
     directory = through_latest(Path(run)) if run else latest_run().path
-    read_documents(directory)  # what is no run is refused before anything is computed
+    documents = read_documents(directory)
     measured, absent = _measure(context, directory, data)
     other = None if against is None else _measure_other(context, Path(against), data, measured)
     boards = _list_fitting(context, directory)
-    path = write_report(directory, read_path(out), Additions(measured, absent, boards, other))
+    path = save_report(documents, read_path(out), Additions(measured, absent, boards, other))
     return Page(path, path.stat().st_size)
 
 

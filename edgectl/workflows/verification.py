@@ -14,18 +14,17 @@ from edgectl.backends.device import DeviceReport, DeviceVerifier
 from edgectl.config.schema import RunConfig
 from edgectl.data.images.orientation import read_labelled
 from edgectl.data.images.preprocess import resize_image
-from edgectl.errors import DataError, EdgectlError, GateFailedError, UsageError
+from edgectl.deploy.compose import GOLDEN_IMAGES
+from edgectl.errors import DataError, GateFailedError, UsageError
 from edgectl.export.convert import synthetic_images
 from edgectl.files import MANIFEST, find_artifacts
 from edgectl.labels import Sample
-from edgectl.plugins.registry import Registry, load_entry
+from edgectl.plugins.registry import Registry
 from edgectl.runs.locate import resolve_model
 from edgectl.workflows.arguments import PathLike, read_path
 from edgectl.workflows.console import Console
 from edgectl.workflows.opening.context import Context, open_context
 from edgectl.workflows.opening.datasets import open_data
-
-GOLDEN_IMAGES = 4
 
 
 def verify_bundle(
@@ -109,13 +108,7 @@ def _verifier(registry: Registry, directory: Path) -> DeviceVerifier:
 
 def _find_verifier(registry: Registry, directory: Path) -> DeviceVerifier | None:
     """The backend whose model file lies in a directory."""
-    for info in registry.backends.infos():
-        if info.takes != "graph":
-            continue
-        try:
-            backend = load_entry(info.entry, info.name)
-        except EdgectlError:  # a broken plugin is doctor's business
-            continue
+    for _, backend in registry.graph_writers():
         if isinstance(backend, DeviceVerifier) and (directory / backend.device_file).is_file():
             return backend
     return None

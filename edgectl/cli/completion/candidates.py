@@ -101,7 +101,6 @@ def _values(
         )
         return _starting({v: s for f in chosen for v, s in f["variants"].items()}, start)
     if kind == "model":
-        # 'profile' and 'bench' take families, too
         return [(path, "") for path in _list_models(start)]
     if kind == "setting":
         return [(word, "") for word in _list_settings(index["settings"], start)]

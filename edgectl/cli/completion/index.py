@@ -63,7 +63,6 @@ def make_index(*, whole: bool) -> dict[str, Any]:
         "commands": commands,
         "names": _names(registry),
         "settings": dict(_settings(registry, whole=whole)),
-        "whole": whole,
     }
 
 

@@ -6,8 +6,8 @@ from rich.table import Table
 
 from edgectl.cli.session import Session, plain
 from edgectl.cli.views.numbers import scalars
-from edgectl.plugins.registry import installed
 from edgectl.runs.listing import RunSummary
+from edgectl.tasks.lookup import find_main_metric
 from edgectl.workflows.runs import Cleaning, Comparison, RunDetails, RunList
 
 
@@ -41,10 +41,7 @@ def say_list(session: Session, found: RunList) -> None:
 
 def _main_metric(r: RunSummary) -> str:
     """The one that decides for the run's task; the first where its plugin is not here."""
-    registry = installed()
-    tasks = [o.info.task for o in registry.families.claims(r.family)]
-    deciding = [i.main_metric for i in registry.tasks.infos() if i.name in tasks]
-    shown = [n for n in [*deciding, *scalars(r.metrics)] if n in r.metrics]
+    shown = [n for n in (find_main_metric(r.family), *scalars(r.metrics)) if n in r.metrics]
     return f"{shown[0]} {r.metrics[shown[0]]:.3f}" if shown else ""
 
 

@@ -23,11 +23,6 @@ def tolerant() -> Iterator[None]:
         _TOLERANT.reset(token)
 
 
-def is_tolerant() -> bool:
-    """Whether readers note what is wrong instead of refusing it."""
-    return _TOLERANT.get()
-
-
 def refuse(
     error: DataError,
     repairs: list[Repair],

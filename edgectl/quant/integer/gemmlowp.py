@@ -85,14 +85,21 @@ def _input_radius(integer_bits: int, shift: int) -> int:
     return math.floor(limit / 2.0**shift)
 
 
-def logistic_table(scale: float, zero_point: int) -> np.ndarray:
-    """int8 (256,): the LOGISTIC kernel's output for the input bytes -128 .. 127."""
+def _rescale_bytes(scale: float, zero_point: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """For the input bytes -128 .. 127: their distances from the zero point, the largest of those that can be
+    held, and the distances in fixed point with four integer bits, held within it."""
     x = np.arange(-128, 128, dtype=np.int64) - zero_point
     multiplier, shift = quantize_multiplier(scale * 2.0 ** (31 - _LOGISTIC_BITS))
     radius = _input_radius(_LOGISTIC_BITS, shift)
     inside = np.clip(x, 1 - radius, radius - 1)
     scaled = high_product(inside << max(shift, 0), multiplier)
     scaled = rounding_shift(scaled, max(-shift, 0))
+    return x, radius, scaled
+
+
+def logistic_table(scale: float, zero_point: int) -> np.ndarray:
+    """int8 (256,): the LOGISTIC kernel's output for the input bytes -128 .. 127."""
+    x, radius, scaled = _rescale_bytes(scale, zero_point)
     positive = reciprocal_of_one_plus(exp_negative(-np.abs(scaled), _LOGISTIC_BITS))
     y = np.where(scaled < 0, _ONE - positive, positive)
     y = np.where(scaled == 0, 1 << 30, y)
@@ -103,12 +110,7 @@ def logistic_table(scale: float, zero_point: int) -> np.ndarray:
 
 def tanh_table(scale: float, zero_point: int) -> np.ndarray:
     """int8 (256,): the TANH kernel's output for the input bytes -128 .. 127."""
-    x = np.arange(-128, 128, dtype=np.int64) - zero_point
-    multiplier, shift = quantize_multiplier(scale * 2.0 ** (31 - _LOGISTIC_BITS))
-    radius = _input_radius(_LOGISTIC_BITS, shift)
-    inside = np.clip(x, 1 - radius, radius - 1)
-    scaled = high_product(inside << max(shift, 0), multiplier)
-    scaled = rounding_shift(scaled, max(-shift, 0))
+    x, radius, scaled = _rescale_bytes(scale, zero_point)
     # twice the argument: the same bits with one integer bit more
     ratio = _ratio(exp_negative(-np.abs(scaled), _LOGISTIC_BITS + 1))
     y = np.where(scaled < 0, -ratio, np.where(scaled == 0, 0, ratio))

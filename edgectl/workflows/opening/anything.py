@@ -9,7 +9,6 @@ import torch
 
 from edgectl.config.schema import RunConfig
 from edgectl.data.formats import looks_like_dataset
-from edgectl.data.index import DatasetIndex
 from edgectl.data.select.calibration import CalibrationSet
 from edgectl.errors import UsageError
 from edgectl.evaluation.agreement import images_of_split
@@ -109,13 +108,3 @@ def require_cpu(device: str | None) -> None:
             where="--device",
             fix="leave --device out",
         )
-
-
-def restrict_to_classes(
-    context: Context, index: DatasetIndex, classes: Sequence[str]
-) -> DatasetIndex:
-    """The set with the model's classes only, where it has more."""
-    if index.classes != tuple(classes) and set(classes) < set(index.classes):
-        context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")
-        return index.restricted(tuple(classes))
-    return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,4 +74,14 @@ def open_run_data(context: Context, name: str, config: RunConfig) -> DatasetInde
     if config.data.valid_split == "valid" and lacks_valid(index):
         with context.console.bar("making a split", len(index.splits["train"])) as done:
             index = make_valid(index, lambda: done(1))
+    return index
+
+
+def restrict_to_classes(
+    context: Context, index: DatasetIndex, classes: Sequence[str]
+) -> DatasetIndex:
+    """The set with the model's classes only, where it has more."""
+    if index.classes != tuple(classes) and set(classes) < set(index.classes):
+        context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")
+        return index.restricted(tuple(classes))
     return index

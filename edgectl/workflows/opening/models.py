@@ -20,7 +20,6 @@ from edgectl.evaluation.evaluate import (
 from edgectl.files import MANIFEST, find_artifacts, sha256_of
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.plugins.family import Postprocess
-from edgectl.plugins.info import FamilyInfo
 from edgectl.plugins.registry import Registry
 from edgectl.runs.checkpoint import Checkpoint, is_checkpoint
 from edgectl.runs.locate import ModelLocation, resolve_model
@@ -278,14 +277,3 @@ def _postprocess_of(model: OpenModel, artifact: Artifact) -> Postprocess | None:
 def _tail_of(artifact: Artifact) -> Tail | None:
     name = artifact.manifest.tail
     return None if name is None else read_tail(artifact.directory / name, artifact.outputs)
-
-
-def family_of(model: OpenModel) -> FamilyInfo:
-    """Raises UsageError for a network that is no family's."""
-    if model.family is None:
-        raise UsageError(
-            "a network that is not a family's has no recipe to train by",
-            where=str(model.location.path),
-            fix="edgectl export takes it; edgectl models lists the families",
-        )
-    return model.family.info

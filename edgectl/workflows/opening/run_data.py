@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgectl.errors import DataError, UsageError
 from edgectl.plugins.absent import explain_missing_plugins
 from edgectl.workflows.opening.context import Context
-from edgectl.workflows.opening.datasets import open_run_data
+from edgectl.workflows.opening.datasets import open_run_data, restrict_to_classes
 
 if TYPE_CHECKING:
     from edgectl.config.schema import RunConfig
@@ -84,11 +84,7 @@ def data_for(
             index = open_run_data(context, data, config)
         else:
             index = find_run_data(context, config, known, data)
-    classes = model.classes
-    if index.classes != classes and set(classes) < set(index.classes):
-        context.console.warn(f"scored on the model's classes only: {', '.join(classes)}")
-        return index.restricted(classes)
-    return index
+    return restrict_to_classes(context, index, model.classes)
 
 
 def locate_run_data(context: Context, config: RunConfig, known: Mapping[str, Any]) -> str:

@@ -105,10 +105,12 @@ class CBackend:
         """See :class:`edgectl.backends.contract.BoardProgrammer`. A library that lies there already keeps
         its layout; else the camera hands rows, which takes least memory."""
         model = directory / CODE
-        if not model.is_file():
+        if model.is_file():
+            library = read_library(model)
+        else:
             require_survivable(request.program)
-            write_library(Library(request.program, camera_rows=True), directory)
-        library = read_library(model)
+            library = Library(request.program, camera_rows=True)
+            write_library(library, directory)
         plan = library.plan()
         source = write_source(plan)
         texts = write_texts(library.program, source, request.manifest, request.images)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ class Library:
     camera_rows: bool
 
     def plan(self) -> Plan:
-        """Raises UnsupportedOpError."""
+        """Made once: it takes seconds for a detector. Raises UnsupportedOpError."""
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
         return make_plan(self.program, camera_rows=self.camera_rows)
 
 

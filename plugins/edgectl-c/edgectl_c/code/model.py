@@ -55,11 +55,6 @@ def write_source(plan: Plan) -> Source:
     return _Library(plan).source()
 
 
-def layer_names(plan: Plan) -> list[str]:
-    """What each step writes, in the order of their numbers in the C code."""
-    return [step.name for step in plan.network.steps]
-
-
 class _Library:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.network = plan, plan.network
